@@ -1,0 +1,41 @@
+// Shapes named by the route that answers with them, so that a renamed schema
+// on the server shows up here and nowhere else.
+import type { paths } from './schema';
+
+type Json<R> = R extends { content: { 'application/json': infer T } } ? T : never;
+type Get<P extends keyof paths> = paths[P] extends { get: { responses: { 200: infer R } } } ? Json<R> : never;
+type Body<O> = O extends { requestBody: { content: { 'application/json': infer T } } } ? T : never;
+type Item<T> = T extends { items: infer L } ? NonNullable<L> extends readonly (infer I)[] ? I : never : never;
+type Of<L> = NonNullable<L> extends readonly (infer I)[] ? I : never;
+
+export type Session = Get<'/auth/session'>;
+export type ApiKey = Item<Get<'/v1/api-keys'>>;
+export type NewApiKey = Body<paths['/v1/api-keys']['post']>;
+
+export type Overview = Get<'/v1/overview'>;
+export type MinuteCount = Of<Overview['decisionsPerMinute']>;
+
+export type DecisionRow = Item<Get<'/v1/decisions'>>;
+export type DecisionWhy = Get<'/v1/decisions/{id}'>;
+export type DecisionRecord = DecisionWhy['record'];
+export type Candidate = Of<DecisionRecord['candidates']>;
+
+export type Experiment = Item<Get<'/v1/experiments'>>;
+export type Variant = Of<Experiment['variants']>;
+export type Report = Get<'/v1/experiments/{key}/report'>;
+export type Check = Of<Report['checks']>;
+export type MetricReport = Of<Report['metrics']>;
+export type Effect = Of<MetricReport['effects']>;
+export type Estimate = NonNullable<Effect['absolute']>;
+
+export type DecisionPoint = Item<Get<'/v1/decision-points'>>;
+export type Activity = Get<'/v1/decision-points/{key}/activity'>;
+export type ActivitySeries = Of<Activity['series']>;
+export type Models = Get<'/v1/decision-points/{key}/models'>;
+
+export type ProfileRow = Item<Get<'/v1/profiles'>>;
+export type Profile = Get<'/v1/profiles/{id}'>;
+export type ProfileEvent = Of<Profile['events']>;
+export type Identifier = Of<Profile['identifiers']>;
+
+export type Holdout = Get<'/v1/holdouts/{key}'>;
