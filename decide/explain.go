@@ -1,0 +1,113 @@
+package decide
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"quintet/models/bandits"
+)
+
+// explain tells in plain words why a decision came out as it did.
+func explain(rec *Record) []string {
+	who := "The person"
+	out := []string{}
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if rec.Policy == policyExternal {
+		add("Another system made this decision and logged it here with its probabilities.")
+	}
+	switch rec.Group {
+	case GroupHoldout:
+		add("%s is in the universal holdout, a fixed random share of people whom no advertising reaches, so nothing was sent.", who)
+		return out
+	case GroupControl:
+		add("%s is in the control group of %s.", who, trialNames(rec))
+	default:
+		if names := trialNames(rec); names != "" {
+			add("%s takes part in %s.", who, names)
+		}
+	}
+	if len(rec.Removed) > 0 {
+		add("%d of %d actions could not be taken: %s.", len(rec.Removed), len(rec.Removed)+len(rec.Candidates), removedByRule(rec.Removed))
+	}
+	if !rec.Eligible {
+		add("No action was left, so nothing was sent (%s).", strings.Join(rec.Reasons, ", "))
+		return out
+	}
+	switch rec.Policy {
+	case PolicyFixed:
+		add("The policy is fixed: it always takes %s.", rec.Action)
+	case PolicyUniform:
+		add("The policy chooses evenly: each of the %d actions had probability %s.", len(rec.Candidates), percent(rec.Propensity))
+	case PolicyBandit:
+		if rec.ModelVersion == 0 {
+			add("Nothing had been learned yet, so each of the %d actions had the same probability.", len(rec.Candidates))
+		} else {
+			add("The policy learns: model version %d gave each of the %d actions the probability that it is the best one, and kept some probability for exploring.", rec.ModelVersion, len(rec.Candidates))
+			if best, p := likeliest(rec); best != rec.Action {
+				add("The most probable action was %s with %s; the draw fell on another one.", best, percent(p))
+			}
+		}
+	}
+	if rec.Policy != policyExternal && rec.Policy != PolicyFixed {
+		add("The draw, made from the decision id, was %.6f, which falls on %s (probability %s).", rec.Draw, rec.Action, percent(rec.Propensity))
+	}
+	if rec.Action == NoneAction {
+		add("So nothing was sent.")
+	} else if rec.Offer != "" {
+		add("So the offer is %s, on the channel %s, in the creative %s.", rec.Offer, rec.Channel, rec.Creative)
+	}
+	return out
+}
+
+func trialNames(rec *Record) string {
+	var names []string
+	for _, e := range rec.Experiments {
+		if e.Key != HoldoutExperiment {
+			names = append(names, fmt.Sprintf("experiment %s (variant %s)", e.Key, e.Variant))
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+func removedByRule(removed []Removal) string {
+	count := make(map[string]int)
+	for _, r := range removed {
+		count[r.Rule]++
+	}
+	var parts []string
+	for rule, n := range count {
+		parts = append(parts, fmt.Sprintf("%d by %s", n, rule))
+	}
+	sort.Strings(parts)
+	return strings.Join(parts, ", ")
+}
+
+func likeliest(rec *Record) (string, float64) {
+	best := 0
+	for i := range rec.Probabilities {
+		if rec.Probabilities[i] > rec.Probabilities[best] {
+			best = i
+		}
+	}
+	if len(rec.Probabilities) == 0 {
+		return rec.Action, rec.Propensity
+	}
+	return rec.Candidates[best], rec.Probabilities[best]
+}
+
+func percent(p float64) string { return fmt.Sprintf("%.2f%%", p*100) }
+
+// namedFeature is one active feature with the name of what it stands for.
+type namedFeature struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+func nameFeatures(encoder *bandits.Encoder, rec *Record) []namedFeature {
+	out := make([]namedFeature, 0, len(rec.FeatureIndex))
+	for i, ix := range rec.FeatureIndex {
+		out = append(out, namedFeature{Name: encoder.FeatureName(int(ix)), Value: rec.FeatureValue[i]})
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package decide
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"quintet/internal/problem"
+)
+
+// Limits of the definitions of this package.
+const (
+	maxName       = 200
+	maxText       = 2000
+	maxAttributes = 64
+	maxOfferItems = 100
+	maxOffers     = 200
+	maxChannels   = 50
+	maxCreatives  = 100
+	maxActions    = 1000
+)
+
+// Offer is something that may be proposed to a person: a discount, a message
+// theme, a piece of content.
+type Offer struct {
+	Name        string         `json:"name,omitempty" doc:"Name shown in the console" maxLength:"200"`
+	Kind        string         `json:"kind,omitempty" doc:"What sort of offer this is" enum:"discount,message,content"`
+	Description string         `json:"description,omitempty" doc:"What the person gets" maxLength:"2000"`
+	Cost        float64        `json:"cost,omitempty" doc:"What the offer costs when it is taken, in the shop's currency"`
+	Attributes  map[string]any `json:"attributes,omitempty" doc:"Properties of the offer, for reports and creatives"`
+	Items       []string       `json:"items,omitempty" doc:"Catalogue items that belong to the offer"`
+	Active      bool           `json:"active" doc:"Inactive offers are never chosen"`
+	StartsAt    *time.Time     `json:"startsAt,omitempty" doc:"First moment at which the offer may be chosen"`
+	EndsAt      *time.Time     `json:"endsAt,omitempty" doc:"Moment from which the offer may no longer be chosen"`
+}
+
+// ValidateOffer checks and normalises an offer.
+func ValidateOffer(_ context.Context, _ string, o *Offer) error {
+	var bad problem.Invalid
+	checkText(&bad, "name", o.Name, maxName)
+	checkText(&bad, "description", o.Description, maxText)
+	checkCost(&bad, "cost", o.Cost)
+	if o.Kind == "" {
+		o.Kind = "message"
+	}
+	if o.Kind != "discount" && o.Kind != "message" && o.Kind != "content" {
+		bad.Add("kind", "must be discount, message or content", o.Kind)
+	}
+	if len(o.Attributes) > maxAttributes {
+		bad.Add("attributes", "must have at most 64 entries", len(o.Attributes))
+	}
+	if len(o.Items) > maxOfferItems {
+		bad.Add("items", "must have at most 100 entries", len(o.Items))
+	}
+	if o.StartsAt != nil && o.EndsAt != nil && !o.EndsAt.After(*o.StartsAt) {
+		bad.Add("endsAt", "must be after startsAt", o.EndsAt)
+	}
+	return bad.Err()
+}
+
+// available says whether the offer may be chosen at a moment, and if not, the
+// rule that removes it.
+func (o *Offer) available(at time.Time) (rule string, ok bool) {
+	switch {
+	case !o.Active:
+		return "offer-inactive", false
+	case o.StartsAt != nil && at.Before(*o.StartsAt):
+		return "offer-not-started", false
+	case o.EndsAt != nil && !at.Before(*o.EndsAt):
+		return "offer-ended", false
+	}
+	return "", true
+}
+
+// Channel is a way to reach a person, with what one contact costs.
+type Channel struct {
+	Name        string  `json:"name,omitempty" doc:"Name shown in the console" maxLength:"200"`
+	Kind        string  `json:"kind,omitempty" doc:"Technical kind of the channel: email, sms, push, onsite and so on" maxLength:"64"`
+	ContactCost float64 `json:"contactCost,omitempty" doc:"Cost of one contact, in the shop's currency"`
+	Requires    string  `json:"requires,omitempty" doc:"Identifier namespace or trait that a person must have to be reached" maxLength:"128"`
+	Active      bool    `json:"active" doc:"Inactive channels are never chosen"`
+}
+
+// ValidateChannel checks and normalises a channel.
+func ValidateChannel(_ context.Context, key string, c *Channel) error {
+	var bad problem.Invalid
+	checkText(&bad, "name", c.Name, maxName)
+	checkText(&bad, "kind", c.Kind, 64)
+	checkText(&bad, "requires", c.Requires, 128)
+	checkCost(&bad, "contactCost", c.ContactCost)
+	if c.Kind == "" {
+		c.Kind = key
+	}
+	return bad.Err()
+}
+
+func checkText(bad *problem.Invalid, field, value string, most int) {
+	if len(value) > most {
+		bad.Add(field, "must be at most "+itoa(most)+" bytes long", len(value))
+	}
+	if strings.ContainsRune(value, 0) {
+		bad.Add(field, "must not contain a NUL character", nil)
+	}
+}
+
+func checkCost(bad *problem.Invalid, field string, value float64) {
+	if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
+		bad.Add(field, "must be a number of at least 0", nil)
+	}
+}

@@ -1,0 +1,379 @@
+package decide
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"quintet/experiments"
+	"quintet/internal/problem"
+	"quintet/models"
+	"quintet/models/bandits"
+	"quintet/profiles"
+)
+
+// HoldoutExperiment is the key under which the universal holdout is recorded
+// and reported, with the variants [HoldoutVariant] and [TreatedVariant].
+const (
+	HoldoutExperiment = "universal-holdout"
+	HoldoutVariant    = "holdout"
+	TreatedVariant    = "treated"
+)
+
+// Reasons of fall-backs.
+const (
+	fallbackOverloaded  = "stream-full"
+	fallbackUnavailable = "stream-unavailable"
+	fallbackDeadline    = "deadline-exceeded"
+	fallbackInternal    = "internal-error"
+	fallbackNoAction    = "no-eligible-action"
+)
+
+// Decide answers a request and returns when its record is in the stream. Bad
+// input is the only error: whatever else fails, the default action of the
+// decision point comes back with Fallback set, which is then not recorded.
+func (s *Service) Decide(ctx context.Context, req *Request, source string) (*Response, error) {
+	ids, err := req.validate()
+	if err != nil {
+		return nil, err
+	}
+	st := s.state.Load()
+	p, ok := st.points[req.Decision]
+	if !ok {
+		return nil, &problem.Error{
+			Status: 404, Title: "Unknown decision point",
+			Detail: "There is no decision point with this key.",
+			Fields: problem.Invalid{{Field: "decision", Rule: "must be the key of a decision point", Value: clip(req.Decision)}},
+		}
+	}
+	resp := s.decideAt(ctx, st, p, req, ids, source)
+	s.metrics.observe(resp)
+	return resp, nil
+}
+
+// decideAt runs the pipeline; a panic in it is a fall-back, not an outage.
+func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Request, ids []profiles.Identifier, source string) (resp *Response) {
+	now := s.now().UTC().Truncate(time.Millisecond)
+	rec := &Record{
+		DecisionID: newDecisionID(now), DecidedAt: now, Decision: p.key, PointVersion: p.version,
+		Class: p.def.Class, Source: source, Context: req.Context,
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "panic", r)
+			resp = s.fallback(p, rec, fallbackInternal)
+		}
+	}()
+	if err := s.fill(st, p, rec, ids); err != nil {
+		s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
+		return s.fallback(p, rec, fallbackInternal)
+	}
+	resp = s.answer(p, rec, req)
+
+	data, err := encodeRecord(rec)
+	if err != nil {
+		s.log.Error("encoding a decision record", "decision", p.key, "error", err)
+		return s.fallback(p, rec, fallbackInternal)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.deadline)
+	defer cancel()
+	if _, err := s.topic.Publish(ctx, data); err != nil {
+		reason := publishFailure(err)
+		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
+		return s.fallback(p, rec, reason)
+	}
+	s.recent.add(rec)
+	return resp
+}
+
+// fill runs the stages and writes what they found into the record.
+func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifier) error {
+	view, known := s.people.Lookup(ids)
+	if known {
+		rec.ProfileID = view.ID
+	} else {
+		rec.ProfileID = s.people.Resolve(ids)
+	}
+	rec.Traits = traitsRead(p, view)
+
+	rec.Group, rec.Eligible = GroupTreated, true
+	if p.def.Class == ClassAdvertising {
+		held := Enrolment{Key: HoldoutExperiment, Variant: TreatedVariant, Version: st.holdoutVersion}
+		if st.holdout.Holds(rec.ProfileID) {
+			held.Variant = HoldoutVariant
+			rec.Experiments = append(rec.Experiments, held)
+			rec.Group, rec.Eligible = GroupHoldout, false
+			rec.Reasons = []string{HoldoutExperiment}
+			rec.Policy = "none"
+			return nil
+		}
+		rec.Experiments = append(rec.Experiments, held)
+	}
+
+	policy, enrolments, control := assign(st.plan, p, rec.ProfileID)
+	rec.Experiments = append(rec.Experiments, enrolments...)
+	if control {
+		rec.Group = GroupControl
+	}
+	rec.Policy = policy.Type
+
+	sc := s.scratch.Get().(*scratch)
+	defer s.scratch.Put(sc)
+	sc.actions = sc.actions[:0]
+	for i := range p.actions {
+		if rule, ok := p.actions[i].allowed(p, view, rec.DecidedAt); ok {
+			sc.actions = append(sc.actions, i)
+		} else if rule != "" {
+			rec.Removed = append(rec.Removed, Removal{Action: p.actions[i].id, Rule: rule})
+		}
+	}
+	if len(sc.actions) == 0 {
+		rec.Eligible, rec.Reasons = false, []string{fallbackNoAction}
+		return nil
+	}
+	rec.Candidates = make([]string, len(sc.actions))
+	for i, a := range sc.actions {
+		rec.Candidates[i] = p.ids[a]
+	}
+	if err := p.encode(rec, sc); err != nil {
+		// A feature that cannot be read is worth less than an answer: the
+		// policy then chooses without features, and the record has none.
+		s.log.Warn("encoding features", "decision", p.key, "error", err)
+	}
+	return choose(p, policy, s.models.Current(p.key), rec, sc)
+}
+
+// choose computes the distribution over the record's candidates and draws.
+func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) error {
+	d, version, err := distribute(p, policy, snapshot, rec, sc)
+	if err != nil {
+		return fmt.Errorf("computing the distribution over %d actions: %w", len(rec.Candidates), err)
+	}
+	rec.ModelVersion = version
+	rec.Probabilities = append(make([]float64, 0, len(d.Q)), d.Q...)
+	rec.Draw = bandits.Uniform(rec.DecisionID, p.key, "action")
+	chosen, _ := d.Draw(rec.Draw)
+	if chosen < 0 {
+		return errors.New("drawing an action: every probability is zero")
+	}
+	take(p, rec, sc.actions, chosen)
+	return nil
+}
+
+// assign finds the experiment variant that applies and the policy it asks for.
+func assign(plan *experiments.Plan, p *point, profileID string) (Policy, []Enrolment, bool) {
+	policy := p.def.Policy
+	var room [4]experiments.Assignment
+	control := false
+	var enrolments []Enrolment
+	for _, a := range plan.Assign(p.key, profileID, room[:0]) {
+		enrolments = append(enrolments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version})
+		control = control || a.Control
+		if len(a.Policy) == 0 {
+			if a.Control {
+				policy = Policy{Type: PolicyFixed, Action: p.def.DefaultAction}
+			}
+			continue
+		}
+		if over, ok := p.overrides[string(a.Policy)]; ok {
+			policy = over
+		}
+	}
+	return policy, enrolments, control
+}
+
+// allowed says whether an action can be taken; the rule is empty for an action
+// that was never a candidate.
+func (a *action) allowed(p *point, view *profiles.View, at time.Time) (rule string, ok bool) {
+	if a.id == NoneAction {
+		return "", *p.def.NoneAction
+	}
+	if a.offer == nil {
+		return "offer-unknown", false
+	}
+	if a.channel == nil {
+		return "channel-unknown", false
+	}
+	if rule, ok := a.offer.available(at); !ok {
+		return rule, false
+	}
+	if !a.channel.Active {
+		return "channel-inactive", false
+	}
+	if need := a.channel.Requires; need != "" && !reachable(view, need) {
+		return "channel-unreachable", false
+	}
+	return "", true
+}
+
+// reachable says whether a person has the identifier or trait that a channel needs.
+func reachable(view *profiles.View, need string) bool {
+	if view == nil {
+		return false
+	}
+	if v, ok := view.Traits[need]; ok && v != nil && v != "" && v != false {
+		return true
+	}
+	for i := range view.Identifiers {
+		if view.Identifiers[i].Namespace == need {
+			return true
+		}
+	}
+	return false
+}
+
+// encode writes the features of the person and the moment into the record.
+func (p *point) encode(rec *Record, sc *scratch) error {
+	if len(p.def.Features) == 0 {
+		return nil
+	}
+	if err := p.encoder.EncodeShared(bandits.AttributeMap(rec.Traits), bandits.AttributeMap(rec.Context), &sc.x); err != nil {
+		return err
+	}
+	rec.FeatureIndex = append(make([]uint32, 0, len(sc.x.Indices)), sc.x.Indices...)
+	rec.FeatureValue = append(make([]float64, 0, len(sc.x.Values)), sc.x.Values...)
+	return nil
+}
+
+// take writes the chosen candidate with its factors and propensities.
+func take(p *point, rec *Record, candidates []int, chosen int) {
+	a := &p.actions[candidates[chosen]]
+	rec.Action = a.id
+	rec.Offer, rec.Channel = a.offerKey, a.chanKey
+	if a.creative != nil {
+		rec.Creative = a.creative.Key
+	}
+	if a.offer != nil {
+		rec.Items = a.offer.Items
+	}
+	if a.channel != nil {
+		rec.ContactCost = a.channel.ContactCost
+	}
+	rec.SendAt = rec.DecidedAt
+	rec.Propensity = rec.Probabilities[chosen]
+	rec.Propensities = factor(p, candidates, rec.Probabilities, chosen)
+}
+
+// factor splits the probability of the chosen action into the conditional
+// probabilities of its factors.
+func factor(p *point, candidates []int, q []float64, chosen int) Propensities {
+	a := &p.actions[candidates[chosen]]
+	var what, where float64
+	for i, c := range candidates {
+		b := &p.actions[c]
+		if b.offerKey != a.offerKey {
+			continue
+		}
+		what += q[i]
+		if b.chanKey == a.chanKey {
+			where += q[i]
+		}
+	}
+	// The moment of sending is always now, so when has probability one.
+	return Propensities{What: what, Where: where / what, When: 1, How: q[chosen] / where}
+}
+
+// answer makes the response of a record.
+func (s *Service) answer(p *point, rec *Record, req *Request) *Response {
+	resp := &Response{
+		DecisionID: rec.DecisionID, Decision: p.key,
+		Who:          Who{ProfileID: rec.ProfileID, Eligible: rec.Eligible, Group: rec.Group, Reasons: rec.Reasons},
+		Propensity:   rec.Propensity,
+		Propensities: rec.Propensities,
+		Policy:       PolicyRef{Key: p.key, Version: p.version, Type: rec.Policy, Model: rec.ModelVersion},
+		Experiments:  rec.Experiments,
+		ExpiresAt:    rec.DecidedAt.Add(p.expires),
+	}
+	if resp.Who.Reasons == nil {
+		resp.Who.Reasons = []string{}
+	}
+	if resp.Experiments == nil {
+		resp.Experiments = []Enrolment{}
+	}
+	if rec.Eligible {
+		s.describe(p, resp, rec.Action, rec.SendAt, req)
+	}
+	return resp
+}
+
+// describe fills the five answers for an action; none has only who.
+func (s *Service) describe(p *point, resp *Response, id string, at time.Time, req *Request) {
+	a := &p.actions[p.byID[id]]
+	if a.id == NoneAction {
+		return
+	}
+	resp.What = &What{Offer: a.offerKey, Items: []Item{}}
+	limit := 10
+	if req != nil && req.Limit > 0 {
+		limit = req.Limit
+	}
+	if a.offer != nil {
+		for _, id := range a.offer.Items {
+			if len(resp.What.Items) == limit {
+				break
+			}
+			if s.inStock(id) {
+				resp.What.Items = append(resp.What.Items, Item{ID: id, Score: 1, Reason: "offer"})
+			}
+		}
+	}
+	resp.Where = &Where{Channel: a.chanKey}
+	resp.When = &When{SendAt: at}
+	c := a.creative
+	resp.How = &How{Creative: c.Key, Tone: c.Tone, Emphasis: c.Emphasis, Background: c.Background, Imagery: c.Imagery}
+}
+
+// fallback is the default action, not recorded. The holdout holds even then.
+func (s *Service) fallback(p *point, rec *Record, reason string) *Response {
+	group := rec.Group
+	if group == "" {
+		group = GroupTreated
+	}
+	resp := &Response{
+		DecisionID: rec.DecisionID, Decision: p.key,
+		Who:         Who{ProfileID: rec.ProfileID, Eligible: group != GroupHoldout, Group: group, Reasons: rec.Reasons},
+		Policy:      PolicyRef{Key: p.key, Version: p.version, Type: "none"},
+		Experiments: []Enrolment{},
+		Fallback:    true, Reason: reason,
+		ExpiresAt: rec.DecidedAt.Add(p.expires),
+	}
+	if resp.Who.Reasons == nil {
+		resp.Who.Reasons = []string{}
+	}
+	if resp.Who.Eligible {
+		s.describe(p, resp, p.def.DefaultAction, rec.DecidedAt, nil)
+	}
+	return resp
+}
+
+// traitsRead copies the traits that the decision reads, for the record.
+func traitsRead(p *point, view *profiles.View) map[string]any {
+	if view == nil {
+		return nil
+	}
+	var out map[string]any
+	for _, name := range p.traits {
+		if v, ok := view.Traits[name]; ok {
+			if out == nil {
+				out = make(map[string]any, len(p.traits))
+			}
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func newDecisionID(at time.Time) string {
+	return ulid.MustNew(ulid.Timestamp(at), rand.Reader).String()
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		return s[:100] + "…"
+	}
+	return s
+}

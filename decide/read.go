@@ -1,0 +1,131 @@
+package decide
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"quintet/internal/problem"
+)
+
+const selectDecisions = "SELECT decision_id, decided_at, decision_point, point_version, class, profile_id, `group`, eligible, reasons, " +
+	"action, offer, channel, creative, items, send_at, contact_cost, propensity, propensity_what, propensity_where, " +
+	"propensity_when, propensity_how, policy, model_version, draw, candidates, probabilities, removed_actions, removed_rules, " +
+	"feature_index, feature_value, experiments, variants, experiment_versions, fallback, fallback_reason, source, context, traits " +
+	"FROM decisions "
+
+// Find returns one decision, also one that ClickHouse does not have yet.
+func (s *Service) Find(ctx context.Context, id string) (*Record, error) {
+	if len(id) != 26 {
+		return nil, problem.NotFound("decision", clip(id))
+	}
+	if rec, ok := s.recent.get(id); ok {
+		return rec, nil
+	}
+	found, err := s.query(ctx, "WHERE decision_id = ? LIMIT 1", id)
+	if err != nil {
+		return nil, fmt.Errorf("reading decision %s: %w", id, err)
+	}
+	if len(found) == 0 {
+		return nil, problem.NotFound("decision", id)
+	}
+	return found[0], nil
+}
+
+// Filter selects decisions of a list.
+type Filter struct {
+	Decision  string // decision point, all if empty
+	ProfileID string // all if empty
+	Before    string // decisions older than this id
+	Limit     int
+}
+
+// List returns decisions, newest first. Without a filter that needs the log the
+// answer comes from memory.
+func (s *Service) List(ctx context.Context, f Filter) ([]*Record, error) {
+	if f.Before == "" && f.ProfileID == "" {
+		out := s.recent.list(f.Limit, func(r *Record) bool { return f.Decision == "" || r.Decision == f.Decision })
+		if len(out) == f.Limit {
+			return out, nil
+		}
+	}
+	var where []string
+	var args []any
+	for _, c := range []struct{ column, value string }{{"decision_point = ?", f.Decision}, {"profile_id = ?", f.ProfileID}, {"decision_id < ?", f.Before}} {
+		if c.value != "" {
+			where, args = append(where, c.column), append(args, c.value)
+		}
+	}
+	clause := ""
+	if len(where) > 0 {
+		clause = "WHERE " + strings.Join(where, " AND ") + " "
+	}
+	logged, err := s.query(ctx, clause+fmt.Sprintf("ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT %d", f.Limit), args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing decisions: %w", err)
+	}
+	return merge(s.recent.list(f.Limit, func(r *Record) bool {
+		return (f.Decision == "" || r.Decision == f.Decision) && (f.ProfileID == "" || r.ProfileID == f.ProfileID) &&
+			(f.Before == "" || r.DecisionID < f.Before)
+	}), logged, f.Limit), nil
+}
+
+// merge joins two lists, newest first, without repeating a decision.
+func merge(recent, logged []*Record, limit int) []*Record {
+	out := make([]*Record, 0, limit)
+	for (len(recent) > 0 || len(logged) > 0) && len(out) < limit {
+		var next *Record
+		if len(logged) == 0 || len(recent) > 0 && recent[0].DecisionID >= logged[0].DecisionID {
+			next, recent = recent[0], recent[1:]
+		} else {
+			next, logged = logged[0], logged[1:]
+		}
+		if len(out) == 0 || out[len(out)-1].DecisionID != next.DecisionID {
+			out = append(out, next)
+		}
+	}
+	return out
+}
+
+func (s *Service) query(ctx context.Context, clause string, args ...any) ([]*Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	rows, err := s.db.Read.Query(ctx, selectDecisions+clause, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*Record
+	for rows.Next() {
+		rec := new(Record)
+		var group, contextJSON, traits string
+		var removed, rules, keys, variants []string
+		var versions []uint64
+		var pointVersion, modelVersion uint64
+		if err := rows.Scan(&rec.DecisionID, &rec.DecidedAt, &rec.Decision, &pointVersion, &rec.Class, &rec.ProfileID, &group, &rec.Eligible, &rec.Reasons,
+			&rec.Action, &rec.Offer, &rec.Channel, &rec.Creative, &rec.Items, &rec.SendAt, &rec.ContactCost,
+			&rec.Propensity, &rec.Propensities.What, &rec.Propensities.Where, &rec.Propensities.When, &rec.Propensities.How,
+			&rec.Policy, &modelVersion, &rec.Draw, &rec.Candidates, &rec.Probabilities, &removed, &rules,
+			&rec.FeatureIndex, &rec.FeatureValue, &keys, &variants, &versions, &rec.Fallback, &rec.FallbackReason,
+			&rec.Source, &contextJSON, &traits); err != nil {
+			return nil, err
+		}
+		rec.Group, rec.PointVersion, rec.ModelVersion = Group(group), int64(pointVersion), int64(modelVersion)
+		for i := range removed {
+			rec.Removed = append(rec.Removed, Removal{Action: removed[i], Rule: rules[i]})
+		}
+		for i := range keys {
+			rec.Experiments = append(rec.Experiments, Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])})
+		}
+		if err := json.Unmarshal([]byte(contextJSON), &rec.Context); err != nil {
+			return nil, fmt.Errorf("reading the context of decision %s: %w", rec.DecisionID, err)
+		}
+		if err := json.Unmarshal([]byte(traits), &rec.Traits); err != nil {
+			return nil, fmt.Errorf("reading the traits of decision %s: %w", rec.DecisionID, err)
+		}
+		out = append(out, rec)
+	}
+	return out, rows.Err()
+}

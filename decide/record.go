@@ -1,0 +1,68 @@
+package decide
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Record is one decision as it is kept in the log: everything that is needed
+// to explain it, to learn from it and to compute it again.
+type Record struct {
+	DecisionID   string       `json:"decisionId"`
+	DecidedAt    time.Time    `json:"decidedAt"`
+	Decision     string       `json:"decision" doc:"Key of the decision point"`
+	PointVersion int64        `json:"pointVersion" doc:"Version of the decision point's definition"`
+	Class        string       `json:"class" doc:"Message class"`
+	ProfileID    string       `json:"profileId"`
+	Group        Group        `json:"group"`
+	Eligible     bool         `json:"eligible"`
+	Reasons      []string     `json:"reasons" nullable:"false"`
+	Action       string       `json:"action" doc:"offer/channel/creative, none, or empty when not eligible"`
+	Offer        string       `json:"offer"`
+	Channel      string       `json:"channel"`
+	Creative     string       `json:"creative"`
+	Items        []string     `json:"items" nullable:"false"`
+	SendAt       time.Time    `json:"sendAt"`
+	ContactCost  float64      `json:"contactCost"`
+	Propensity   float64      `json:"propensity"`
+	Propensities Propensities `json:"propensities"`
+	Policy       string       `json:"policy" doc:"Kind of policy that chose"`
+	ModelVersion int64        `json:"modelVersion" doc:"0 when no model was used"`
+	Draw         float64      `json:"draw" doc:"Uniform number derived from the decision id"`
+
+	// Candidates and Probabilities are parallel: the eligible actions, in the
+	// order of the cumulative distribution, and the probability of each.
+	Candidates    []string  `json:"candidates" nullable:"false"`
+	Probabilities []float64 `json:"probabilities" nullable:"false"`
+
+	Removed []Removal `json:"removed" nullable:"false"`
+
+	// FeatureIndex and FeatureValue are the encoded features, sparse.
+	FeatureIndex []uint32  `json:"featureIndex" nullable:"false"`
+	FeatureValue []float64 `json:"featureValue" nullable:"false"`
+
+	Experiments    []Enrolment    `json:"experiments" nullable:"false"`
+	Fallback       bool           `json:"fallback"`
+	FallbackReason string         `json:"fallbackReason,omitempty"`
+	Source         string         `json:"source" doc:"Id of the API key that asked"`
+	Context        map[string]any `json:"context" doc:"Context of the request"`
+	Traits         map[string]any `json:"traits" doc:"Traits of the profile that the decision read"`
+}
+
+// Removal is an action that a rule took out of the candidates.
+type Removal struct {
+	Action string `json:"action"`
+	Rule   string `json:"rule"`
+}
+
+// encodeRecord gives the bytes of a record in the stream.
+func encodeRecord(r *Record) ([]byte, error) { return json.Marshal(r) }
+
+// decodeRecord reads what [encodeRecord] wrote.
+func decodeRecord(data []byte) (*Record, error) {
+	r := new(Record)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}

@@ -1,0 +1,227 @@
+package decide
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quintet/experiments"
+	"quintet/internal/clickhouse"
+	"quintet/internal/definitions"
+	"quintet/internal/problem"
+	"quintet/internal/stream"
+	"quintet/models"
+	"quintet/profiles"
+)
+
+// Topic is the stream topic of decision records.
+const Topic = "DECISIONS"
+
+// People finds profiles in memory.
+type People interface {
+	// Lookup finds the profile that has one of the identifiers.
+	Lookup(ids []profiles.Identifier) (*profiles.View, bool)
+	// Resolve is the profile id that the identifiers have or would get.
+	Resolve(ids []profiles.Identifier) string
+}
+
+// Models gives the learned model of a decision point.
+type Models interface {
+	// Current is the newest snapshot, nil when there is none.
+	Current(decisionPoint string) *models.Snapshot
+	// AtVersion is the snapshot that a decision of the past used.
+	AtVersion(ctx context.Context, decisionPoint string, version int64) (*models.Snapshot, error)
+}
+
+// Trials is what the experiments package provides.
+type Trials interface {
+	// Definitions are the experiments by key.
+	Definitions() *definitions.Collection[experiments.Experiment]
+	// Holdouts are the holdouts by key.
+	Holdouts() *definitions.Collection[experiments.Holdout]
+}
+
+// Stock says whether a catalogue item can be offered.
+type Stock interface {
+	InStock(item string) bool
+}
+
+// Deps are what the service is made of.
+type Deps struct {
+	Logger      *slog.Logger
+	Registry    prometheus.Registerer
+	Definitions *definitions.Store
+	Stream      *stream.Stream
+	ClickHouse  *clickhouse.Database
+	People      People
+	Models      Models
+	Trials      Trials
+	Stock       Stock
+	// Deadline bounds the append to the stream; past it the default action is
+	// given. 50 ms unless set.
+	Deadline time.Duration
+}
+
+// Service makes, records, explains and replays decisions.
+type Service struct {
+	log      *slog.Logger
+	points   *definitions.Collection[DecisionPoint]
+	offers   *definitions.Collection[Offer]
+	channels *definitions.Collection[Channel]
+	people   People
+	models   Models
+	trials   Trials
+	stock    Stock
+	db       *clickhouse.Database
+	topic    *stream.Topic
+	sink     *stream.Sink
+	deadline time.Duration
+	now      func() time.Time
+	state    atomic.Pointer[state]
+	rebuild  sync.Mutex
+	scratch  sync.Pool
+	recent   *recent
+	metrics  *metrics
+}
+
+// Open loads the definitions, compiles them and connects the sink; [Service.Run]
+// starts it.
+func Open(ctx context.Context, d Deps) (*Service, error) {
+	s := &Service{
+		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, db: d.ClickHouse,
+		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords), metrics: newMetrics(d.Registry),
+	}
+	if s.deadline <= 0 {
+		s.deadline = 50 * time.Millisecond
+	}
+	s.scratch.New = func() any { return new(scratch) }
+	var err error
+	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", ValidateOffer); err != nil {
+		return nil, fmt.Errorf("loading offers: %w", err)
+	}
+	if s.channels, err = definitions.NewCollection(d.Definitions, "channels", ValidateChannel); err != nil {
+		return nil, fmt.Errorf("loading channels: %w", err)
+	}
+	if s.points, err = definitions.NewCollection(d.Definitions, "decision-points", s.validatePoint); err != nil {
+		return nil, fmt.Errorf("loading decision points: %w", err)
+	}
+	if s.topic, err = d.Stream.Topic(ctx, Topic); err != nil {
+		return nil, fmt.Errorf("opening the stream of decisions: %w", err)
+	}
+	s.sink = stream.NewSink(s.topic, "clickhouse", s.store, stream.SinkOptions{Logger: d.Logger})
+	s.compile()
+	s.offers.OnChange(s.compile)
+	s.channels.OnChange(s.compile)
+	s.points.OnChange(s.compile)
+	s.trials.Definitions().OnChange(s.compile)
+	s.trials.Holdouts().OnChange(s.compile)
+	return s, nil
+}
+
+// Run moves decision records from the stream to ClickHouse until the context
+// ends, then finishes what it has begun.
+func (s *Service) Run(ctx context.Context) error {
+	if err := s.sink.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("moving decisions to ClickHouse: %w", err)
+	}
+	return nil
+}
+
+// Flush waits until every decision recorded so far is in ClickHouse.
+func (s *Service) Flush(ctx context.Context) error {
+	_, last, _, err := s.topic.State(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the end of the stream: %w", err)
+	}
+	return s.sink.WaitFor(ctx, last)
+}
+
+// Lag is how far ClickHouse is behind the stream.
+func (s *Service) Lag(ctx context.Context) (messages uint64, age time.Duration, err error) {
+	return s.sink.Lag(ctx)
+}
+
+// Points are the decision points.
+func (s *Service) Points() *definitions.Collection[DecisionPoint] { return s.points }
+
+// validatePoint is [ValidatePoint] and checks that offers and channels exist.
+func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoint) error {
+	if err := ValidatePoint(ctx, key, p); err != nil {
+		return err
+	}
+	var bad problem.Invalid
+	for i, k := range p.Offers {
+		if _, ok := s.offers.Get(k); !ok {
+			bad.Add("offers["+itoa(i)+"]", "must be the key of an offer", k)
+		}
+	}
+	for i, k := range p.Channels {
+		if _, ok := s.channels.Get(k); !ok {
+			bad.Add("channels["+itoa(i)+"]", "must be the key of a channel", k)
+		}
+	}
+	return bad.Err()
+}
+
+// compile makes a new state of the current definitions and swaps it in. A
+// decision point that no longer compiles keeps its last good state.
+func (s *Service) compile() {
+	s.rebuild.Lock()
+	defer s.rebuild.Unlock()
+	trials, offers, channels := s.trials.Definitions().Snapshot(), s.offers.Snapshot(), s.channels.Snapshot()
+	next := &state{points: make(map[string]*point)}
+	if h, ok := s.trials.Holdouts().Get(experiments.UniversalHoldout); ok {
+		next.holdout, next.holdoutVersion = h.Value, h.Version
+	}
+	next.plan = experiments.Compile(trials)
+	last := s.state.Load()
+	for key, v := range s.points.Snapshot() {
+		p, err := compilePoint(v, offers, channels)
+		if err != nil {
+			s.log.Error("compiling a decision point", "decision", key, "error", err)
+			if last != nil && last.points[key] != nil {
+				next.points[key] = last.points[key]
+			}
+			continue
+		}
+		for _, e := range trials {
+			if e.Value.DecisionPoint == key {
+				s.compileOverrides(p, e)
+			}
+		}
+		next.points[key] = p
+	}
+	s.state.Store(next)
+}
+
+func (s *Service) compileOverrides(p *point, e definitions.Versioned[experiments.Experiment]) {
+	for _, v := range e.Value.Variants {
+		if len(v.Policy) == 0 {
+			continue
+		}
+		policy, err := p.def.Policy.override(v.Policy, &p.def)
+		if err != nil {
+			s.log.Error("policy of an experiment's variant cannot be used", "experiment", e.Key, "variant", v.Key, "error", err)
+			continue
+		}
+		p.overrides[string(v.Policy)] = policy
+	}
+}
+
+func (s *Service) inStock(item string) bool { return s.stock == nil || s.stock.InStock(item) }
+
+func publishFailure(err error) string {
+	switch {
+	case errors.Is(err, stream.ErrFull):
+		return fallbackOverloaded
+	case errors.Is(err, context.DeadlineExceeded):
+		return fallbackDeadline
+	}
+	return fallbackUnavailable
+}

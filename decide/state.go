@@ -1,0 +1,113 @@
+package decide
+
+import (
+	"fmt"
+	"time"
+
+	"quintet/experiments"
+	"quintet/internal/definitions"
+	"quintet/models/bandits"
+)
+
+// state is everything that a decision reads, compiled from the definitions.
+// It is immutable; a change of any definition swaps it for a new one.
+type state struct {
+	points         map[string]*point
+	plan           *experiments.Plan
+	holdout        experiments.Holdout
+	holdoutVersion int64
+}
+
+// point is a compiled decision point.
+type point struct {
+	key     string
+	version int64
+	def     DecisionPoint
+	encoder *bandits.Encoder
+	actions []action // in the fixed order offers x channels x creatives, then none
+	ids     []string // of the actions, for records
+	byID    map[string]int
+	base    int // index of the default action
+	expires time.Duration
+	traits  []string // what the rules and features read of a profile
+
+	// overrides holds the compiled policy of every experiment variant that may
+	// apply here, by its JSON.
+	overrides map[string]Policy
+}
+
+// action is one full answer of a decision point.
+type action struct {
+	id       string
+	offer    *Offer // nil for none, and for an offer that was deleted
+	channel  *Channel
+	creative *Creative
+	offerKey string
+	chanKey  string
+}
+
+func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]definitions.Versioned[Offer], channels map[string]definitions.Versioned[Channel]) (*point, error) {
+	p := &point{
+		key: v.Key, version: v.Version, def: v.Value,
+		expires: time.Duration(v.Value.ExpiresAfterMinutes * float64(time.Minute)),
+		byID:    make(map[string]int), overrides: make(map[string]Policy),
+	}
+	encoder, err := bandits.NewEncoder(p.def.Declaration())
+	if err != nil {
+		return nil, fmt.Errorf("compiling the features of decision point %s: %w", v.Key, err)
+	}
+	p.encoder = encoder
+	for _, o := range p.def.Offers {
+		for _, c := range p.def.Channels {
+			for i := range p.def.Creatives {
+				creative := &p.def.Creatives[i]
+				a := action{id: o + "/" + c + "/" + creative.Key, creative: creative, offerKey: o, chanKey: c}
+				if offer, ok := offers[o]; ok {
+					a.offer = &offer.Value
+				}
+				if channel, ok := channels[c]; ok {
+					a.channel = &channel.Value
+				}
+				p.actions = append(p.actions, a)
+			}
+		}
+	}
+	// The baseline needs "none" even where the policy must not choose it.
+	p.actions = append(p.actions, action{id: NoneAction})
+	p.ids = make([]string, len(p.actions))
+	for i := range p.actions {
+		p.ids[i] = p.actions[i].id
+		p.byID[p.actions[i].id] = i
+	}
+	p.base = p.byID[p.def.DefaultAction]
+	p.traits = readTraits(p)
+	return p, nil
+}
+
+// readTraits lists what the decision reads of a profile, so that the record can
+// hold just that.
+func readTraits(p *point) []string {
+	seen := make(map[string]bool)
+	var out []string
+	add := func(name string) {
+		if name != "" && !seen[name] {
+			seen[name] = true
+			out = append(out, name)
+		}
+	}
+	for i := range p.def.Features {
+		if f := &p.def.Features[i]; f.Source == bandits.SourceProfile {
+			if f.Attribute != "" {
+				add(f.Attribute)
+			} else {
+				add(f.Name)
+			}
+		}
+	}
+	for i := range p.actions {
+		if c := p.actions[i].channel; c != nil {
+			add(c.Requires)
+		}
+	}
+	return out
+}
