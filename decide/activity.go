@@ -48,7 +48,7 @@ func (s *Service) reportRoutes(a huma.API) {
 	api.Require(api.ScopeRead)(&op)
 	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
 		if _, ok := s.points.Get(in.Key); !ok {
-			return nil, problem.NotFound("decision point", clip(in.Key))
+			return nil, problem.NotFound("decision point", problem.Clip(in.Key))
 		}
 		out, err := s.Activity(ctx, in.Key, time.Duration(in.Hours)*time.Hour)
 		if err != nil {

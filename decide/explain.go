@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"quintet/experiments"
 	"sort"
 	"strings"
 
@@ -63,7 +64,7 @@ func explain(rec *Record) []string {
 func trialNames(rec *Record) string {
 	var names []string
 	for _, e := range rec.Experiments {
-		if e.Key != HoldoutExperiment {
+		if e.Key != experiments.UniversalExperiment {
 			names = append(names, fmt.Sprintf("experiment %s (variant %s)", e.Key, e.Variant))
 		}
 	}

@@ -107,11 +107,11 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 func (s *Service) external(e *External, at, source string, bad *problem.Invalid) *Record {
 	before := len(*bad)
 	if _, err := ulid.ParseStrict(e.DecisionID); err != nil {
-		bad.Add(at+"decisionId", "must be a ULID", clip(e.DecisionID))
+		bad.Add(at+"decisionId", "must be a ULID", problem.Clip(e.DecisionID))
 	}
 	p, known := s.state.Load().points[e.Decision]
 	if !known {
-		bad.Add(at+"decision", "must be the key of a decision point", clip(e.Decision))
+		bad.Add(at+"decision", "must be the key of a decision point", problem.Clip(e.Decision))
 	}
 	ids := identifiers(e.User, at+"user", bad)
 	checkContext(e.Context, at+"context", bad)
@@ -183,7 +183,7 @@ func checkDistribution(e *External, at string, bad *problem.Invalid) (chosen int
 	}
 	switch {
 	case chosen < 0:
-		bad.Add(at+"action", "must be one of the candidates", clip(e.Action))
+		bad.Add(at+"action", "must be one of the candidates", problem.Clip(e.Action))
 	case !(e.Probabilities[chosen] > 0):
 		bad.Add(at+"action", "must have a probability above 0", nil)
 	}

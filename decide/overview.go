@@ -112,7 +112,7 @@ func (s *Service) overview(ctx context.Context, from OverviewSources) (*Overview
 	}
 	o.Holdout.Share = s.state.Load().holdout.Share
 	if o.Holdout.Metric = from.Metric(); o.Holdout.Metric != "" {
-		if o.Holdout.Report, err = from.Report(ctx, HoldoutExperiment, o.Holdout.Metric); err != nil {
+		if o.Holdout.Report, err = from.Report(ctx, experiments.UniversalExperiment, o.Holdout.Metric); err != nil {
 			return nil, fmt.Errorf("reporting on the universal holdout: %w", err)
 		}
 	}

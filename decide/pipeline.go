@@ -16,14 +16,6 @@ import (
 	"quintet/profiles"
 )
 
-// HoldoutExperiment is the key under which the universal holdout is recorded
-// and reported, with the variants [HoldoutVariant] and [TreatedVariant].
-const (
-	HoldoutExperiment = "universal-holdout"
-	HoldoutVariant    = "holdout"
-	TreatedVariant    = "treated"
-)
-
 // Reasons of fall-backs.
 const (
 	fallbackOverloaded  = "stream-full"
@@ -47,7 +39,7 @@ func (s *Service) Decide(ctx context.Context, req *Request, source string) (*Res
 		return nil, &problem.Error{
 			Status: 404, Title: "Unknown decision point",
 			Detail: "There is no decision point with this key.",
-			Fields: problem.Invalid{{Field: "decision", Rule: "must be the key of a decision point", Value: clip(req.Decision)}},
+			Fields: problem.Invalid{{Field: "decision", Rule: "must be the key of a decision point", Value: problem.Clip(req.Decision)}},
 		}
 	}
 	resp := s.decideAt(ctx, st, p, req, ids, source)
@@ -102,12 +94,12 @@ func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifi
 
 	rec.Group, rec.Eligible = GroupTreated, true
 	if p.def.Class == ClassAdvertising {
-		held := Enrolment{Key: HoldoutExperiment, Variant: TreatedVariant, Version: st.holdoutVersion}
+		held := Enrolment{Key: experiments.UniversalExperiment, Variant: experiments.TreatedVariant, Version: st.holdoutVersion}
 		if st.holdout.Holds(rec.ProfileID) {
-			held.Variant = HoldoutVariant
+			held.Variant = experiments.HoldoutVariant
 			rec.Experiments = append(rec.Experiments, held)
 			rec.Group, rec.Eligible = GroupHoldout, false
-			rec.Reasons = []string{HoldoutExperiment}
+			rec.Reasons = []string{experiments.UniversalExperiment}
 			rec.Policy = "none"
 			return nil
 		}
@@ -369,11 +361,4 @@ func traitsRead(p *point, view *profiles.View) map[string]any {
 
 func newDecisionID(at time.Time) string {
 	return ulid.MustNew(ulid.Timestamp(at), rand.Reader).String()
-}
-
-func clip(s string) string {
-	if len(s) > 100 {
-		return s[:100] + "…"
-	}
-	return s
 }

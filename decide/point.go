@@ -104,9 +104,7 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 		bad.Add("expiresAfterMinutes", "must be above 0 and at most 129600", nil)
 	}
 	p.Policy.validate(&bad, "policy", p)
-	if err := p.Objective.Validate(); err != nil {
-		addNested(&bad, "objective", err)
-	}
+	bad.Nest("objective", p.Objective.Validate())
 	p.validateFeatures(&bad)
 	if len(bad) == 0 && !*p.NoneAction && len(p.Offers)*len(p.Channels) == 0 {
 		bad.Add("offers", "a decision point without the none action needs at least one offer and one channel", nil)
@@ -262,25 +260,6 @@ func validKey(k string) bool {
 		return false
 	}
 	return true
-}
-
-// addNested adds the findings of a nested value under its field.
-func addNested(bad *problem.Invalid, field string, err error) {
-	var nested problem.Invalid
-	if errors.As(err, &nested) {
-		for _, f := range nested {
-			switch {
-			case f.Field == "":
-				bad.Add(field, f.Rule, f.Value)
-			case f.Field[0] == '[':
-				bad.Add(field+f.Field, f.Rule, f.Value)
-			default:
-				bad.Add(field+"."+f.Field, f.Rule, f.Value)
-			}
-		}
-		return
-	}
-	bad.Add(field, err.Error(), nil)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

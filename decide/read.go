@@ -19,7 +19,7 @@ const selectDecisions = "SELECT decision_id, decided_at, decision_point, point_v
 // Find returns one decision, also one that ClickHouse does not have yet.
 func (s *Service) Find(ctx context.Context, id string) (*Record, error) {
 	if len(id) != 26 {
-		return nil, problem.NotFound("decision", clip(id))
+		return nil, problem.NotFound("decision", problem.Clip(id))
 	}
 	if rec, ok := s.recent.get(id); ok {
 		return rec, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"quintet/experiments"
+	"quintet/internal/definitions"
 	"quintet/models"
 )
 
@@ -56,14 +57,14 @@ func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Po
 	policy := p.def.Policy
 	again.Policy = policy.Type
 	for _, e := range rec.Experiments {
-		if e.Key == HoldoutExperiment {
+		if e.Key == experiments.UniversalExperiment {
 			variant, err := s.reholdout(ctx, rec.ProfileID, e)
 			if err != nil {
 				return Policy{}, err
 			}
 			again.Experiments = append(again.Experiments, Enrolment{Key: e.Key, Variant: variant, Version: e.Version})
-			if variant == HoldoutVariant {
-				again.Group, again.Eligible, again.Policy, again.Reasons = GroupHoldout, false, "none", []string{HoldoutExperiment}
+			if variant == experiments.HoldoutVariant {
+				again.Group, again.Eligible, again.Policy, again.Reasons = GroupHoldout, false, "none", []string{experiments.UniversalExperiment}
 				return policy, nil
 			}
 			continue
@@ -76,7 +77,7 @@ func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Po
 		var enrolments []Enrolment
 		var control bool
 		var over Policy
-		over, enrolments, control = assign(experiments.CompileOne(v), p, rec.ProfileID)
+		over, enrolments, control = assign(experiments.Compile(map[string]definitions.Versioned[experiments.Experiment]{e.Key: v}), p, rec.ProfileID)
 		again.Experiments = append(again.Experiments, enrolments...)
 		if control {
 			again.Group = GroupControl
@@ -99,9 +100,9 @@ func (s *Service) reholdout(ctx context.Context, profileID string, e Enrolment) 
 		h = v.Value
 	}
 	if h.Holds(profileID) {
-		return HoldoutVariant, nil
+		return experiments.HoldoutVariant, nil
 	}
-	return TreatedVariant, nil
+	return experiments.TreatedVariant, nil
 }
 
 // redraw encodes, distributes and draws again.

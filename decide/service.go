@@ -23,6 +23,10 @@ import (
 // Topic is the stream topic of decision records.
 const Topic = "DECISIONS"
 
+// keepBehind is how many stored records stay in the stream, for a look into
+// the recent past with the stream's own tools.
+const keepBehind = 10_000
+
 // People finds profiles in memory.
 type People interface {
 	// Lookup finds the profile that has one of the identifiers.
@@ -145,6 +149,11 @@ func (s *Service) Flush(ctx context.Context) error {
 // Lag is how far ClickHouse is behind the stream.
 func (s *Service) Lag(ctx context.Context) (messages uint64, age time.Duration, err error) {
 	return s.sink.Lag(ctx)
+}
+
+// Trim removes from the stream, now and then, what ClickHouse has.
+func (s *Service) Trim(ctx context.Context) error {
+	return s.topic.TrimBehind(ctx, keepBehind, s.sink.Position)
 }
 
 // Points are the decision points.

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"quintet/console"
+	"quintet/decide"
+	"quintet/experiments"
+	"quintet/internal/api"
+	"quintet/internal/auth"
+	"quintet/internal/config"
+	"quintet/internal/definitions"
+	"quintet/internal/engines"
+	"quintet/models"
+	"quintet/profiles"
+	"quintet/recommend"
+)
+
+// app is the service with everything that it is made of.
+type app struct {
+	cfg         config.Config
+	log         *slog.Logger
+	registry    *prometheus.Registry
+	engines     *engines.Engines
+	definitions *definitions.Store
+	auth        *auth.Service
+	profiles    *profiles.Service
+	catalogue   *recommend.Service
+	experiments *experiments.Service
+	models      *models.Service
+	decide      *decide.Service
+	server      *api.Server
+}
+
+// openApp starts the engines, brings their schemas up to date and wires the
+// packages together. Nothing serves or consumes before [app.run].
+func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (a *app, err error) {
+	a = &app{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.engines, err = engines.Start(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.engines.Close())
+		}
+	}()
+	if err := migrate(ctx, a.engines); err != nil {
+		return nil, err
+	}
+	if err := a.openServices(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) openServices(ctx context.Context) (err error) {
+	e := a.engines
+	if a.definitions, err = definitions.Open(ctx, e.Postgres, a.log); err != nil {
+		return fmt.Errorf("opening definitions: %w", err)
+	}
+	if a.auth, err = auth.Open(ctx, e.Postgres, a.log); err != nil {
+		return fmt.Errorf("opening access control: %w", err)
+	}
+	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
+		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry,
+	}); err != nil {
+		return fmt.Errorf("opening profiles: %w", err)
+	}
+	if a.catalogue, err = recommend.Open(a.definitions); err != nil {
+		return fmt.Errorf("opening the catalogue: %w", err)
+	}
+	if a.experiments, err = experiments.Open(ctx, experiments.Deps{
+		Definitions: a.definitions, ClickHouse: e.ClickHouse, Logger: a.log,
+	}); err != nil {
+		return fmt.Errorf("opening experiments: %w", err)
+	}
+	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry}); err != nil {
+		return fmt.Errorf("opening models: %w", err)
+	}
+	if a.decide, err = decide.Open(ctx, decide.Deps{
+		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Stream: e.Stream, ClickHouse: e.ClickHouse,
+		People: a.profiles.Store(), Models: a.models, Trials: a.experiments, Stock: a.catalogue, Deadline: a.cfg.DecideTimeout,
+	}); err != nil {
+		return fmt.Errorf("opening decisions: %w", err)
+	}
+	a.server = api.New(api.Options{
+		Logger: a.log, Auth: a.auth, BodyLimit: a.cfg.BodyLimit, Registry: a.registry, Ready: a.engines.Health, Version: version,
+	})
+	a.routes()
+	a.lagMetrics()
+	return nil
+}
+
+func (a *app) routes() {
+	a.auth.Routes(a.server)
+	a.profiles.Routes(a.server)
+	a.catalogue.Routes(a.server)
+	a.experiments.Routes(a.server)
+	a.models.Routes(a.server)
+	a.decide.Routes(a.server)
+	a.decide.OverviewRoute(a.server, a.overviewSources())
+	a.server.MountConsole(console.FS())
+}
+
+// run serves on the listener until the context ends, then stops in the order
+// in which data flows: first requests, then the consumers of the stream, which
+// store what was acknowledged, then the engines.
+func (a *app) run(ctx context.Context, listener net.Listener) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	group, work := errgroup.WithContext(work)
+	for _, run := range []func(context.Context) error{
+		a.definitions.Run, a.auth.Run, a.profiles.Run, a.decide.Run, a.trim,
+		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
+	} {
+		group.Go(func() error { return ignoreCanceled(run(work)) })
+	}
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	go func() { // a broken consumer must not leave a server that takes and keeps
+		<-work.Done()
+		stopServing()
+	}()
+	serveErr := ignoreCanceled(a.server.Run(serving, listener, a.cfg.ShutdownTimeout))
+	if ctx.Err() != nil {
+		a.log.Info("stopping: storing what was acknowledged")
+		a.drain()
+	}
+	stopWork()
+	return errors.Join(serveErr, group.Wait(), a.engines.Close())
+}
+
+// drain waits, within the shutdown timeout, until the stores hold everything
+// that was acknowledged; what is left stays in the stream for the next start.
+func (a *app) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := errors.Join(a.profiles.Flush(ctx), a.decide.Flush(ctx)); err != nil {
+		a.log.Warn("stopped before everything was stored; the rest follows at the next start", "error", err)
+	}
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (a *app) overviewSources() decide.OverviewSources {
+	engine := func(url string) string {
+		if url == "" {
+			return "embedded"
+		}
+		return "external"
+	}
+	return decide.OverviewSources{
+		Profiles: a.profiles.Store().Len,
+		Lags:     a.lags(),
+		Report:   a.experiments.Report,
+		Metric:   a.experiments.HoldoutMetric,
+		Engines: map[string]string{
+			"postgres": engine(a.cfg.PostgresURL), "clickhouse": engine(a.cfg.ClickHouseURL), "stream": engine(a.cfg.NATSURL),
+		},
+	}
+}
+
+type lagFunc = func(context.Context) (messages uint64, age time.Duration, err error)
+
+func (a *app) lags() map[string]lagFunc {
+	return map[string]lagFunc{"events": a.profiles.EventsLag, "profiles": a.profiles.ProfilesLag, "decisions": a.decide.Lag}
+}
+
+// lagMetrics exports how far each store is behind the stream.
+func (a *app) lagMetrics() {
+	for name, lag := range a.lags() {
+		labels := prometheus.Labels{"store": name}
+		read := func(value func(uint64, time.Duration) float64) func() float64 {
+			return func() float64 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				messages, age, err := lag(ctx)
+				if err != nil {
+					return -1
+				}
+				return value(messages, age)
+			}
+		}
+		a.registry.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "quintet_lag_messages", Help: "Messages of the stream that a store does not have yet; -1 when unknown.", ConstLabels: labels,
+			}, read(func(n uint64, _ time.Duration) float64 { return float64(n) })),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "quintet_lag_seconds", Help: "Age of the oldest message that a store does not have yet; -1 when unknown.", ConstLabels: labels,
+			}, read(func(_ uint64, age time.Duration) float64 { return age.Seconds() })),
+		)
+	}
+}
+
+// trim removes from the stream what every store has, but for a tail that helps
+// to look into the recent past.
+func (a *app) trim(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.profiles.Trim(ctx) })
+	group.Go(func() error { return a.decide.Trim(ctx) })
+	return group.Wait()
+}

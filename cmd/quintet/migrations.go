@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"quintet/decide"
+	"quintet/experiments"
+	"quintet/internal/auth"
+	"quintet/internal/definitions"
+	"quintet/internal/engines"
+	"quintet/internal/postgres"
+	"quintet/models"
+	"quintet/profiles"
+)
+
+// migrate brings both databases to the schema of this version. The order
+// matters in ClickHouse: views of a later set write into tables of an earlier one.
+func migrate(ctx context.Context, e *engines.Engines) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), profiles.PostgresMigrations(), models.PostgresMigrations()); err != nil {
+			return fmt.Errorf("migrating Postgres: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
+			return fmt.Errorf("migrating ClickHouse: %w", err)
+		}
+		return nil
+	})
+	return group.Wait()
+}

@@ -1,0 +1,38 @@
+package decide
+
+import (
+	"quintet/models"
+)
+
+// Specs lists what has to be learned: one model for every decision point with
+// features that a bandit serves, by its own policy or by a variant's.
+func (s *Service) Specs() []models.Spec {
+	st := s.state.Load()
+	var out []models.Spec
+	for _, p := range st.points {
+		policy, ok := p.learner()
+		if !ok {
+			continue
+		}
+		out = append(out, models.Spec{
+			DecisionPoint: p.key, Encoder: p.def.Declaration(), Objective: p.def.Objective, HalfLifeDays: policy.HalfLifeDays,
+		})
+	}
+	return out
+}
+
+// learner is the bandit policy that the model of the point serves.
+func (p *point) learner() (Policy, bool) {
+	if len(p.def.Features) == 0 {
+		return Policy{}, false
+	}
+	if p.def.Policy.Type == PolicyBandit {
+		return p.def.Policy, true
+	}
+	for _, o := range p.overrides {
+		if o.Type == PolicyBandit {
+			return o, true
+		}
+	}
+	return Policy{}, false
+}
