@@ -1,0 +1,5 @@
+package stream
+
+const crashDirVariable = "QUINTET_STREAM_CRASH_DIR"
+
+func crashChild(string) {}
