@@ -1,0 +1,163 @@
+package bandits
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrNoCandidates is returned where there is no action to choose from.
+var ErrNoCandidates = errors.New("no eligible action to choose from")
+
+// ErrNotEligible is returned by [Fixed] where its action is not a candidate.
+var ErrNotEligible = errors.New("the fixed action is not eligible")
+
+// Candidate is an action that may be chosen, with its features. Policies that do
+// not learn ignore the features.
+type Candidate struct {
+	Action   string
+	Features Vector
+}
+
+// Distribution is what a policy makes of its candidates, in their order. Its
+// slices belong to the Workspace and hold until that is used again.
+type Distribution struct {
+	// P is the policy's own distribution, Q is P with the exploration floor:
+	// what is drawn from, and so the propensities.
+	P, Q []float64
+	// Mean and SD are the posterior's mean and standard deviation of the expected
+	// reward (not scaled by Alpha); empty for policies without a model.
+	Mean, SD []float64
+	// Floor is the least that every element of Q holds, times the number of
+	// candidates.
+	Floor float64
+	// Degenerate says that the scores were not finite, so that P is uniform. It
+	// calls for an alarm.
+	Degenerate bool
+	// Cold counts candidates without data of their own, scored by the prior.
+	Cold int
+}
+
+// Draw returns the index of the candidate that u in [0, 1) draws, and its
+// propensity.
+func (d Distribution) Draw(u float64) (index int, propensity float64) {
+	k := Draw(d.Q, u)
+	if k < 0 {
+		return k, 0
+	}
+	return k, d.Q[k]
+}
+
+// Policy turns candidates into a distribution. Implementations are immutable and
+// safe for concurrent use; what they scribble on is the caller's Workspace.
+type Policy interface {
+	// Distribution returns the full distribution over the candidates. It returns
+	// ErrNoCandidates if there is none. A policy never draws: the caller does,
+	// from Q.
+	Distribution(candidates []Candidate, w *Workspace) (Distribution, error)
+}
+
+// Workspace is scratch memory for policies, for one goroutine at a time; keep it
+// in a sync.Pool. The zero value is ready.
+type Workspace struct {
+	quadrature        *Quadrature
+	p, q, mean, sd, s []float64
+}
+
+func (w *Workspace) resize(k int) {
+	if w.quadrature == nil {
+		w.quadrature = NewQuadrature(k)
+	}
+	for _, s := range []*[]float64{&w.p, &w.q, &w.mean, &w.sd, &w.s} {
+		*s = slices.Grow((*s)[:0], k)[:k]
+	}
+}
+
+// Thompson is Gaussian Thompson sampling on a linear posterior: an action is
+// chosen with the probability that its draw from N(m, (αs)²) is the largest.
+type Thompson struct {
+	// Model scores the candidates; required.
+	Model *Model
+	// Alpha scales the posterior's standard deviation; below 1 explores less than
+	// Thompson's rule, which at low response rates explores too much.
+	Alpha float64
+	// Floor is the share of uniform exploration.
+	Floor float64
+}
+
+// DefaultAlpha scales the posterior's deviation where nothing else is said
+// (Chapelle and Li, An Empirical Evaluation of Thompson Sampling, 2011).
+const DefaultAlpha = 0.5
+
+// Distribution implements [Policy].
+func (t Thompson) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
+	k := len(candidates)
+	if k == 0 {
+		return Distribution{}, ErrNoCandidates
+	}
+	if t.Model == nil {
+		return Distribution{}, errors.New("thompson sampling: no model")
+	}
+	if !(t.Alpha > 0) || !finite(t.Alpha) {
+		return Distribution{}, fmt.Errorf("thompson sampling: alpha must be a positive number, not %g", t.Alpha)
+	}
+	w.resize(k)
+	d := Distribution{P: w.p, Q: w.q, Mean: w.mean, SD: w.sd, Floor: t.Floor}
+	for i := range candidates {
+		c := &candidates[i]
+		if err := c.Features.Validate(t.Model.Dimension); err != nil {
+			return Distribution{}, fmt.Errorf("scoring action %q: %w", c.Action, err)
+		}
+		arm, known := t.Model.Arm(c.Action)
+		if !known {
+			d.Cold++
+		}
+		w.mean[i], w.sd[i] = arm.Score(c.Features)
+		w.s[i] = float64(t.Alpha * w.sd[i])
+	}
+	d.Degenerate = !w.quadrature.Best(w.mean, w.s, w.p)
+	if err := Floor(d.P, t.Floor, d.Q); err != nil {
+		return Distribution{}, fmt.Errorf("thompson sampling: %w", err)
+	}
+	return d, nil
+}
+
+// Uniformly chooses every candidate with the same probability.
+type Uniformly struct{}
+
+// Distribution implements [Policy].
+func (Uniformly) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
+	if len(candidates) == 0 {
+		return Distribution{}, ErrNoCandidates
+	}
+	w.resize(len(candidates))
+	uniform(w.p)
+	copy(w.q, w.p)
+	return Distribution{P: w.p, Q: w.q, Floor: 1}, nil
+}
+
+// Fixed always chooses one action, but for the floor. With a floor of 0 its log
+// shows nothing about the other actions.
+type Fixed struct {
+	Action string
+	Floor  float64
+}
+
+// Distribution implements [Policy]. It returns ErrNotEligible if the action is
+// not a candidate.
+func (f Fixed) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
+	if len(candidates) == 0 {
+		return Distribution{}, ErrNoCandidates
+	}
+	w.resize(len(candidates))
+	clear(w.p)
+	chosen := slices.IndexFunc(candidates, func(c Candidate) bool { return c.Action == f.Action })
+	if chosen < 0 {
+		return Distribution{}, fmt.Errorf("fixed policy: action %q: %w", f.Action, ErrNotEligible)
+	}
+	w.p[chosen] = 1
+	if err := Floor(w.p, f.Floor, w.q); err != nil {
+		return Distribution{}, fmt.Errorf("fixed policy: %w", err)
+	}
+	return Distribution{P: w.p, Q: w.q, Floor: f.Floor}, nil
+}

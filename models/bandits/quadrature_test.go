@@ -1,0 +1,243 @@
+package bandits
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func best(t interface{ Fatalf(string, ...any) }, mean, sd []float64) []float64 {
+	out := make([]float64, len(mean))
+	if !NewQuadrature(len(mean)).Best(mean, sd, out) {
+		t.Fatalf("Best(%v, %v) found the scores degenerate", mean, sd)
+	}
+	return out
+}
+
+// fineBest is an independent computation: arm by arm, the integral over the arm's
+// own quantiles z of φ(z) Π Φ, by Simpson's rule with math.Erfc.
+func fineBest(mean, sd []float64) []float64 {
+	const cells = 16000
+	out := make([]float64, len(mean))
+	for k := range mean {
+		h := 16.0 / cells
+		for i := 0; i <= cells; i++ {
+			z := -8 + h*float64(i)
+			f := math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+			for j := range mean {
+				if j != k {
+					f *= math.Erfc(-(mean[k]+z*sd[k]-mean[j])/sd[j]/math.Sqrt2) / 2
+				}
+			}
+			switch {
+			case i == 0 || i == cells:
+				out[k] += f * h / 3
+			case i%2 == 1:
+				out[k] += f * 4 * h / 3
+			default:
+				out[k] += f * 2 * h / 3
+			}
+		}
+	}
+	return out
+}
+
+func TestNormalTable(t *testing.T) {
+	t.Parallel()
+	table := normalTable()
+	for i, got := range table {
+		x := float64(i)/cdfScale - cdfLimit
+		want := math.Erfc(-x/math.Sqrt2) / 2
+		if math.Abs(got-want) > 2e-16+1e-13*want {
+			t.Errorf("Φ(%g) = %.17g, want %.17g", x, got, want)
+		}
+		if i > 0 && got < table[i-1] {
+			t.Errorf("Φ(%g) is smaller than its predecessor", x)
+		}
+	}
+	for x := -9.0; x < 9; x += 0.000713 {
+		if got, want := table.at(x), math.Erfc(-x/math.Sqrt2)/2; math.Abs(got-want) > 5e-7 {
+			t.Fatalf("interpolated Φ(%g) = %g, want %g", x, got, want)
+		}
+	}
+	if table.at(math.Inf(1)) != 1 || table.at(math.Inf(-1)) != 0 || table.at(math.NaN()) != 0 {
+		t.Error("Φ at ±Inf and NaN must be 1, 0 and 0")
+	}
+}
+
+func TestBestEqualArmsExact(t *testing.T) {
+	t.Parallel()
+	for k := 1; k <= 60; k++ {
+		mean, sd := make([]float64, k), make([]float64, k)
+		for i := range mean {
+			mean[i], sd[i] = 0.031, 0.007
+		}
+		for i, p := range best(t, mean, sd) {
+			if p != 1/float64(k) {
+				t.Fatalf("K=%d: p[%d] = %.20g, want exactly 1/K", k, i, p)
+			}
+		}
+	}
+}
+
+func TestBestTwoArms(t *testing.T) {
+	t.Parallel()
+	for _, ratio := range []float64{1, 1.5, 3, 10, 100, 1000} {
+		for _, gap := range []float64{0, 0.1, 0.5, 1, 2, 4, 8} {
+			s1, s2 := 0.01, 0.01*ratio
+			total := math.Hypot(s1, s2)
+			mean, sd := []float64{0.05 + gap*total, 0.05}, []float64{s1, s2}
+			want := math.Erfc(-gap/math.Sqrt2) / 2
+			if got := best(t, mean, sd)[0]; math.Abs(got-want) > 2e-4 {
+				t.Errorf("σ ratio %g, gap %g: p = %.6f, want %.6f", ratio, gap, got, want)
+			}
+		}
+	}
+}
+
+func TestBestReferenceCase(t *testing.T) {
+	t.Parallel()
+	got := best(t, []float64{.05, .0501, .03}, []float64{2e-5, 2e-5, .02})
+	for i, want := range []float64{.000171, .842416, .157413} {
+		if math.Abs(got[i]-want) > 1e-3 {
+			t.Errorf("p[%d] = %.6f, want %.6f", i, got[i], want)
+		}
+	}
+}
+
+func TestBestAgainstFineQuadrature(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, spreadOf := range []float64{1, 3, 7} {
+		var worst, sum float64
+		const rounds = 12
+		for range rounds {
+			k := 2 + rng.IntN(9)
+			mean, sd := make([]float64, k), make([]float64, k)
+			for i := range mean {
+				sd[i] = 0.01 * math.Exp(-spreadOf*rng.Float64())
+				mean[i] = 0.04 + 0.01*rng.NormFloat64()
+			}
+			got, want := best(t, mean, sd), fineBest(mean, sd)
+			var e float64
+			for i := range got {
+				e = max(e, math.Abs(got[i]-want[i]))
+			}
+			worst, sum = max(worst, e), sum+e
+		}
+		t.Logf("σ ratios up to e^%g: largest error %.1e, mean of the largest %.1e", spreadOf, worst, sum/rounds)
+		if worst > 3e-3 || sum/rounds > 5e-4 {
+			t.Errorf("σ ratios up to e^%g: largest error %.2e, mean %.2e", spreadOf, worst, sum/rounds)
+		}
+	}
+}
+
+// Many narrow arms on top of each other beside a wide one: thinning the nodes
+// must not cost accuracy, and their number must stay bounded.
+func TestBestManyNarrowArms(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(7, 7))
+	k := 40
+	mean, sd := make([]float64, k), make([]float64, k)
+	for i := range mean {
+		sd[i] = 1e-4 * math.Exp(-2*rng.Float64())
+		mean[i] = 0.05 + 1e-4*rng.NormFloat64()
+	}
+	mean[0], sd[0] = 0.04, 0.01
+	q := NewQuadrature(k)
+	out := make([]float64, k)
+	if !q.Best(mean, sd, out) {
+		t.Fatal("degenerate")
+	}
+	for i, want := range fineBest(mean, sd) {
+		if math.Abs(out[i]-want) > 2e-3 {
+			t.Errorf("p[%d] = %.5f, want %.5f", i, out[i], want)
+		}
+	}
+	if len(q.nodes) > 300 {
+		t.Errorf("%d nodes for %d arms", len(q.nodes), k)
+	}
+}
+
+func TestBestDegenerate(t *testing.T) {
+	t.Parallel()
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct{ mean, sd []float64 }{
+		{[]float64{0, nan, 1}, []float64{1, 1, 1}},
+		{[]float64{0, 1, 1}, []float64{1, nan, 1}},
+		{[]float64{0, inf, 1}, []float64{1, 1, 1}},
+		{[]float64{0, 1, 1}, []float64{1, inf, 1}},
+		{[]float64{0, 1, 1}, []float64{1, -1, 1}},
+		{[]float64{0, 1, 1}, []float64{1, 1}},
+		{[]float64{nan}, []float64{1}},
+	} {
+		out := make([]float64, len(c.mean))
+		if NewQuadrature(0).Best(c.mean, c.sd, out) {
+			t.Errorf("Best(%v, %v) accepted", c.mean, c.sd)
+		}
+		for i, p := range out {
+			if p != 1/float64(len(out)) {
+				t.Errorf("Best(%v, %v): p[%d] = %g, want uniform", c.mean, c.sd, i, p)
+			}
+		}
+	}
+	if !NewQuadrature(0).Best(nil, nil, nil) {
+		t.Error("no arms must be accepted")
+	}
+	if got := best(t, []float64{3}, []float64{0}); got[0] != 1 {
+		t.Errorf("one arm: p = %g, want 1", got[0])
+	}
+	if got := best(t, []float64{3, 4, 4, 1}, []float64{0, 0, 0, 0}); got[0] != 0 || got[1] != .5 || got[2] != .5 || got[3] != 0 {
+		t.Errorf("without variance: p = %v, want 0 .5 .5 0", got)
+	}
+}
+
+// scores draws K arms of widely differing scales.
+func scores(t *rapid.T) (mean, sd []float64) {
+	k := rapid.IntRange(1, 25).Draw(t, "arms")
+	scale := math.Pow(10, float64(rapid.IntRange(-6, 9).Draw(t, "scale")))
+	for i := range k {
+		mean = append(mean, scale*rapid.Float64Range(-1, 1).Draw(t, fmt.Sprint("mean", i)))
+		sd = append(sd, scale*math.Exp(-rapid.Float64Range(0, 12).Draw(t, fmt.Sprint("sd", i))))
+	}
+	return mean, sd
+}
+
+func TestBestProperties(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		mean, sd := scores(t)
+		p := best(t, mean, sd)
+		if err := CheckDistribution(p, 0); err != nil {
+			t.Fatal(err)
+		}
+		// Permuting arms permutes the distribution, to the last bit.
+		order := rapid.Permutation(indices(len(mean))).Draw(t, "order")
+		m2, s2 := make([]float64, len(mean)), make([]float64, len(mean))
+		for i, from := range order {
+			m2[i], s2[i] = mean[from], sd[from]
+		}
+		for i, got := range best(t, m2, s2) {
+			if got != p[order[i]] {
+				t.Fatalf("arm %d has %.17g after permuting, %.17g before", order[i], got, p[order[i]])
+			}
+		}
+		// A larger mean never makes an arm less likely (but for the grid's error).
+		k := rapid.IntRange(0, len(mean)-1).Draw(t, "raised")
+		mean[k] += sd[k] * rapid.Float64Range(0, 3).Draw(t, "by")
+		if raised := best(t, mean, sd); raised[k] < p[k]-5e-3 {
+			t.Fatalf("raising the mean of arm %d lowered its probability from %g to %g", k, p[k], raised[k])
+		}
+	})
+}
+
+func indices(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
