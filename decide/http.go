@@ -58,6 +58,7 @@ func (s *Service) Routes(srv *api.Server) {
 	}, api.ScopeDecide, BatchRequest{}, BatchResponse{})
 
 	s.readRoutes(srv.API)
+	s.logRoute(srv.API)
 	s.importRoutes(srv.API)
 	s.reportRoutes(srv.API)
 }
@@ -158,20 +159,21 @@ type Scored struct {
 
 // Summary is a decision in a list.
 type Summary struct {
-	DecisionID  string      `json:"decisionId"`
-	DecidedAt   time.Time   `json:"decidedAt"`
-	Decision    string      `json:"decision"`
-	ProfileID   string      `json:"profileId"`
-	Group       Group       `json:"group"`
-	Eligible    bool        `json:"eligible"`
-	Action      string      `json:"action"`
-	Offer       string      `json:"offer"`
-	Channel     string      `json:"channel"`
-	Creative    string      `json:"creative"`
-	Propensity  float64     `json:"propensity"`
-	Policy      string      `json:"policy"`
-	Fallback    bool        `json:"fallback"`
-	Experiments []Enrolment `json:"experiments" nullable:"false"`
+	DecisionID  string         `json:"decisionId"`
+	DecidedAt   time.Time      `json:"decidedAt"`
+	Decision    string         `json:"decision"`
+	ProfileID   string         `json:"profileId"`
+	Group       Group          `json:"group"`
+	Eligible    bool           `json:"eligible"`
+	Action      string         `json:"action"`
+	Offer       string         `json:"offer"`
+	Channel     string         `json:"channel"`
+	Creative    string         `json:"creative"`
+	Propensity  float64        `json:"propensity"`
+	Policy      string         `json:"policy"`
+	Fallback    bool           `json:"fallback"`
+	Experiments []Enrolment    `json:"experiments" nullable:"false"`
+	Context     map[string]any `json:"context,omitempty"`
 }
 
 // Summarise is the list form of a record.
@@ -179,7 +181,7 @@ func Summarise(r *Record) Summary {
 	return Summary{
 		DecisionID: r.DecisionID, DecidedAt: r.DecidedAt, Decision: r.Decision, ProfileID: r.ProfileID, Group: r.Group,
 		Eligible: r.Eligible, Action: r.Action, Offer: r.Offer, Channel: r.Channel, Creative: r.Creative,
-		Propensity: r.Propensity, Policy: r.Policy, Fallback: r.Fallback, Experiments: orEmpty(r.Experiments),
+		Propensity: r.Propensity, Policy: r.Policy, Fallback: r.Fallback, Experiments: orEmpty(r.Experiments), Context: r.Context,
 	}
 }
 
@@ -228,6 +230,38 @@ func (s *Service) readRoutes(a huma.API) {
 		for i, rec := range found {
 			out.Body.Items[i] = Summarise(rec)
 		}
+		if len(found) == in.Limit {
+			out.Body.Next = found[len(found)-1].DecisionID
+		}
+		return out, nil
+	})
+}
+
+func (s *Service) logRoute(a huma.API) {
+	type input struct {
+		Decision string `query:"decisionPoint" required:"true" doc:"Key of a decision point"`
+		After    string `query:"after" doc:"Decisions younger than this id; the next of the page before"`
+		Limit    int    `query:"limit" default:"500" minimum:"1" maximum:"2000"`
+	}
+	type output struct {
+		Body struct {
+			Items []*Record `json:"items" nullable:"false"`
+			Next  string    `json:"next" doc:"Pass as after to read on; empty at the end"`
+		}
+	}
+	op := huma.Operation{
+		OperationID: "read-decision-log", Method: http.MethodGet, Path: "/v1/decisions/log", Tags: []string{"Decisions"},
+		Summary: "Read whole records of a decision point, oldest first", Description: "Holds what has reached ClickHouse.",
+		Errors: []int{401, 403, 422},
+	}
+	api.Require(api.ScopeRead)(&op)
+	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
+		found, err := s.Log(ctx, in.Decision, in.After, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := new(output)
+		out.Body.Items = orEmpty(found)
 		if len(found) == in.Limit {
 			out.Body.Next = found[len(found)-1].DecisionID
 		}

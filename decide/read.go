@@ -72,6 +72,16 @@ func (s *Service) List(ctx context.Context, f Filter) ([]*Record, error) {
 	}), logged, f.Limit), nil
 }
 
+// Log returns decisions of a decision point as they are in ClickHouse, oldest
+// first, after the given id.
+func (s *Service) Log(ctx context.Context, point, after string, limit int) ([]*Record, error) {
+	found, err := s.query(ctx, "WHERE decision_point = ? AND decision_id > ? ORDER BY decision_id LIMIT 1 BY decision_id LIMIT ?", point, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w", point, err)
+	}
+	return found, nil
+}
+
 // merge joins two lists, newest first, without repeating a decision.
 func merge(recent, logged []*Record, limit int) []*Record {
 	out := make([]*Record, 0, limit)
