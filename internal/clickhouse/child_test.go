@@ -1,0 +1,5 @@
+package clickhouse
+
+const childRole = "QUINTET_CLICKHOUSE_CHILD"
+
+func runChild(role string) int { return 2 }
