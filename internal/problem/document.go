@@ -61,6 +61,12 @@ func (i Invalid) Violations() []Violation {
 // ContentType makes huma send the problem's own media type.
 func (d *Document) ContentType(string) string { return ContentType }
 
+// ContentType makes huma send the problem's own media type.
+func (e *Error) ContentType(string) string { return ContentType }
+
+// ContentType makes huma send the problem's own media type.
+func (i Invalid) ContentType(string) string { return ContentType }
+
 // GetStatus is the HTTP status of the answer.
 func (d *Document) GetStatus() int { return d.Status }
 
