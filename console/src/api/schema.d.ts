@@ -501,7 +501,7 @@ export interface components {
             features: components["schemas"]["Feature"][] | null;
             experiments: components["schemas"]["Assignment"][] | null;
             fallback: boolean;
-            fallbackReason: string;
+            fallbackReason?: string;
             /** Format: double */
             contactCost: number;
             context: {
@@ -546,15 +546,10 @@ export interface components {
             /** Format: double */
             seconds: number;
         };
-        Lags: {
-            events: components["schemas"]["Lag"];
-            decisions: components["schemas"]["Lag"];
-            profiles: components["schemas"]["Lag"];
-        };
         HoldoutState: {
             /** Format: double */
             share: number;
-            report: components["schemas"]["Report"] | null;
+            report?: components["schemas"]["Report"];
             metric: string;
         };
         Engines: {
@@ -565,9 +560,13 @@ export interface components {
         Overview: {
             decisionsPerMinute: components["schemas"]["Minute"][] | null;
             totals: components["schemas"]["Totals"];
-            lag: components["schemas"]["Lags"];
+            lag: {
+                [key: string]: components["schemas"]["Lag"];
+            };
             holdout: components["schemas"]["HoldoutState"];
-            engines: components["schemas"]["Engines"];
+            engines: {
+                [key: string]: string;
+            };
         };
         CheckArm: {
             variant: string;
@@ -579,6 +578,7 @@ export interface components {
         Check: {
             name: string;
             passed: boolean;
+            made: boolean;
             /** Format: double */
             pValue?: number;
             detail: string;
@@ -587,6 +587,8 @@ export interface components {
         ReportArm: {
             variant: string;
             control: boolean;
+            /** Format: double */
+            weight: number;
             /** Format: int64 */
             units: number;
         };
@@ -594,12 +596,17 @@ export interface components {
             variant: string;
             /** Format: int64 */
             units: number;
+            /** Format: int64 */
+            matured: number;
             /** Format: double */
             sum: number;
             /** Format: double */
-            mean: number;
+            denominator?: number;
             /** Format: double */
-            standardError: number;
+            mean?: number;
+            /** Format: double */
+            standardError?: number;
+            problem?: string;
         };
         Estimate: {
             /** Format: double */
@@ -620,19 +627,28 @@ export interface components {
             /** Format: double */
             degreesOfFreedom?: number;
             problem?: string;
+            relativeProblem?: string;
         };
         MetricReport: {
             key: string;
-            name: string;
+            name?: string;
             kind: string;
             direction: string;
             /** Format: double */
             windowHours: number;
             arms: components["schemas"]["MetricArm"][] | null;
             effects: components["schemas"]["Effect"][] | null;
+            notes?: string[] | null;
+            problem?: string;
         };
         Report: {
             experiment: string;
+            name?: string;
+            status: string;
+            decisionPoint?: string;
+            /** Format: date-time */
+            at: string;
+            checksPassed: boolean;
             /** Format: date-time */
             generatedAt: string;
             checks: components["schemas"]["Check"][] | null;
@@ -662,13 +678,13 @@ export interface components {
             key: string;
             name?: string;
             hypothesis?: string;
-            decisionPoint: string;
-            status: string;
+            decisionPoint?: string;
+            status?: string;
             salt?: string;
             /** Format: double */
             coverage?: number;
             variants: components["schemas"]["Variant"][] | null;
-            metrics: string[] | null;
+            metrics?: string[] | null;
             /** Format: date-time */
             startedAt?: string;
             /** Format: date-time */
@@ -707,16 +723,16 @@ export interface components {
         DecisionPoint: {
             key: string;
             name?: string;
-            class: string;
+            class?: string;
             offers: string[] | null;
             channels: string[] | null;
-            creatives: components["schemas"]["Creative"][] | null;
+            creatives?: components["schemas"]["Creative"][] | null;
             features?: unknown[] | null;
             policy: components["schemas"]["Policy"];
             objective: components["schemas"]["Objective"];
-            defaultAction: string;
+            defaultAction?: string;
             noneAction?: boolean;
-            /** Format: int64 */
+            /** Format: double */
             expiresAfterMinutes?: number;
             /** Format: int64 */
             version: number;
@@ -733,7 +749,7 @@ export interface components {
         Offer: {
             key: string;
             name?: string;
-            kind: string;
+            kind?: string;
             description?: string;
             /** Format: double */
             cost?: number;
@@ -748,9 +764,9 @@ export interface components {
         Channel: {
             key: string;
             name?: string;
-            kind: string;
+            kind?: string;
             /** Format: double */
-            contactCost: number;
+            contactCost?: number;
             requires?: string;
             active?: boolean;
             /** Format: int64 */

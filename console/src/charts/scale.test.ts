@@ -47,6 +47,15 @@ describe('intervalScale', () => {
     expect(position(from - 1)).toBe(0);
   });
 
+  it('does not let one wide interval squeeze the others', () => {
+    const wide = { estimate: 0.1, lower: -8, upper: 8.2 };
+    const { from, to, position } = intervalScale([mens, womens, mens, wide]);
+    expect(to - from).toBeLessThan(1);
+    expect(position(wide.lower)).toBe(0);
+    expect(position(wide.upper)).toBe(100);
+    expect(to).toBeGreaterThan(wide.estimate);
+  });
+
   it('survives no intervals and bounds that are not numbers', () => {
     expect(intervalScale([]).position(0)).toBe(50);
     const scale = intervalScale([{ estimate: 2, lower: Number.NEGATIVE_INFINITY, upper: Number.NaN }]);

@@ -22,15 +22,36 @@ export function niceStep(span: number, steps: number): number {
   return (ratio >= 5 ? 5 : ratio >= 2 ? 2 : 1) * power;
 }
 
+// One interval that says nothing must not squeeze those that do: an axis
+// reaches at most this many times as far as the middle one of its intervals.
+const farthestReach = 4;
+
+/** How far from zero the axis may reach; every estimate is within. */
+function reachLimit(intervals: readonly Interval[]): number {
+  if (intervals.length < 3) return Number.POSITIVE_INFINITY;
+  const reaches = intervals
+    .map(({ lower, upper }) => Math.max(Math.abs(lower), Math.abs(upper)))
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
+  const middle = reaches[Math.floor(reaches.length / 2)];
+  if (middle === undefined) return Number.POSITIVE_INFINITY;
+  const estimates = intervals.map(({ estimate }) => Math.abs(estimate)).filter(Number.isFinite);
+  return Math.max(middle * farthestReach, ...estimates);
+}
+
 /**
  * One axis for several intervals. It always holds zero, so that "no effect" is
  * on the picture, and leaves room at both ends, so that no whisker touches an
- * edge. Bounds that are not numbers are left out.
+ * edge. Bounds that are not numbers are left out; those far outside of the
+ * others leave the picture.
  */
 export function intervalScale(intervals: readonly Interval[], steps = 4): Scale {
+  const limit = reachLimit(intervals);
   const values = [0];
   for (const { estimate, lower, upper } of intervals) {
-    for (const value of [estimate, lower, upper]) if (Number.isFinite(value)) values.push(value);
+    for (const value of [estimate, lower, upper]) {
+      if (Number.isFinite(value)) values.push(Math.min(limit, Math.max(-limit, value)));
+    }
   }
   let from = Math.min(...values);
   let to = Math.max(...values);

@@ -1,0 +1,51 @@
+import { createBrowserRouter } from 'react-router';
+import { NotFound } from '../layout/NotFound';
+import { RequireSession } from '../layout/RequireSession';
+import { LoginPage } from '../pages/login/LoginPage';
+import { OverviewPage } from '../pages/overview/OverviewPage';
+
+// The pages that most sessions begin with are in the first bundle; the others
+// come when they are opened.
+export const router = createBrowserRouter([
+  { path: '/login', element: <LoginPage /> },
+  {
+    path: '/',
+    element: <RequireSession />,
+    children: [
+      { index: true, element: <OverviewPage /> },
+      {
+        path: 'experiments',
+        lazy: async () => ({ Component: (await import('../pages/experiments/ExperimentsPage')).ExperimentsPage }),
+      },
+      {
+        path: 'experiments/:key',
+        lazy: async () => ({ Component: (await import('../pages/experiments/ReportPage')).ReportPage }),
+      },
+      {
+        path: 'decision-points',
+        lazy: async () => ({ Component: (await import('../pages/decision-points/PointsPage')).PointsPage }),
+      },
+      {
+        path: 'decision-points/:key',
+        lazy: async () => ({ Component: (await import('../pages/decision-points/PointPage')).PointPage }),
+      },
+      {
+        path: 'profiles',
+        lazy: async () => ({ Component: (await import('../pages/profiles/ProfilesPage')).ProfilesPage }),
+      },
+      {
+        path: 'profiles/:id',
+        lazy: async () => ({ Component: (await import('../pages/profiles/ProfilePage')).ProfilePage }),
+      },
+      {
+        path: 'decisions/:id',
+        lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
+      },
+      {
+        path: 'settings/:section?',
+        lazy: async () => ({ Component: (await import('../pages/settings/SettingsPage')).SettingsPage }),
+      },
+      { path: '*', element: <NotFound /> },
+    ],
+  },
+]);

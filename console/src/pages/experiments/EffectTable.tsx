@@ -1,0 +1,185 @@
+import { Fragment } from 'react';
+import type { Effect, Estimate, MetricReport } from '../../api/types';
+import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
+import { VerdictLabel } from '../../charts/VerdictLabel';
+import { intervalScale, verdict, type Scale } from '../../charts/scale';
+import { effectText, effectTick, meanText, type EffectMode } from '../../format/effect';
+import { count, pValue } from '../../format/number';
+import { windowOf } from '../../format/time';
+import './effect-table.css';
+
+interface EffectTableProps {
+  readonly metrics: readonly MetricReport[];
+  readonly control: string;
+  readonly mode: EffectMode;
+  /** Leaves out arms' means and p-values where there is little room. */
+  readonly brief?: boolean;
+}
+
+function part(effect: Effect, mode: EffectMode): Estimate | undefined {
+  return (mode === 'relative' ? effect.relative : effect.absolute) ?? undefined;
+}
+
+function missing(effect: Effect, mode: EffectMode): string {
+  return effect.problem ?? (mode === 'relative' ? effect.relativeProblem : undefined) ?? 'No figure yet.';
+}
+
+function intervals(metrics: readonly MetricReport[], mode: EffectMode): Estimate[] {
+  return metrics.flatMap((metric) =>
+    (metric.effects ?? []).map((effect) => part(effect, mode)).filter((estimate) => estimate !== undefined),
+  );
+}
+
+/**
+ * Effects with their 95% intervals drawn. Relative effects of all metrics share
+ * one axis; absolute ones have a unit each and therefore an axis each.
+ */
+export function EffectTable({ metrics, control, mode, brief = false }: EffectTableProps) {
+  const shared = mode === 'relative' ? intervalScale(intervals(metrics, mode)) : undefined;
+  const columns = brief ? 4 : 7;
+  return (
+    <table className="q-effects">
+      <thead>
+        <tr>
+          <th scope="col">Metric</th>
+          {!brief && (
+            <>
+              <th scope="col" className="q-number">
+                {control}
+              </th>
+              <th scope="col" className="q-number">
+                Variant
+              </th>
+            </>
+          )}
+          <th scope="col" className="q-number">
+            Effect
+          </th>
+          <th scope="col" className="q-effects-plot">
+            95% interval
+          </th>
+          <th scope="col">Reading</th>
+          {!brief && (
+            <th scope="col" className="q-number">
+              p
+            </th>
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        {metrics.map((metric, index) => {
+          const scale = shared ?? intervalScale(intervals([metric], mode));
+          const last = index === metrics.length - 1;
+          return (
+            <Fragment key={metric.key}>
+              <MetricRows metric={metric} control={control} mode={mode} brief={brief} scale={scale} />
+              <NotesRow metric={metric} columns={columns} />
+              {(shared === undefined || last) && (
+                <tr className="q-effects-axis">
+                  <td colSpan={columns - (brief ? 2 : 3)} />
+                  <td>
+                    <IntervalAxis scale={scale} format={effectTick(metric.kind, mode)} />
+                  </td>
+                  <td colSpan={brief ? 1 : 2} />
+                </tr>
+              )}
+            </Fragment>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief'> {
+  readonly metric: MetricReport;
+  readonly brief: boolean;
+  readonly scale: Scale;
+}
+
+function MetricRows({ metric, control, mode, brief, scale }: MetricRowsProps) {
+  const effects = metric.effects ?? [];
+  const arms = new Map((metric.arms ?? []).map((arm) => [arm.variant, arm]));
+  const baseline = arms.get(control);
+  return effects.map((effect, index) => {
+    const estimate = part(effect, mode);
+    const arm = arms.get(effect.variant);
+    const judged = estimate === undefined ? 'unclear' : verdict(estimate, metric.direction);
+    const text = estimate === undefined ? undefined : effectText(estimate, metric.kind, mode);
+    const name = metric.name || metric.key;
+    return (
+      <tr key={effect.variant} className={index === 0 ? 'q-effects-first' : ''}>
+        <th scope="row" className="q-effects-metric">
+          {index === 0 && (
+            <>
+              <span className="q-effects-name">{name}</span>
+              <span className="q-effects-about">
+                {metric.kind} · {windowOf(metric.windowHours)} · {metric.direction === 'decrease' ? 'less' : 'more'} is better
+              </span>
+            </>
+          )}
+          {(effects.length > 1 || !brief) && <span className="q-effects-variant">{effect.variant}</span>}
+        </th>
+        {!brief && (
+          <>
+            <ArmCell arm={baseline} kind={metric.kind} />
+            <ArmCell arm={arm} kind={metric.kind} />
+          </>
+        )}
+        <td className="q-number">
+          {text === undefined ? (
+            <span className="q-muted">–</span>
+          ) : (
+            <>
+              <span className="q-effects-estimate">{text.estimate}</span>
+              <span className="q-effects-about">{text.interval}</span>
+            </>
+          )}
+        </td>
+        <td className="q-effects-plot">
+          {estimate !== undefined && text !== undefined ? (
+            <IntervalMark
+              interval={estimate}
+              scale={scale}
+              verdict={judged}
+              label={`${name}, ${effect.variant} against ${control}: ${text.estimate}, 95% interval ${text.interval} ${text.unit}`}
+            />
+          ) : (
+            <span className="q-muted">{missing(effect, mode)}</span>
+          )}
+        </td>
+        <td>{estimate !== undefined && <VerdictLabel verdict={judged} up={estimate.estimate > 0} />}</td>
+        {!brief && <td className="q-number">{pValue(effect.pValue)}</td>}
+      </tr>
+    );
+  });
+}
+
+function NotesRow({ metric, columns }: { readonly metric: MetricReport; readonly columns: number }) {
+  const notes = [...(metric.problem ? [metric.problem] : []), ...(metric.notes ?? [])];
+  const named = (metric.effects ?? []).length > 0;
+  if (notes.length === 0 && named) return null;
+  return (
+    <tr className={named ? '' : 'q-effects-first'}>
+      <td colSpan={columns} className="q-effects-notes">
+        {!named && <span className="q-effects-name">{metric.name || metric.key}</span>}
+        {notes.join(' ')}
+      </td>
+    </tr>
+  );
+}
+
+interface ArmCellProps {
+  readonly arm: NonNullable<MetricReport['arms']>[number] | undefined;
+  readonly kind: string;
+}
+
+function ArmCell({ arm, kind }: ArmCellProps) {
+  if (arm === undefined) return <td className="q-number q-faint">–</td>;
+  return (
+    <td className="q-number">
+      {meanText(arm.mean, arm.standardError, kind)}
+      <span className="q-effects-about">{count(arm.units)} people</span>
+    </td>
+  );
+}

@@ -1,0 +1,49 @@
+import { SegmentedControl } from '@mantine/core';
+import { IconTarget } from '@tabler/icons-react';
+import { useState } from 'react';
+import type { Report } from '../../api/types';
+import type { EffectMode } from '../../format/effect';
+import { EmptyState } from '../../parts/EmptyState';
+import { Moment } from '../../parts/Moment';
+import { Panel } from '../../parts/Panel';
+import { EffectTable } from './EffectTable';
+
+export function MetricsPanel({ report }: { readonly report: Report }) {
+  const [mode, setMode] = useState<EffectMode>('relative');
+  const metrics = report.metrics ?? [];
+  const control = report.arms?.find((arm) => arm.control)?.variant ?? 'control';
+  return (
+    <Panel
+      title={`Metrics against ${control}`}
+      note={
+        <>
+          Outcomes per person within the window after first exposure. Bars are 95% Welch intervals. As of{' '}
+          <Moment at={report.generatedAt} as="clock" />.
+        </>
+      }
+      flush
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="Scale"
+          value={mode}
+          onChange={(value) => {
+            setMode(value === 'absolute' ? 'absolute' : 'relative');
+          }}
+          data={[
+            { value: 'relative', label: 'Relative' },
+            { value: 'absolute', label: 'Absolute' },
+          ]}
+        />
+      }
+    >
+      {metrics.length === 0 ? (
+        <EmptyState icon={<IconTarget size={20} />} title="No metrics">
+          The experiment names no metrics, so there is nothing to compare.
+        </EmptyState>
+      ) : (
+        <EffectTable metrics={metrics} control={control} mode={mode} />
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,19 @@
+import type { Check } from '../../api/types';
+
+const titles: Readonly<Record<string, string>> = {
+  'sample-ratio': 'Sample ratio',
+  'multiple-exposure': 'People in several variants',
+};
+
+const meanings: Readonly<Record<string, string>> = {
+  'sample-ratio': 'The split of people is what the weights say. If not, the arms are not comparable.',
+  'multiple-exposure': 'Each person saw one variant. Those who saw several are left out of the figures.',
+};
+
+export function checkTitle(check: Check): string {
+  return titles[check.name] ?? check.name;
+}
+
+export function checkMeaning(check: Check): string {
+  return meanings[check.name] ?? '';
+}

@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { filledMinutes, lastWholeMinute } from './minutes';
+
+const at = (minute: string, total: number) => ({ minute, total, treated: total, control: 0, holdout: 0 });
+const minutes = [at('2026-11-22T12:00:00Z', 5), at('2026-11-22T12:02:00Z', 7), at('2026-11-22T12:03:00Z', 1)];
+const now = Date.parse('2026-11-22T12:03:20Z');
+
+describe('lastWholeMinute', () => {
+  it('leaves out the minute that is running', () => expect(lastWholeMinute(minutes, now)?.total).toBe(7));
+  it('is undefined without any', () => expect(lastWholeMinute([], now)).toBeUndefined());
+});
+
+describe('filledMinutes', () => {
+  it('has zero where nothing was decided', () => {
+    expect(filledMinutes(minutes, now, 5).map((minute) => minute.total)).toEqual([0, 5, 0, 7, 1]);
+  });
+  it('leaves out what is older than the window', () => {
+    expect(filledMinutes(minutes, now, 2).map((minute) => minute.total)).toEqual([7, 1]);
+  });
+});

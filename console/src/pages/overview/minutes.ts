@@ -1,0 +1,19 @@
+import type { MinuteCount } from '../../api/types';
+
+const minuteMs = 60_000;
+
+/** The counts of the last minute that is over; the running one would read as a fall. */
+export function lastWholeMinute(minutes: readonly MinuteCount[], now: number): MinuteCount | undefined {
+  const current = Math.floor(now / minuteMs) * minuteMs;
+  return minutes.filter((minute) => Date.parse(minute.minute) < current).at(-1);
+}
+
+/** One entry for each minute of the window, zero where nothing was decided. */
+export function filledMinutes(minutes: readonly MinuteCount[], now: number, window: number): MinuteCount[] {
+  const current = Math.floor(now / minuteMs) * minuteMs;
+  const byMinute = new Map(minutes.map((minute) => [Math.floor(Date.parse(minute.minute) / minuteMs) * minuteMs, minute]));
+  return Array.from({ length: window }, (_, index) => {
+    const at = current - (window - 1 - index) * minuteMs;
+    return byMinute.get(at) ?? { minute: new Date(at).toISOString(), total: 0, treated: 0, control: 0, holdout: 0 };
+  });
+}
