@@ -216,28 +216,13 @@ func (j *journal) put(ctx context.Context, e entry) error {
 	pause := newBackoff(20*time.Millisecond, time.Second)
 	for {
 		started := time.Now()
-		var revision uint64
-		if j.revision == 0 {
-			revision, err = j.s.journal.Create(ctx, j.key, value)
-		} else {
-			revision, err = j.s.journal.Update(ctx, j.key, value, j.revision)
-		}
-		if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			// Somebody else, or an earlier attempt of this very call.
-			var current jetstream.KeyValueEntry
-			if current, err = j.s.journal.Get(ctx, j.key); err == nil {
-				if bytes.Equal(current.Value(), value) {
-					revision = current.Revision()
-				} else if current.Revision() > j.revision {
-					return errLost
-				} else {
-					err = errors.New("a replica answered that is behind")
-				}
-			}
-		}
+		revision, err := j.swap(ctx, value)
 		if err == nil {
 			j.entry, j.revision, j.written = e, revision, started
 			return nil
+		}
+		if errors.Is(err, errLost) {
+			return err
 		}
 		if !pause.sleep(ctx) {
 			if time.Since(j.written) >= j.lease*3/4 {
@@ -246,4 +231,29 @@ func (j *journal) put(ctx context.Context, e entry) error {
 			return fmt.Errorf("writing journal %s: %w", j.key, errors.Join(ctx.Err(), fromClient(err)))
 		}
 	}
+}
+
+// swap is one attempt to replace what is under the key, and returns the new revision.
+func (j *journal) swap(ctx context.Context, value []byte) (revision uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, j.lease/4) // a server that went away does not answer any more
+	defer cancel()
+	if j.revision == 0 {
+		revision, err = j.s.journal.Create(ctx, j.key, value)
+	} else {
+		revision, err = j.s.journal.Update(ctx, j.key, value, j.revision)
+	}
+	if !errors.Is(err, jetstream.ErrKeyExists) && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return revision, err
+	}
+	// Somebody else, or an earlier attempt of this very write.
+	current, err := j.s.journal.Get(ctx, j.key)
+	switch {
+	case err != nil:
+		return 0, err
+	case bytes.Equal(current.Value(), value):
+		return current.Revision(), nil
+	case current.Revision() > j.revision:
+		return 0, errLost
+	}
+	return 0, errors.New("a replica answered that is behind")
 }

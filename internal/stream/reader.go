@@ -235,6 +235,13 @@ func (r *reader) start(parent context.Context) {
 	ctx, cancel := context.WithTimeout(parent, callTimeout)
 	defer cancel()
 	r.lost = r.topic.s.nextReconnect()
+	go func(lost <-chan struct{}) { // a server that went away does not answer any more
+		select {
+		case <-lost:
+			cancel()
+		case <-ctx.Done():
+		}
+	}(r.lost)
 	name := "reader-" + nuid.Next()
 	_, err := r.topic.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Name:              name,

@@ -177,7 +177,7 @@ func (k *Sink) own(ctx context.Context, j *journal, e entry) error {
 	}
 	stopWork(nil)
 	beating.Wait()
-	if !errors.Is(err, errLost) {
+	if !errors.Is(err, errLost) && !k.topic.s.isClosing() {
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if rerr := j.release(release); rerr != nil && !k.topic.s.isClosing() {

@@ -3,9 +3,10 @@ package stream
 import (
 	"context"
 	"errors"
-	"io"
+
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // quiet drops log lines: many tests provoke warnings on purpose.
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // testContext ends before the test binary's own deadline could hide where a test hangs.
 func testContext(t testing.TB) context.Context {
@@ -194,4 +195,27 @@ func TestPingAndClose(t *testing.T) {
 	if took := time.Since(started); took > time.Second {
 		t.Errorf("publish after close took %s", took)
 	}
+}
+
+// Not parallel, so that only its own goroutines are counted.
+func TestCloseLeavesNothingBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 3 {
+		s := openEmbedded(t, Options{})
+		topic := openTopic(t, s, "EVENTS")
+		sink := NewSink(topic, "store", newMemoryStore().store, SinkOptions{MaxWait: time.Millisecond})
+		stop := running(t, sink.Run)
+		waitFor(t, sink, publishAll(t, topic, "a", "b"))
+		readAll(t, topic, 1, 2)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := topic.state(testContext(t)); err != nil || state.Consumers != 0 {
+			t.Errorf("%d consumers are left, %v", state.Consumers, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the goroutines ended", func() bool { return runtime.NumGoroutine() <= before+1 })
 }
