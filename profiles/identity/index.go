@@ -54,6 +54,8 @@ type Resolution struct {
 	Profile ID
 	// UserID and AnonymousID say whether that name now belongs to the profile.
 	UserID, AnonymousID bool
+	// Fresh says that one of the names did not belong to the profile before.
+	Fresh bool
 	// Others are those of [Names.Others] that now belong to the profile. It may
 	// share memory with it.
 	Others []Identifier
@@ -96,9 +98,9 @@ func (x *Index) attach(n *Names, r *Resolution) {
 				}
 			}
 		}
-		r.UserID = x.link(user, r.Profile, x.stamp, true, true)
+		r.UserID = x.link(user, r, true, true)
 		if n.AnonymousID != "" {
-			r.AnonymousID = x.link(anonymous, r.Profile, x.stamp, false, true)
+			r.AnonymousID = x.link(anonymous, r, false, true)
 		}
 	case n.AnonymousID != "":
 		anonymous := NewID(Identifier{AnonymousID, n.AnonymousID})
@@ -107,7 +109,7 @@ func (x *Index) attach(n *Names, r *Resolution) {
 		} else {
 			r.Profile = anonymous
 		}
-		r.AnonymousID = x.link(anonymous, r.Profile, x.stamp, false, true)
+		r.AnonymousID = x.link(anonymous, r, false, true)
 	case len(n.Others) > 0:
 		r.Profile = x.byOthers(n.Others)
 	}
@@ -116,7 +118,7 @@ func (x *Index) attach(n *Names, r *Resolution) {
 	}
 	kept := 0
 	for i, other := range n.Others {
-		if x.link(NewID(other), r.Profile, x.stamp, false, false) {
+		if x.link(NewID(other), r, false, false) {
 			n.Others[kept], n.Others[i] = other, n.Others[kept]
 			kept++
 		}
@@ -133,9 +135,10 @@ func (x *Index) byOthers(others []Identifier) ID {
 	return NewID(others[0])
 }
 
-// link makes identifier belong to profile and reports whether it does. A name
-// that belongs to somebody else moves only when the caller lets it.
-func (x *Index) link(identifier, profile ID, stamp int64, user, move bool) bool {
+// link makes identifier belong to the profile of r and reports whether it does.
+// A name that belongs to somebody else moves only when the caller lets it.
+func (x *Index) link(identifier ID, r *Resolution, user, move bool) bool {
+	profile, stamp := r.Profile, x.stamp
 	old, linked := x.links[identifier]
 	if linked && old.profile == profile {
 		// The stamp is raised although nothing moves: read back out of order, an
@@ -159,7 +162,16 @@ func (x *Index) link(identifier, profile ID, stamp int64, user, move bool) bool 
 	p.known = p.known || user
 	x.people[profile] = p
 	x.links[identifier] = link{profile: profile, stamp: stamp}
+	r.Fresh = true
 	return true
+}
+
+// Owns reports whether the identifier belongs to the profile.
+func (x *Index) Owns(profile ID, identifier Identifier) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	l, ok := x.links[NewID(identifier)]
+	return ok && l.profile == profile
 }
 
 // Set restores a link that was decided earlier, here or in another process:

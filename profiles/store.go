@@ -1,0 +1,196 @@
+package profiles
+
+import (
+	"container/heap"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"quintet/profiles/identity"
+)
+
+// Limits of the state of one profile.
+const (
+	maxTraits     = 300
+	maxTraitBytes = 64 << 10 // of JSON
+)
+
+const storeShards = 64
+
+// Store is the state of all profiles in memory. Reading takes two short locks
+// and no I/O; only the projector writes.
+type Store struct {
+	index  *identity.Index
+	shards [storeShards]shard
+	size   atomic.Int64
+}
+
+type shard struct {
+	mu     sync.RWMutex
+	people map[identity.ID]*state
+}
+
+// state is what is kept of one profile. Slices and maps that a [View] shows are
+// replaced, never changed in place.
+type state struct {
+	id          identity.ID
+	created     int64 // Unix milliseconds
+	updated     int64
+	seen        int64
+	events      uint64
+	identifiers []Identifier
+	firstSeen   []int64 // of each identifier
+	traits      map[string]any
+	traitsAt    int64            // time of every trait that is not in traitTimes
+	traitTimes  map[string]int64 // nil while all traits have one time
+	traitBytes  int32
+	dirty       dirt
+}
+
+// dirt says what Postgres does not have yet of a state.
+type dirt uint8
+
+const (
+	dirtSeen dirt = 1 << iota // times and counters
+	dirtCard                  // traits
+	dirtNew                   // there may be no row
+)
+
+func newStore() *Store {
+	s := &Store{index: identity.NewIndex()}
+	for i := range s.shards {
+		s.shards[i].people = map[identity.ID]*state{}
+	}
+	return s
+}
+
+func (s *Store) shard(id identity.ID) *shard { return &s.shards[id[0]%storeShards] }
+
+// Len is the number of profiles.
+func (s *Store) Len() int { return int(s.size.Load()) }
+
+// Lookup finds the profile that one of the identifiers belongs to: userId
+// before anonymousId before the others in the order given.
+func (s *Store) Lookup(ids []Identifier) (*View, bool) {
+	id, ok := s.index.Find(normal(ids))
+	if !ok {
+		return nil, false
+	}
+	return s.Get(id)
+}
+
+// Resolve is the profile id that the identifiers have or would get, "" without
+// identifiers.
+func (s *Store) Resolve(ids []Identifier) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return s.index.Resolve(normal(ids)).String()
+}
+
+// normal brings identifiers to the form in which they are stored. One that
+// breaks a rule stays as it is: it cannot be found, which is the right answer.
+func normal(ids []Identifier) []Identifier {
+	for i := range ids {
+		n, err := identity.Normalise(ids[i])
+		if err != nil || n == ids[i] {
+			continue
+		}
+		copied := append([]Identifier(nil), ids...)
+		for j := i; j < len(copied); j++ {
+			if n, err := identity.Normalise(copied[j]); err == nil {
+				copied[j] = n
+			}
+		}
+		return copied
+	}
+	return ids
+}
+
+// Get returns the profile with the id.
+func (s *Store) Get(id identity.ID) (*View, bool) {
+	sh := s.shard(id)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	st, ok := sh.people[id]
+	if !ok {
+		return nil, false
+	}
+	return st.view(), true
+}
+
+func (st *state) view() *View {
+	return &View{
+		ID: st.id.String(), Identifiers: st.identifiers, Traits: st.traits,
+		CreatedAt: instant(st.created), UpdatedAt: instant(st.updated), LastSeenAt: instant(st.seen), Events: st.events,
+	}
+}
+
+func instant(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).UTC() }
+
+// put adds a state that was read from Postgres.
+func (s *Store) put(st *state) {
+	sh := s.shard(st.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if _, there := sh.people[st.id]; !there {
+		s.size.Add(1)
+	}
+	sh.people[st.id] = st
+}
+
+// cursor is a place in the list of profiles, which is ordered by the latest
+// sight, then id, both descending.
+type cursor struct {
+	seen int64
+	id   identity.ID
+}
+
+func (c cursor) before(d cursor) bool {
+	if c.seen != d.seen {
+		return c.seen > d.seen
+	}
+	return string(c.id[:]) > string(d.id[:])
+}
+
+// recent returns up to limit profiles behind after, most recently seen first.
+// It looks at every profile: a list is read by people, while an order kept up
+// to date would cost every event.
+func (s *Store) recent(after *cursor, limit int) []*View {
+	best := make(worstFirst, 0, limit+1)
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.RLock()
+		for id, st := range sh.people {
+			c := cursor{st.seen, id}
+			if after != nil && !after.before(c) || len(best) == limit && !c.before(best[0]) {
+				continue
+			}
+			heap.Push(&best, c)
+			if len(best) > limit {
+				heap.Pop(&best)
+			}
+		}
+		sh.mu.RUnlock()
+	}
+	views := make([]*View, len(best))
+	for i := len(best) - 1; i >= 0; i-- {
+		c := heap.Pop(&best).(cursor)
+		views[i], _ = s.Get(c.id)
+	}
+	return views
+}
+
+// worstFirst is a heap whose root is the last of the best.
+type worstFirst []cursor
+
+func (h worstFirst) Len() int           { return len(h) }
+func (h worstFirst) Less(i, j int) bool { return h[j].before(h[i]) }
+func (h worstFirst) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *worstFirst) Push(x any)        { *h = append(*h, x.(cursor)) }
+func (h *worstFirst) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
