@@ -60,7 +60,7 @@ func (t *Topic) Consume(ctx context.Context, from uint64, o ConsumeOptions, hand
 			if errors.Is(err, ErrClosed) {
 				return fmt.Errorf("consuming %s: %w", t.name, err)
 			}
-			return nil
+			return nil //nolint:nilerr // the context has ended, which is how a consumer is stopped
 		}
 		if r.missing > missing {
 			t.s.log.Error("messages were trimmed before they were consumed",
@@ -77,7 +77,7 @@ func (t *Topic) Consume(ctx context.Context, from uint64, o ConsumeOptions, hand
 				return fmt.Errorf("consuming %s: %w", t.name, ErrClosed)
 			}
 			if !pause.sleep(workCtx) {
-				return nil
+				return nil //nolint:nilerr // cut off while stopping: the consumer's position says where to go on
 			}
 		}
 		pause.reset()

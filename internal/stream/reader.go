@@ -126,7 +126,7 @@ func (r *reader) fill(ctx context.Context, buf []Message, maxMessages, maxBytes 
 			return buf, err
 		}
 		if err != nil || !ok {
-			break
+			break // what was gathered goes first; the next call returns the error
 		}
 		if len(buf) == 0 {
 			r.wait.Reset(maxWait)

@@ -195,6 +195,8 @@ func (s *Stream) connect(purpose string, onLost func(error), onBack func()) (*na
 		nats.ReconnectJitter(100*time.Millisecond, time.Second),
 		// Nothing is kept for later while the connection is down: its caller is told, and decides.
 		nats.ReconnectBufSize(-1),
+		// The client would close for good after two refusals, as a server gives that is just being set up.
+		nats.IgnoreAuthErrorAbort(),
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(lost),

@@ -149,8 +149,7 @@ func TestOpenRefusesBadOptions(t *testing.T) {
 			o.Logger = quiet
 			s, err := Open(testContext(t), o)
 			if err == nil {
-				s.Close()
-				t.Fatal("opened")
+				t.Fatal("opened", s.Close())
 			}
 			if name == "nobody listen" && !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%v is not ErrUnavailable", err)
