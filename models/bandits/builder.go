@@ -9,8 +9,12 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// MaxActions bounds the actions of one posterior.
-const MaxActions = 10_000
+// MaxActions bounds the actions of one posterior, MaxNumbers what it holds in all:
+// d(d+1)/2 numbers for each action, 8 bytes each.
+const (
+	MaxActions = 10_000
+	MaxNumbers = 1 << 27
+)
 
 // Options are the hyper-parameters of a build. Tiles do not depend on them, so
 // they can be changed without reading an event again. Zero values mean the
@@ -175,6 +179,10 @@ func (b *Builder) Add(t Tile) error {
 	if arm == nil {
 		if len(b.arms) >= MaxActions {
 			return fmt.Errorf("tile of action %q: a posterior must not have more than %d actions", t.Action, MaxActions)
+		}
+		if (len(b.arms)+1)*PackedLen(b.options.Dimension) > MaxNumbers {
+			return fmt.Errorf("tile of action %q: %d actions with %d features need more than %d numbers; use fewer features",
+				t.Action, len(b.arms)+1, b.options.Dimension, MaxNumbers)
 		}
 		s := newSums(b.options.Dimension)
 		arm = &s

@@ -1,0 +1,199 @@
+package models
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quintet/internal/clickhouse"
+	"quintet/internal/problem"
+)
+
+const (
+	// DefaultInterval is the time between two looks for new data.
+	DefaultInterval = 5 * time.Second
+	// keptVersions bounds the old versions held in memory for replays.
+	keptVersions = 32
+	loadTimeout  = 30 * time.Second
+)
+
+// Deps are what a Service works with.
+type Deps struct {
+	Postgres   *pgxpool.Pool
+	ClickHouse *clickhouse.Database
+	Logger     *slog.Logger
+	// Registry takes the metrics; nil for none.
+	Registry prometheus.Registerer
+	// Interval is the least time between two builds of one model;
+	// DefaultInterval if zero.
+	Interval time.Duration
+}
+
+// Service keeps models up to date and hands them out. It is safe for concurrent
+// use.
+type Service struct {
+	store    *store
+	trainer  *Trainer
+	log      *slog.Logger
+	interval time.Duration
+	metrics  metrics
+
+	current atomic.Pointer[map[string]*Snapshot] // replaced, never changed
+	swap    sync.Mutex
+
+	oldMu sync.Mutex
+	old   map[versionKey]*list.Element
+	order *list.List // of *Snapshot, most recently used first
+}
+
+type versionKey struct {
+	point   string
+	version int64
+}
+
+// Open loads the newest version of every model.
+func Open(ctx context.Context, d Deps) (*Service, error) {
+	store, err := newStore(d.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{
+		store: store, trainer: NewTrainer(d.ClickHouse, d.Logger), log: d.Logger, interval: d.Interval,
+		old: map[versionKey]*list.Element{}, order: list.New(),
+	}
+	if s.interval <= 0 {
+		s.interval = DefaultInterval
+	}
+	s.current.Store(&map[string]*Snapshot{})
+	s.metrics = newMetrics(d.Registry)
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Current returns the newest snapshot of a decision point, nil if there is none.
+// It reads memory only.
+func (s *Service) Current(decisionPoint string) *Snapshot {
+	return (*s.current.Load())[decisionPoint]
+}
+
+// AtVersion returns a certain version, for replays. It returns a 404 problem if
+// that was never stored.
+func (s *Service) AtVersion(ctx context.Context, decisionPoint string, version int64) (*Snapshot, error) {
+	if snap := s.Current(decisionPoint); snap != nil && snap.Version == version {
+		return snap, nil
+	}
+	key := versionKey{decisionPoint, version}
+	s.oldMu.Lock()
+	if e, ok := s.old[key]; ok {
+		s.order.MoveToFront(e)
+		s.oldMu.Unlock()
+		return e.Value.(*Snapshot), nil
+	}
+	s.oldMu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	snap, err := s.store.load(ctx, decisionPoint, version)
+	if errors.Is(err, errNoVersion) {
+		return nil, problem.NotFound("model", fmt.Sprintf("%s, version %d", problem.Clip(decisionPoint), version))
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.keep(snap)
+	return snap, nil
+}
+
+// keep puts an old version among those in memory.
+func (s *Service) keep(snap *Snapshot) {
+	key := versionKey{snap.DecisionPoint, snap.Version}
+	s.oldMu.Lock()
+	defer s.oldMu.Unlock()
+	if _, ok := s.old[key]; ok {
+		return // loaded twice at the same time
+	}
+	s.old[key] = s.order.PushFront(snap)
+	for s.order.Len() > keptVersions {
+		last := s.order.Remove(s.order.Back()).(*Snapshot)
+		delete(s.old, versionKey{last.DecisionPoint, last.Version})
+	}
+}
+
+// refresh loads versions that are newer than those in memory. One that cannot be
+// read is left out and the one before stays in use.
+func (s *Service) refresh(ctx context.Context) error {
+	newest, err := s.store.newest(ctx)
+	if err != nil {
+		return err
+	}
+	for point, version := range newest {
+		if snap := s.Current(point); snap != nil && snap.Version >= version {
+			continue
+		}
+		snap, err := s.store.load(ctx, point, version)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s.log.Error("a model cannot be used", "decisionPoint", point, "version", version, "error", err)
+			continue
+		}
+		s.use(snap)
+	}
+	return nil
+}
+
+// use swaps a snapshot in, unless a newer one already is.
+func (s *Service) use(snap *Snapshot) {
+	s.swap.Lock()
+	defer s.swap.Unlock()
+	before := *s.current.Load()
+	was := before[snap.DecisionPoint]
+	if was != nil && was.Version >= snap.Version {
+		return
+	}
+	after := maps.Clone(before)
+	after[snap.DecisionPoint] = snap
+	s.current.Store(&after)
+	s.metrics.version.WithLabelValues(snap.DecisionPoint).Set(float64(snap.Version))
+	s.metrics.decisions.WithLabelValues(snap.DecisionPoint).Set(float64(snap.Decisions))
+	if was != nil {
+		// Decisions made a moment ago name it, and are the likeliest to be replayed.
+		s.keep(was)
+	}
+	s.log.Info("model in use", "decisionPoint", snap.DecisionPoint, "version", snap.Version,
+		"decisions", snap.Decisions, "actions", len(snap.Actions))
+}
+
+type metrics struct {
+	builds             *prometheus.CounterVec
+	seconds            prometheus.Histogram
+	version, decisions *prometheus.GaugeVec
+}
+
+func newMetrics(registry prometheus.Registerer) metrics {
+	m := metrics{
+		builds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "quintet_model_builds_total", Help: "Builds of models by decision point and result (built, failed)."}, []string{"decision_point", "result"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "quintet_model_build_seconds", Help: "Duration of the builds of models.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8)}),
+		version: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "quintet_model_version", Help: "Version of the model in use."}, []string{"decision_point"}),
+		decisions: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "quintet_model_decisions", Help: "Decisions that the model in use learned from."}, []string{"decision_point"}),
+	}
+	if registry != nil {
+		registry.MustRegister(m.builds, m.seconds, m.version, m.decisions)
+	}
+	return m
+}

@@ -1,0 +1,220 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	chgo "github.com/ClickHouse/clickhouse-go/v2"
+
+	"quintet/internal/clickhouse"
+	"quintet/models/bandits"
+)
+
+const (
+	// maxReward bounds the reward of one decision: a single event with a property
+	// of 1e300 must not take the model with it.
+	maxReward = 1e9
+	// horizonHalfLives is how far back a build reads: older decisions would weigh
+	// less than a thousandth.
+	horizonHalfLives = 10
+	// earlyOutcome is how much earlier than its decision an event that names it
+	// may be dated: clocks of two machines differ.
+	earlyOutcome = time.Hour
+)
+
+// tileQuery sums the decisions of a point with their rewards per action and day.
+//
+// A vector of s active features gives s(s+1)/2 products, whatever the dimension.
+// Products are summed per pair first and collected per action and day then, so
+// that what comes back is one row per tile.
+const tileQuery = `
+WITH
+  learned AS (
+    SELECT decision_id, decided_at, action, contact_cost, feature_index, feature_value, sequence
+    FROM decisions FINAL
+    WHERE decision_point = @point AND eligible AND action != '' AND point_version >= @since
+      AND decided_at >= fromUnixTimestamp64Milli(@from) AND decided_at < fromUnixTimestamp64Milli(@to)
+      AND notEmpty(feature_index) AND length(feature_index) = length(feature_value)
+      AND arrayMax(feature_index) < @dimension AND arrayAll(x -> isFinite(x), feature_value)
+  ),
+  outcomes AS (
+    SELECT decision_id, profile_id, timestamp, %[1]s AS value
+    FROM events FINAL
+    WHERE event IN (@events) AND timestamp >= fromUnixTimestamp64Milli(@from) - toIntervalHour(1)
+  ),
+  attributed AS (
+    SELECT decision_id AS id, timestamp, value FROM outcomes WHERE decision_id != ''
+    UNION ALL
+    SELECT last.decision_id AS id, o.timestamp AS timestamp, o.value AS value
+    FROM (SELECT profile_id, timestamp, value FROM outcomes WHERE decision_id = '') AS o
+    ASOF INNER JOIN (
+      SELECT profile_id, decided_at, decision_id, decision_point FROM decisions FINAL
+      WHERE eligible AND action != '' AND decided_at >= fromUnixTimestamp64Milli(@from)
+    ) AS last ON o.profile_id = last.profile_id AND o.timestamp >= last.decided_at
+    WHERE last.decision_point = @point
+  ),
+  rewards AS (
+    SELECT a.id AS id, sum(a.value) AS total
+    FROM attributed AS a INNER JOIN learned AS d ON a.id = d.decision_id
+    WHERE a.timestamp >= d.decided_at - toIntervalSecond(@early)
+      AND a.timestamp < d.decided_at + toIntervalMillisecond(@window)
+    GROUP BY id
+  ),
+  rewarded AS (
+    SELECT action, toInt32(toDate(d.decided_at)) AS day, sequence, feature_index, feature_value,
+      r.total - @cost * contact_cost AS asked,
+      if(isFinite(asked), greatest(-@most, least(@most, asked)), 0) AS reward,
+      asked != reward AS clamped
+    FROM learned AS d LEFT JOIN rewards AS r ON d.decision_id = r.id
+  ),
+  pairs AS (
+    SELECT action, day, i, j, sum(xi * xj) AS xx, sumIf(reward * xi, i = j) AS rx,
+      countIf(position = 1) AS n, sumIf(reward, position = 1) AS r, sumIf(reward * reward, position = 1) AS r2,
+      maxIf(sequence, position = 1) AS through, countIf(clamped AND position = 1) AS clamps
+    FROM (
+      SELECT action, day, sequence, reward, clamped, position, i, xi, j, xj
+      FROM (
+        SELECT action, day, sequence, reward, clamped, i, xi, position,
+          arraySlice(feature_index, 1, position) AS before, arraySlice(feature_value, 1, position) AS values
+        FROM rewarded
+        ARRAY JOIN feature_index AS i, feature_value AS xi, arrayEnumerate(feature_index) AS position
+      )
+      ARRAY JOIN before AS j, values AS xj
+    )
+    GROUP BY action, day, i, j
+  )
+SELECT action, day, toFloat64(sum(n)), sum(r), sum(r2), max(through), sum(clamps),
+  groupArray(i), groupArray(j), groupArray(xx), groupArray(rx)
+FROM pairs GROUP BY action, day ORDER BY action, day`
+
+// tileSettings bound a build: it must not take the machine from the decisions.
+// Small blocks keep the exploded vectors small.
+var tileSettings = chgo.Settings{
+	"max_block_size": 4096, "max_threads": 2, "max_execution_time": 600,
+	"max_memory_usage": 4 << 30, "max_bytes_before_external_group_by": 1 << 30,
+	"join_use_nulls": 0,
+}
+
+// learned says what the tiles of a build held.
+type learned struct {
+	decisions uint64
+	reward    float64
+	through   uint64 // largest sequence
+	clamped   uint64 // rewards cut to ±maxReward
+	// average is the mean feature vector, dense.
+	average []float64
+}
+
+// readTiles sums the log as the spec asks and gives every tile to add, which must
+// not keep it.
+func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, at time.Time, add func(bandits.Tile) error) (learned, error) {
+	sum := learned{average: make([]float64, dimension)}
+	ctx = chgo.Context(ctx, chgo.WithSettings(tileSettings))
+	value, arguments := spec.valueExpression()
+	cost := 0.0
+	if spec.Objective.SubtractContactCost {
+		cost = 1
+	}
+	horizon := time.Duration(horizonHalfLives * spec.HalfLifeDays * 24 * float64(time.Hour))
+	arguments = append(arguments,
+		chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since),
+		chgo.Named("from", at.Add(-horizon).UnixMilli()), chgo.Named("to", at.UnixMilli()),
+		chgo.Named("dimension", dimension), chgo.Named("events", spec.events()),
+		chgo.Named("early", int64(earlyOutcome/time.Second)),
+		chgo.Named("window", int64(spec.Objective.WindowHours*3600_000)),
+		chgo.Named("cost", cost), chgo.Named("most", float64(maxReward)),
+	)
+	rows, err := db.Read.Query(ctx, fmt.Sprintf(tileQuery, value), arguments...)
+	if err != nil {
+		return sum, fmt.Errorf("summing the decisions of %s: %w", spec.DecisionPoint, err)
+	}
+	defer rows.Close()
+	tile := bandits.NewTile("", 0, dimension)
+	for rows.Next() {
+		var (
+			day              int32
+			through, clamped uint64
+			is, js           []uint32
+			xx, rx           []float64
+		)
+		if err := rows.Scan(&tile.Action, &day, &tile.N, &tile.SumR, &tile.SumR2, &through, &clamped, &is, &js, &xx, &rx); err != nil {
+			return sum, fmt.Errorf("reading the sums of %s: %w", spec.DecisionPoint, err)
+		}
+		tile.Day = bandits.Day(day)
+		clear(tile.SumRX)
+		clear(tile.SumXX)
+		for k, i := range is {
+			// A vector whose indices do not ascend is not the encoder's, but its
+			// products are still symmetric.
+			row, column := int(max(i, js[k])), int(min(i, js[k]))
+			tile.SumXX[bandits.PackedLen(row)+column] += xx[k]
+			if row == column {
+				tile.SumRX[row] += rx[k]
+			}
+		}
+		if err := add(tile); err != nil {
+			return sum, fmt.Errorf("adding the sums of %s: %w", spec.DecisionPoint, err)
+		}
+		sum.decisions += uint64(math.Round(tile.N))
+		sum.reward += tile.SumR
+		sum.through = max(sum.through, through)
+		sum.clamped += clamped
+		for i := range sum.average { // products with the intercept, feature 0
+			sum.average[i] += tile.SumXX[bandits.PackedLen(i)]
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return sum, fmt.Errorf("summing the decisions of %s: %w", spec.DecisionPoint, err)
+	}
+	for i := range sum.average {
+		sum.average[i] /= max(1, float64(sum.decisions))
+	}
+	return sum, nil
+}
+
+// valueExpression is what one event is worth, as SQL with its arguments.
+func (s *Spec) valueExpression() (expression string, arguments []any) {
+	var b strings.Builder
+	for i, t := range s.Objective.Terms {
+		if i > 0 {
+			b.WriteString(" + ")
+		}
+		value := "1"
+		if t.Property != "" {
+			value = fmt.Sprintf("numbers[@property%d]", i)
+			arguments = append(arguments, chgo.Named(fmt.Sprintf("property%d", i), t.Property))
+		}
+		fmt.Fprintf(&b, "if(event = @event%d, toFloat64(@weight%d) * %s, 0)", i, i, value)
+		arguments = append(arguments, chgo.Named(fmt.Sprintf("event%d", i), t.Event), chgo.Named(fmt.Sprintf("weight%d", i), t.Weight))
+	}
+	return b.String(), arguments
+}
+
+func (s *Spec) events() []string {
+	names := make([]string, len(s.Objective.Terms))
+	for i, t := range s.Objective.Terms {
+		names[i] = t.Event
+	}
+	return names
+}
+
+// volume is how much there is to learn from, as cheaply as it can be counted.
+type volume struct {
+	decisions, outcomes uint64
+}
+
+func countVolume(ctx context.Context, db *clickhouse.Database, spec *Spec) (volume, error) {
+	var v volume
+	err := db.Read.QueryRow(ctx, `SELECT
+		(SELECT count() FROM decisions WHERE decision_point = @point AND point_version >= @since AND eligible AND notEmpty(feature_index)),
+		(SELECT count() FROM events WHERE event IN (@events))`,
+		chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since), chgo.Named("events", spec.events()),
+	).Scan(&v.decisions, &v.outcomes)
+	if err != nil {
+		return v, fmt.Errorf("counting the decisions of %s: %w", spec.DecisionPoint, err)
+	}
+	return v, nil
+}
