@@ -8,10 +8,10 @@ export default defineConfig({
   plugins: [react()],
   build: {
     // Chunks change at different speeds: the libraries seldom, the pages often.
+    // The chart library is left to its own chunk, which comes with the first chart.
     rollupOptions: {
       output: {
         manualChunks(id: string) {
-          if (/node_modules\/(echarts|zrender)\//.test(id)) return 'charts';
           if (/node_modules\/@(mantine|floating-ui)\//.test(id)) return 'mantine';
           if (/node_modules\/(react|react-dom|scheduler|react-router|@tanstack)\//.test(id)) return 'react';
           return undefined;

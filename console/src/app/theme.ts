@@ -39,9 +39,15 @@ export const theme = createTheme({
   },
   components: {
     Button: { defaultProps: { size: 'sm' } },
-    Badge: { defaultProps: { variant: 'light', size: 'sm', radius: 'sm' }, styles: { label: { textTransform: 'none', fontWeight: 550, letterSpacing: 0 } } },
     Tooltip: { defaultProps: { openDelay: 250, withArrow: true } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4, blur: 2 } } },
+    Modal: {
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4, blur: 2 } },
+      styles: {
+        content: { background: 'var(--q-surface)' },
+        header: { background: 'var(--q-surface)' },
+        title: { fontWeight: 600 },
+      },
+    },
     Table: { defaultProps: { verticalSpacing: 6, horizontalSpacing: 12 } },
   },
 });

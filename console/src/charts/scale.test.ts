@@ -6,10 +6,11 @@ const womens = { estimate: 0.04523, lower: 0.03889, upper: 0.05157 };
 
 describe('niceStep', () => {
   it.each([
-    [1, 4, 0.2],
-    [10, 4, 2],
-    [0.09, 4, 0.02],
-    [100, 4, 20],
+    [1, 5, 0.2],
+    [10, 4, 5],
+    [0.09, 6, 0.02],
+    [100, 6, 20],
+    [0.6, 6, 0.1],
     [0, 4, 1],
     [Number.NaN, 4, 1],
   ])('a span of %s in %i steps goes by %s', (span, steps, step) => {
@@ -31,7 +32,7 @@ describe('intervalScale', () => {
       const scale = intervalScale(intervals);
       expect(scale.ticks).toContain(0);
       expect(scale.ticks.length).toBeGreaterThanOrEqual(3);
-      expect(scale.ticks.length).toBeLessThanOrEqual(12);
+      expect(scale.ticks.length).toBeLessThanOrEqual(7);
       for (const tick of scale.ticks) {
         expect(tick).toBeGreaterThanOrEqual(scale.from);
         expect(tick).toBeLessThanOrEqual(scale.to);

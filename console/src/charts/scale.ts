@@ -13,13 +13,13 @@ export interface Scale {
   position(value: number): number;
 }
 
-/** The largest of 1, 2 and 5 times a power of ten that gives at least the wanted number of steps. */
+/** The smallest of 1, 2 and 5 times a power of ten that needs no more than so many steps. */
 export function niceStep(span: number, steps: number): number {
   if (!(span > 0) || !Number.isFinite(span)) return 1;
   const rough = span / Math.max(1, steps);
   const power = 10 ** Math.floor(Math.log10(rough));
   const ratio = rough / power;
-  return (ratio >= 5 ? 5 : ratio >= 2 ? 2 : 1) * power;
+  return (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10) * power;
 }
 
 // One interval that says nothing must not squeeze those that do: an axis
@@ -45,7 +45,7 @@ function reachLimit(intervals: readonly Interval[]): number {
  * edge. Bounds that are not numbers are left out; those far outside of the
  * others leave the picture.
  */
-export function intervalScale(intervals: readonly Interval[], steps = 4): Scale {
+export function intervalScale(intervals: readonly Interval[], steps = 6): Scale {
   const limit = reachLimit(intervals);
   const values = [0];
   for (const { estimate, lower, upper } of intervals) {

@@ -23,6 +23,10 @@ describe('effectText', () => {
       unit: '%',
     });
   });
+  it('does not show a bound beside zero as zero', () => {
+    expect(effectText({ estimate: 0.13, lower: 0.003, upper: 0.257 }, 'mean', 'relative').interval).toBe('+0.3 to +25.7');
+    expect(effectText({ estimate: 0.5, lower: 0, upper: 1 }, 'mean', 'absolute').interval).toBe('0.00 to +1.00');
+  });
   it('shows both signs of an interval around zero', () => {
     expect(effectText({ estimate: 0.001, lower: -0.02, upper: 0.022 }, 'mean', 'relative').interval).toBe('−2.0 to +2.2');
   });
@@ -30,7 +34,8 @@ describe('effectText', () => {
 
 describe('effectTick', () => {
   it.each([
-    ['proportion', 'absolute', 0.02, '+2 pp'],
+    ['proportion', 'absolute', 0.02, '+2'],
+    ['proportion', 'absolute', 0, '0 pp'],
     ['proportion', 'relative', -0.1, '−10%'],
     ['mean', 'absolute', 0.25, '+0.25'],
     ['mean', 'absolute', 1500, '+1,500'],

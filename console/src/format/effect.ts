@@ -20,7 +20,7 @@ function unitOf(kind: string, mode: EffectMode): { readonly factor: number; read
 export function effectText(effect: Interval, kind: string, mode: EffectMode): EffectText {
   const { factor, unit } = unitOf(kind, mode);
   const half = (Math.abs(effect.upper - effect.lower) / 2) * factor;
-  const decimals = decimalsFor(half);
+  const decimals = effectDecimals([effect.estimate, effect.lower, effect.upper], factor, decimalsFor(half));
   const show = (value: number) => signed(value * factor, decimals);
   return {
     estimate: `${show(effect.estimate)}${unit === '%' ? '%' : unit === '' ? '' : ` ${unit}`}`,
@@ -29,14 +29,30 @@ export function effectText(effect: Interval, kind: string, mode: EffectMode): Ef
   };
 }
 
+// A bound just beside zero must not be shown as zero: that is the digit that
+// the reading of the interval hangs on.
+function effectDecimals(values: readonly number[], factor: number, least: number): number {
+  let decimals = least;
+  const hidden = (value: number) => value !== 0 && Math.abs(value * factor) < 0.5 / 10 ** decimals;
+  while (decimals < least + 3 && values.some(hidden)) decimals++;
+  return decimals;
+}
+
 /** An axis figure in the unit of the effect. */
 export function effectTick(kind: string, mode: EffectMode): (value: number) => string {
   const { factor, unit } = unitOf(kind, mode);
   return (value) => {
     const scaled = value * factor;
-    const text = scaled === 0 ? '0' : signed(scaled, tickDecimals(scaled));
-    return unit === '' ? text : unit === '%' ? `${text}%` : `${text} ${unit}`;
+    const text = plainTick(scaled);
+    if (unit === '%') return `${text}%`;
+    // A unit of letters stands once, at zero, where there is room for it.
+    return unit !== '' && scaled === 0 ? `${text} ${unit}` : text;
   };
+}
+
+/** An axis figure with no more decimals than it has. */
+export function plainTick(value: number): string {
+  return value === 0 ? '0' : signed(value, tickDecimals(value));
 }
 
 function tickDecimals(value: number): number {

@@ -1,9 +1,10 @@
-import { AppShell, Badge, Burger, Tooltip } from '@mantine/core';
+import { AppShell, Burger } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { Suspense, useCallback, useRef } from 'react';
 import { Outlet, useLocation } from 'react-router';
 import type { Session } from '../api/types';
 import { SkeletonBlock } from '../parts/Skeletons';
+import { Tag } from '../parts/Tag';
 import { Failure } from './Failure';
 import { Navigation } from './Navigation';
 import { ProfileSearch } from './ProfileSearch';
@@ -41,11 +42,11 @@ export function Shell({ session }: { readonly session: Session }) {
         <Burger opened={menu} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
         <ProfileSearch field={field} />
         <div className="q-header-end">
-          <Tooltip label={window.location.origin}>
-            <Badge color={local ? 'gray' : 'iris'} variant="outline">
+          <span className="q-environment">
+            <Tag tone={local ? 'neutral' : 'accent'} title={window.location.origin}>
               {local ? 'local' : window.location.hostname}
-            </Badge>
-          </Tooltip>
+            </Tag>
+          </span>
           <ThemeToggle />
           <UserMenu session={session} onShortcuts={openHelp} />
         </div>

@@ -1,12 +1,8 @@
-import { Badge } from '@mantine/core';
+import { Tag, type Tone } from './Tag';
 
-const colours: Readonly<Record<string, string>> = { running: 'teal', draft: 'gray', stopped: 'dark' };
+const tones: Readonly<Record<string, Tone>> = { running: 'better', draft: 'quiet', stopped: 'neutral' };
 
 /** The state of an experiment. */
 export function Status({ status = 'draft' }: { readonly status: string | undefined }) {
-  return (
-    <Badge color={colours[status] ?? 'gray'} variant={status === 'running' ? 'light' : 'outline'}>
-      {status}
-    </Badge>
-  );
+  return <Tag tone={tones[status] ?? 'neutral'}>{status}</Tag>;
 }

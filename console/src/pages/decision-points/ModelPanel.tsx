@@ -5,7 +5,8 @@ import { modelsQuery } from '../../api/points';
 import type { Models } from '../../api/types';
 import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
 import { intervalScale } from '../../charts/scale';
-import { count, decimalsFor, fixed, significant } from '../../format/number';
+import { plainTick } from '../../format/effect';
+import { count, decimalsFor, fixed } from '../../format/number';
 import { ActionName } from '../../parts/ActionName';
 import { EmptyState } from '../../parts/EmptyState';
 import { Loaded } from '../../parts/Loaded';
@@ -15,7 +16,7 @@ import { SkeletonRows } from '../../parts/Skeletons';
 import '../../parts/list-table.css';
 
 const shownVersions = 8;
-const shownActions = 20;
+const shownActions = 12;
 
 interface ModelPanelProps {
   readonly pointKey: string;
@@ -121,7 +122,7 @@ function Beliefs({ models }: { readonly models: Models }) {
         <Table.Tr>
           <Table.Td colSpan={3} />
           <Table.Td>
-            <IntervalAxis scale={scale} format={(value) => significant(value)} />
+            <IntervalAxis scale={scale} format={plainTick} />
           </Table.Td>
         </Table.Tr>
       </Table.Tbody>

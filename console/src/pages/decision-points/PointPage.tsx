@@ -1,4 +1,3 @@
-import { Badge } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { IconActivity } from '@tabler/icons-react';
 import { useParams } from 'react-router';
@@ -9,6 +8,7 @@ import { Loaded } from '../../parts/Loaded';
 import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
 import { SkeletonBlock, SkeletonRows } from '../../parts/Skeletons';
+import { Tag } from '../../parts/Tag';
 import { DecisionTable } from '../decisions/DecisionTable';
 import { ActivityPanel } from './ActivityPanel';
 import { DefinitionPanel } from './DefinitionPanel';
@@ -28,10 +28,8 @@ export function PointPage() {
             title={data.name ?? data.key}
             badges={
               <>
-                <Badge color="gray" variant="outline">
-                  {data.class ?? 'advertising'}
-                </Badge>
-                <Badge color="gray">version {data.version}</Badge>
+                <Tag>{data.class ?? 'advertising'}</Tag>
+                <Tag tone="quiet">version {data.version}</Tag>
               </>
             }
             note={<span className="q-mono">{data.key}</span>}

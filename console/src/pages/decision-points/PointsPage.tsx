@@ -1,4 +1,4 @@
-import { Badge, Table } from '@mantine/core';
+import { Table } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { IconGitFork } from '@tabler/icons-react';
 import { Link } from 'react-router';
@@ -10,6 +10,7 @@ import { Moment } from '../../parts/Moment';
 import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
 import { SkeletonRows } from '../../parts/Skeletons';
+import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
 import { actionCount, objectiveText } from './actionCount';
 import { policyText } from './policyText';
@@ -53,9 +54,7 @@ export function PointsPage() {
                         </Link>
                       </Table.Td>
                       <Table.Td>
-                        <Badge color="gray" variant="outline">
-                          {point.class ?? 'advertising'}
-                        </Badge>
+                        <Tag>{point.class ?? 'advertising'}</Tag>
                       </Table.Td>
                       <Table.Td>{policyText(point.policy)}</Table.Td>
                       <Table.Td className="q-number">{count(actionCount(point))}</Table.Td>

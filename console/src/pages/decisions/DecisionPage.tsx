@@ -1,4 +1,3 @@
-import { Badge } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { decisionQuery } from '../../api/decisions';
@@ -10,6 +9,7 @@ import { Moment } from '../../parts/Moment';
 import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
 import { SkeletonBlock } from '../../parts/Skeletons';
+import { Tag } from '../../parts/Tag';
 import { CandidatesPanel } from './CandidatesPanel';
 import { FiveAnswers } from './FiveAnswers';
 import { InputsPanel } from './InputsPanel';
@@ -56,10 +56,8 @@ function Why({ why }: { readonly why: DecisionWhy }) {
         }
         badges={
           <>
-            <Badge color="gray" variant="outline">
-              {record.class}
-            </Badge>
-            {record.fallback && <Badge color="orange">fallback</Badge>}
+            <Tag>{record.class}</Tag>
+            {record.fallback && <Tag tone="warning">fallback</Tag>}
           </>
         }
         note={

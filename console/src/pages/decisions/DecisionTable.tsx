@@ -1,4 +1,4 @@
-import { Badge, Table, Tooltip } from '@mantine/core';
+import { Table } from '@mantine/core';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import type { DecisionRow } from '../../api/types';
@@ -6,6 +6,7 @@ import { probability } from '../../format/number';
 import { ActionName } from '../../parts/ActionName';
 import { Group } from '../../parts/Group';
 import { Moment } from '../../parts/Moment';
+import { Tag } from '../../parts/Tag';
 import './decision-table.css';
 
 interface DecisionTableProps {
@@ -58,11 +59,12 @@ export function DecisionTable({ decisions, arrivals = false, columns = {} }: Dec
             <Table.Td>
               {decision.eligible ? <ActionName action={decision.action} /> : <span className="q-muted">not addressed</span>}
               {decision.fallback && (
-                <Tooltip label="The default action came back because a decision could not be made in time">
-                  <Badge color="orange" ml={8}>
+                <>
+                  {' '}
+                  <Tag tone="warning" title="The default action came back, because a decision could not be made or recorded">
                     fallback
-                  </Badge>
-                </Tooltip>
+                  </Tag>
+                </>
               )}
             </Table.Td>
             <Table.Td>

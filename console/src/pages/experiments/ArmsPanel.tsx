@@ -1,7 +1,8 @@
-import { Badge, Table } from '@mantine/core';
+import { Table } from '@mantine/core';
 import type { Report, Variant } from '../../api/types';
 import { count, noFigure, percent } from '../../format/number';
 import { Panel } from '../../parts/Panel';
+import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
 import { policyText } from '../decision-points/policyText';
 
@@ -35,9 +36,10 @@ export function ArmsPanel({ report, variants }: ArmsPanelProps) {
                 <Table.Td>
                   <span style={{ fontWeight: 550 }}>{arm.variant}</span>
                   {arm.control && (
-                    <Badge ml={8} color="gray" variant="outline">
-                      control
-                    </Badge>
+                    <>
+                      {' '}
+                      <Tag>control</Tag>
+                    </>
                   )}
                 </Table.Td>
                 <Table.Td className="q-muted">{variant === undefined ? noFigure : policyText(variant.policy)}</Table.Td>

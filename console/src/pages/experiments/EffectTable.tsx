@@ -37,6 +37,8 @@ function intervals(metrics: readonly MetricReport[], mode: EffectMode): Estimate
 export function EffectTable({ metrics, control, mode, brief = false }: EffectTableProps) {
   const shared = mode === 'relative' ? intervalScale(intervals(metrics, mode)) : undefined;
   const columns = brief ? 4 : 7;
+  const variants = new Set(metrics.flatMap((metric) => (metric.effects ?? []).map((effect) => effect.variant)));
+  const only = variants.size === 1 ? [...variants][0] : undefined;
   return (
     <table className="q-effects">
       <thead>
@@ -48,7 +50,7 @@ export function EffectTable({ metrics, control, mode, brief = false }: EffectTab
                 {control}
               </th>
               <th scope="col" className="q-number">
-                Variant
+                {only ?? 'Variant'}
               </th>
             </>
           )}
@@ -72,7 +74,7 @@ export function EffectTable({ metrics, control, mode, brief = false }: EffectTab
           const last = index === metrics.length - 1;
           return (
             <Fragment key={metric.key}>
-              <MetricRows metric={metric} control={control} mode={mode} brief={brief} scale={scale} />
+              <MetricRows metric={metric} control={control} mode={mode} brief={brief} named={only === undefined} scale={scale} />
               <NotesRow metric={metric} columns={columns} />
               {(shared === undefined || last) && (
                 <tr className="q-effects-axis">
@@ -94,10 +96,12 @@ export function EffectTable({ metrics, control, mode, brief = false }: EffectTab
 interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief'> {
   readonly metric: MetricReport;
   readonly brief: boolean;
+  /** Whether each row has to say which variant it is about. */
+  readonly named: boolean;
   readonly scale: Scale;
 }
 
-function MetricRows({ metric, control, mode, brief, scale }: MetricRowsProps) {
+function MetricRows({ metric, control, mode, brief, named, scale }: MetricRowsProps) {
   const effects = metric.effects ?? [];
   const arms = new Map((metric.arms ?? []).map((arm) => [arm.variant, arm]));
   const baseline = arms.get(control);
@@ -118,7 +122,7 @@ function MetricRows({ metric, control, mode, brief, scale }: MetricRowsProps) {
               </span>
             </>
           )}
-          {(effects.length > 1 || !brief) && <span className="q-effects-variant">{effect.variant}</span>}
+          {named && <span className="q-effects-variant">{effect.variant}</span>}
         </th>
         {!brief && (
           <>

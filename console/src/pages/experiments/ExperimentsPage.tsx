@@ -68,7 +68,7 @@ function ExperimentTable({ experiments }: { readonly experiments: readonly Exper
             <Table.Td>
               <Status status={experiment.status} />
             </Table.Td>
-            <Table.Td>{experiment.decisionPoint || noFigure}</Table.Td>
+            <Table.Td className="q-list-plain">{experiment.decisionPoint || noFigure}</Table.Td>
             <Table.Td>
               <Split variants={experiment.variants ?? []} />
             </Table.Td>

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Modal, Table, Text } from '@mantine/core';
+import { Button, Group, Modal, Table, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconKey, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -11,6 +11,7 @@ import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { SkeletonRows } from '../../parts/Skeletons';
+import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
 import { NewKey } from './NewKey';
 
@@ -94,9 +95,9 @@ function KeyTable({ keys, onRevoke }: KeyTableProps) {
               </Table.Td>
               <Table.Td>
                 {(key.scopes ?? []).map((scope) => (
-                  <Badge key={scope} mr={4} color={scope === 'admin' ? 'orange' : 'gray'}>
+                  <Tag key={scope} tone={scope === 'admin' ? 'warning' : 'neutral'}>
                     {scope}
-                  </Badge>
+                  </Tag>
                 ))}
               </Table.Td>
               <Table.Td>

@@ -1,0 +1,55 @@
+// The console's story, in a real browser against a running service:
+// sign in by link, see traffic arrive, open the report, explain one decision.
+//
+//   QUINTET_E2E_URL          address of the service
+//   QUINTET_E2E_LOGIN        login link, unused
+//   QUINTET_E2E_SCREENSHOTS  directory for screenshots; none are taken without it
+//   QUINTET_TEST_BROWSER     path of Chromium; /usr/bin/chromium unless set
+import assert from 'node:assert/strict';
+import { openBrowser } from './browser.mjs';
+import { browsePages } from './pages.mjs';
+import { signedOut, signIn, signOut } from './session.mjs';
+import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
+
+function setting(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; see the head of e2e/story.mjs`);
+  return value;
+}
+
+const base = setting('QUINTET_E2E_URL').replace(/\/$/, '');
+const link = setting('QUINTET_E2E_LOGIN');
+const session = await openBrowser({
+  executable: process.env.QUINTET_TEST_BROWSER || '/usr/bin/chromium',
+  screenshots: process.env.QUINTET_E2E_SCREENSHOTS,
+});
+
+const chapters = [
+  ['a stranger is led to the sign-in page', () => signedOut(session, base)],
+  ['the link signs in', () => signIn(session, link)],
+  ['traffic arrives', () => seeTraffic(session)],
+  ['the keyboard is enough', () => useKeyboard(session)],
+  ['the report opens', () => openReport(session, base)],
+  ['one decision is explained', () => explainDecision(session, base)],
+  ['every page opens, light and dark', () => browsePages(session, base)],
+  ['signing out ends it', () => signOut(session, base)],
+];
+
+let failed = false;
+for (const [name, chapter] of chapters) {
+  const started = Date.now();
+  try {
+    await chapter();
+    assert.deepEqual(session.takeFaults(), [], 'the browser reported errors');
+    console.log(`ok   ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed = true;
+    console.log(`FAIL ${name}`);
+    console.log(error instanceof Error ? error.stack : error);
+    for (const fault of session.takeFaults()) console.log(`     browser: ${fault}`);
+    await session.screenshot('failure').catch(() => undefined);
+    break; // each chapter goes on from the one before
+  }
+}
+await session.close();
+process.exitCode = failed ? 1 : 0;

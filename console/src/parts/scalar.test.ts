@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { scalarText } from './scalar';
+
+it.each([
+  ['text', 'text'],
+  [27.900000000000002, '27.9'],
+  [12345678.25, '12345678.25'],
+  [true, 'true'],
+  [null, 'null'],
+  [undefined, 'null'],
+  [{ a: [1] }, '{"a":[1]}'],
+])('%o is shown as %s', (value, text) => expect(scalarText(value)).toBe(text));
