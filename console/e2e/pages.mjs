@@ -85,7 +85,7 @@ async function narrowScreen(session, base, addresses) {
     assert.ok(over <= 0, `${path} is ${over} pixels wider than a telephone`);
     await session.screenshot(`${name}-narrow`);
   }
-  await page.getByRole('button', { name: 'Navigation' }).click();
+  await page.getByRole('button', { name: 'Navigation', exact: true }).click();
   await page.getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('heading', { name: 'Settings', level: 1 }).waitFor();
   await page.setViewportSize(wide);

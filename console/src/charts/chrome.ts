@@ -13,6 +13,7 @@ export function tooltipStyle(palette: Palette) {
     backgroundColor: palette.surface,
     borderColor: palette.line,
     borderWidth: 1,
+    confine: true,
     padding: [8, 10],
     textStyle: { color: palette.text, fontSize: 12, fontFamily: font },
     extraCssText: 'box-shadow: 0 6px 24px rgb(0 0 0 / 14%); border-radius: 8px; font-variant-numeric: tabular-nums;',

@@ -28,6 +28,12 @@ export function dayAndTime(at: string, now: Date = new Date()): string {
   return `${date} ${minuteClock.format(moment)}`;
 }
 
+/** 22 Nov 14:03:21, for records that come many a minute. */
+export function dayAndSecond(at: string): string {
+  const moment = new Date(at);
+  return `${day.format(moment)} ${clock.format(moment)}`;
+}
+
 /** 22 Nov 2026 */
 export function dayOf(at: string): string {
   return dayYear.format(new Date(at));

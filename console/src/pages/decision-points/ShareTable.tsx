@@ -19,7 +19,7 @@ export function ShareTable({ shares, colours }: ShareTableProps) {
   const shown = all ? shares : shares.slice(0, firstRows);
   const largest = shares[0]?.share ?? 1;
   return (
-    <>
+    <div className="q-panel-scroll">
       <Table className="q-shares">
         <Table.Thead>
           <Table.Tr>
@@ -65,6 +65,6 @@ export function ShareTable({ shares, colours }: ShareTableProps) {
           {all ? 'Show fewer' : `Show all ${shares.length.toString()} actions`}
         </Button>
       )}
-    </>
+    </div>
   );
 }

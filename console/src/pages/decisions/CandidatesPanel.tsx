@@ -57,7 +57,7 @@ function CandidateTable({ candidates, chosen, floor }: CandidateTableProps) {
   const scored = candidates.some((candidate) => candidate.mean !== undefined);
   const width = (value: number) => `${((value / largest) * 100).toFixed(2)}%`;
   return (
-    <>
+    <div className="q-panel-scroll">
       <table className="q-candidates">
         <thead>
           <tr>
@@ -99,20 +99,18 @@ function CandidateTable({ candidates, chosen, floor }: CandidateTableProps) {
           ))}
         </tbody>
       </table>
-      {shown.length < sorted.length || all ? (
-        sorted.length > firstRows && (
-          <Button
-            variant="subtle"
-            size="xs"
-            mt={6}
-            onClick={() => {
-              setAll(!all);
-            }}
-          >
-            {all ? 'Show fewer' : `Show all ${sorted.length.toString()} candidates`}
-          </Button>
-        )
-      ) : null}
-    </>
+      {sorted.length > firstRows && (
+        <Button
+          variant="subtle"
+          size="xs"
+          mt={6}
+          onClick={() => {
+            setAll(!all);
+          }}
+        >
+          {all ? 'Show fewer' : `Show all ${sorted.length.toString()} candidates`}
+        </Button>
+      )}
+    </div>
   );
 }

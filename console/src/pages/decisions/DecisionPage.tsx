@@ -62,7 +62,7 @@ function Why({ why }: { readonly why: DecisionWhy }) {
         }
         note={
           <>
-            <span className="q-mono">{record.decisionId}</span> · <Moment at={record.decidedAt} /> · <Group name={record.group} />
+            <span className="q-mono">{record.decisionId}</span> · <Moment at={record.decidedAt} as="second" /> · <Group name={record.group} />
           </>
         }
       />

@@ -40,7 +40,7 @@ export function DecisionTable({ decisions, arrivals = false, columns = {} }: Dec
         {decisions.map((decision) => (
           <Table.Tr key={decision.decisionId} className={arrivals && !first.has(decision.decisionId) ? 'q-arrived' : ''}>
             <Table.Td>
-              <Moment at={decision.decidedAt} as={arrivals ? 'clock' : 'day'} />
+              <Moment at={decision.decidedAt} as={arrivals ? 'clock' : 'second'} />
             </Table.Td>
             {person && (
               <Table.Td>

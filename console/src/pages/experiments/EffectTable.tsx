@@ -4,7 +4,7 @@ import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
 import { VerdictLabel } from '../../charts/VerdictLabel';
 import { intervalScale, verdict, type Scale } from '../../charts/scale';
 import { effectText, effectTick, meanText, type EffectMode } from '../../format/effect';
-import { count, pValue } from '../../format/number';
+import { count, pValue, percent } from '../../format/number';
 import { windowOf } from '../../format/time';
 import './effect-table.css';
 
@@ -12,6 +12,8 @@ interface EffectTableProps {
   readonly metrics: readonly MetricReport[];
   readonly control: string;
   readonly mode: EffectMode;
+  /** False when a check failed: figures are shown, but nothing is read from them. */
+  readonly trusted: boolean;
   /** Leaves out arms' means and p-values where there is little room. */
   readonly brief?: boolean;
 }
@@ -34,7 +36,7 @@ function intervals(metrics: readonly MetricReport[], mode: EffectMode): Estimate
  * Effects with their 95% intervals drawn. Relative effects of all metrics share
  * one axis; absolute ones have a unit each and therefore an axis each.
  */
-export function EffectTable({ metrics, control, mode, brief = false }: EffectTableProps) {
+export function EffectTable({ metrics, control, mode, trusted, brief = false }: EffectTableProps) {
   const shared = mode === 'relative' ? intervalScale(intervals(metrics, mode)) : undefined;
   const columns = brief ? 4 : 7;
   const variants = new Set(metrics.flatMap((metric) => (metric.effects ?? []).map((effect) => effect.variant)));
@@ -74,7 +76,7 @@ export function EffectTable({ metrics, control, mode, brief = false }: EffectTab
           const last = index === metrics.length - 1;
           return (
             <Fragment key={metric.key}>
-              <MetricRows metric={metric} control={control} mode={mode} brief={brief} named={only === undefined} scale={scale} />
+              <MetricRows metric={metric} control={control} mode={mode} trusted={trusted} brief={brief} named={only === undefined} scale={scale} />
               <NotesRow metric={metric} columns={columns} />
               {(shared === undefined || last) && (
                 <tr className="q-effects-axis">
@@ -101,14 +103,14 @@ interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief'> {
   readonly scale: Scale;
 }
 
-function MetricRows({ metric, control, mode, brief, named, scale }: MetricRowsProps) {
+function MetricRows({ metric, control, mode, trusted, brief, named, scale }: MetricRowsProps) {
   const effects = metric.effects ?? [];
   const arms = new Map((metric.arms ?? []).map((arm) => [arm.variant, arm]));
   const baseline = arms.get(control);
   return effects.map((effect, index) => {
     const estimate = part(effect, mode);
     const arm = arms.get(effect.variant);
-    const judged = estimate === undefined ? 'unclear' : verdict(estimate, metric.direction);
+    const judged = estimate === undefined || !trusted ? 'unclear' : verdict(estimate, metric.direction);
     const text = estimate === undefined ? undefined : effectText(estimate, metric.kind, mode);
     const name = metric.name || metric.key;
     return (
@@ -120,6 +122,7 @@ function MetricRows({ metric, control, mode, brief, named, scale }: MetricRowsPr
               <span className="q-effects-about">
                 {metric.kind} · {windowOf(metric.windowHours)} · {metric.direction === 'decrease' ? 'less' : 'more'} is better
               </span>
+              <Matured metric={metric} />
             </>
           )}
           {named && <span className="q-effects-variant">{effect.variant}</span>}
@@ -152,11 +155,26 @@ function MetricRows({ metric, control, mode, brief, named, scale }: MetricRowsPr
             <span className="q-muted">{missing(effect, mode)}</span>
           )}
         </td>
-        <td>{estimate !== undefined && <VerdictLabel verdict={judged} up={estimate.estimate > 0} />}</td>
+        <td>
+          {!trusted && <span className="q-muted">a check failed</span>}
+          {trusted && estimate !== undefined && <VerdictLabel verdict={judged} up={estimate.estimate > 0} />}
+        </td>
         {!brief && <td className="q-number">{pValue(effect.pValue)}</td>}
       </tr>
     );
   });
+}
+
+// People whose window is still open count with what has happened so far.
+function Matured({ metric }: { readonly metric: MetricReport }) {
+  let units = 0;
+  let matured = 0;
+  for (const arm of metric.arms ?? []) {
+    units += arm.units;
+    matured += arm.matured;
+  }
+  if (units === 0 || matured >= units) return null;
+  return <span className="q-effects-about">window over for {percent(matured / units, 0)} of people</span>;
 }
 
 function NotesRow({ metric, columns }: { readonly metric: MetricReport; readonly columns: number }) {

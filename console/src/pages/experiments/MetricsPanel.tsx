@@ -17,7 +17,7 @@ export function MetricsPanel({ report }: { readonly report: Report }) {
       title={`Metrics against ${control}`}
       note={
         <>
-          Outcomes per person within the window after first exposure. Bars are 95% Welch intervals. As of{' '}
+          What people did within the window after their first exposure, with 95% Welch intervals over people. As of{' '}
           <Moment at={report.generatedAt} as="clock" />.
         </>
       }
@@ -42,7 +42,7 @@ export function MetricsPanel({ report }: { readonly report: Report }) {
           The experiment names no metrics, so there is nothing to compare.
         </EmptyState>
       ) : (
-        <EffectTable metrics={metrics} control={control} mode={mode} />
+        <EffectTable metrics={metrics} control={control} mode={mode} trusted={report.checksPassed} />
       )}
     </Panel>
   );

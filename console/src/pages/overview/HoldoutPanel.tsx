@@ -52,7 +52,7 @@ export function HoldoutPanel({ holdout }: { readonly holdout: Overview['holdout'
       }
     >
       <FailedChecks checks={report.checks ?? []} inset />
-      <EffectTable metrics={metrics} control={control} mode={mode} brief />
+      <EffectTable metrics={metrics} control={control} mode={mode} trusted={report.checksPassed} brief />
     </Panel>
   );
 }

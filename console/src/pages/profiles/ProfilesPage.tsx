@@ -31,7 +31,7 @@ export function ProfilesPage() {
     <>
       <PageHeader title="Profiles" note="Everybody who was ever seen, the most recent first." />
       <Panel flush>
-        <div style={{ padding: '4px 16px 10px' }}>
+        <div style={{ padding: '12px 16px 10px' }}>
           <TextInput
             aria-label="Search profiles"
             placeholder="Identifier, name or e-mail"
