@@ -30,7 +30,7 @@ export interface Palette {
 export const light: Palette = {
   text: '#1b1d26',
   muted: '#5d6273',
-  faint: '#8c91a1',
+  faint: '#747a8b',
   line: '#e4e6ed',
   canvas: '#f7f8fa',
   surface: '#ffffff',
@@ -54,7 +54,7 @@ export const light: Palette = {
 export const dark: Palette = {
   text: '#e8eaf0',
   muted: '#a3a9ba',
-  faint: '#747b8d',
+  faint: '#858c9e',
   line: '#2a2e3a',
   canvas: '#101217',
   surface: '#171a21',

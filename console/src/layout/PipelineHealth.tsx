@@ -6,7 +6,7 @@ import { duration } from '../format/time';
 
 /** Whether what comes in arrives in the log, at the foot of the navigation. */
 export function PipelineHealth() {
-  const { data, isError } = useQuery(overviewQuery);
+  const { data, isError } = useQuery({ ...overviewQuery, refetchInterval: 30_000 });
   if (data === undefined && !isError) return null;
   if (data === undefined || isError) return <Line state="down" text="Service does not answer" hint="The last call failed; it is tried again by itself." />;
   const seconds = worstLag(data.lag);
