@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
+
+	"quintet/internal/problem"
 )
 
 // WeightTolerance is how far the weights of an experiment may be from summing
@@ -25,7 +27,7 @@ const WeightTolerance = 1e-6
 //	bitShiftRight(xxHash64(concat(salt, '\0', unit)), 11) / 9007199254740992
 //
 // The zero byte keeps salt and unit apart ("ab"+"c" is not "a"+"bc"); a salt
-// must not contain one itself, which [ValidateSalt] refuses.
+// must not contain one itself, which the validation refuses.
 func Bucket(salt, unit string) float64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -39,7 +41,7 @@ func Bucket(salt, unit string) float64 {
 // Assign gives the index of the variant that a unit gets: the one whose
 // half-open range [Σ earlier weights, Σ earlier weights + own weight) holds the
 // unit's bucket. A variant of weight zero gets nobody. Weights are expected to
-// be valid ([ValidateWeights]); what rounding leaves above their sum belongs to
+// be valid; what rounding leaves above their sum belongs to
 // the last variant of positive weight. The answer is −1 when no weight is
 // positive.
 func Assign(salt, unit string, weights []float64) int {
@@ -62,52 +64,18 @@ func choose(bucket float64, weights []float64) int {
 	return last
 }
 
-// Holdout is the universal control group: a fixed share of people that no
-// advertising decision reaches. Its salt is its own, so that it is independent
-// of every experiment; raising the share only adds people.
-type Holdout struct {
-	Share float64 `json:"share"` // of all units, in [0, 1)
-	Salt  string  `json:"salt"`
-}
-
-// Holds says whether the unit is held out.
-func (h Holdout) Holds(unit string) bool {
-	return h.Share > 0 && Bucket(h.Salt, unit) < h.Share
-}
-
-// Validate checks share and salt; the error is a [FieldError].
-func (h Holdout) Validate() error {
-	if !(h.Share >= 0 && h.Share < 1) {
-		return &FieldError{Field: "share", Rule: "must be at least 0 and below 1", Value: h.Share}
-	}
-	return ValidateSalt("salt", h.Salt)
-}
-
-// FieldError says which field breaks which rule.
-type FieldError struct {
-	Field string // as a JSON path: "weights[1]"
-	Rule  string
-	Value any
-}
-
-// Error gives field, rule and value in one line.
-func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s %s, got %v", e.Field, e.Rule, e.Value)
-}
-
 // MaxSaltLength is the number of bytes that a salt may have.
 const MaxSaltLength = 256
 
-// ValidateSalt checks that a salt is UTF-8 text of 1 to MaxSaltLength bytes
-// without a zero byte. Field is the name under which an error reports it.
-func ValidateSalt(field, salt string) error {
+// checkSalt checks that a salt is UTF-8 text of 1 to MaxSaltLength bytes
+// without a zero byte.
+func checkSalt(bad *problem.Invalid, field, salt string) {
 	switch {
 	case salt == "" || len(salt) > MaxSaltLength:
-		return &FieldError{Field: field, Rule: fmt.Sprintf("must have 1 to %d bytes", MaxSaltLength), Value: len(salt)}
+		bad.Add(field, fmt.Sprintf("must have 1 to %d bytes", MaxSaltLength), len(salt))
 	case !utf8.ValidString(salt) || strings.ContainsRune(salt, 0):
-		return &FieldError{Field: field, Rule: "must be UTF-8 text without a zero byte", Value: fmt.Sprintf("%q", salt)}
+		bad.Add(field, "must be UTF-8 text without a zero byte", fmt.Sprintf("%q", salt))
 	}
-	return nil
 }
 
 // Bounds on the number of variants of one experiment.
@@ -116,39 +84,22 @@ const (
 	MaxVariants = 100
 )
 
-// ValidateWeights checks that the weights make a split: 2 to 100 of them, each
-// finite and 0 or more, summing to 1 within WeightTolerance. The error is a
-// [FieldError] on "weights" or "weights[i]".
-func ValidateWeights(weights []float64) error {
+// checkWeights checks that weights make a split: 2 to 100 of them, each finite
+// and 0 or more, summing to 1 within WeightTolerance.
+func checkWeights(bad *problem.Invalid, weights []float64) {
 	if len(weights) < MinVariants || len(weights) > MaxVariants {
-		return &FieldError{Field: "weights", Rule: fmt.Sprintf("must be %d to %d", MinVariants, MaxVariants), Value: len(weights)}
+		bad.Add("variants", fmt.Sprintf("must be %d to %d", MinVariants, MaxVariants), len(weights))
+		return
 	}
 	var sum float64
 	for i, w := range weights {
 		if math.IsNaN(w) || math.IsInf(w, 0) || w < 0 {
-			return &FieldError{Field: fmt.Sprintf("weights[%d]", i), Rule: "must be a finite number of 0 or more", Value: w}
+			bad.Add(fmt.Sprintf("variants[%d].weight", i), "must be a finite number of 0 or more", number(w))
+			return
 		}
 		sum += w
 	}
 	if math.Abs(sum-1) > WeightTolerance {
-		return &FieldError{Field: "weights", Rule: "must sum to 1", Value: sum}
+		bad.Add("variants", "the weights must sum to 1", number(sum))
 	}
-	return nil
-}
-
-// ValidateKeys checks that the variants' keys are there and differ. The error is
-// a [FieldError] on "variants[i].key".
-func ValidateKeys(keys []string) error {
-	seen := make(map[string]int, len(keys))
-	for i, key := range keys {
-		field := fmt.Sprintf("variants[%d].key", i)
-		if key == "" {
-			return &FieldError{Field: field, Rule: "must not be empty", Value: key}
-		}
-		if first, ok := seen[key]; ok {
-			return &FieldError{Field: field, Rule: fmt.Sprintf("must differ from variants[%d].key", first), Value: key}
-		}
-		seen[key] = i
-	}
-	return nil
 }

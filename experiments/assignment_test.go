@@ -1,14 +1,16 @@
 package experiments
 
 import (
-	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
+
+	"quintet/internal/problem"
 )
 
 // The figures are python-xxhash 3: (xxh64(salt + b"\0" + unit).intdigest() >> 11) / 2**53.
@@ -152,18 +154,40 @@ func TestHoldout(t *testing.T) {
 	if held < 4700 || held > 5300 {
 		t.Errorf("%d of 100,000 are held out at 5 %%", held)
 	}
-	for _, h := range []Holdout{{Share: 1, Salt: "s"}, {Share: -.1, Salt: "s"}, {Share: math.NaN(), Salt: "s"}, {Share: .1}, {Share: .1, Salt: "a\x00b"}, {Share: .1, Salt: "\xff"}} {
-		var field *FieldError
-		if err := h.Validate(); !errors.As(err, &field) || field.Rule == "" {
-			t.Errorf("%+v: %v", h, err)
-		}
-	}
-	if err := small.Validate(); err != nil {
-		t.Error(err)
+}
+
+func TestHoldoutValidation(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		holdout Holdout
+		field   string // empty: valid
+	}{
+		{Holdout{Share: .05}, ""},
+		{Holdout{Share: 0, Salt: "s"}, ""},
+		{Holdout{Share: 1, Salt: "s"}, "share"},
+		{Holdout{Share: -.1, Salt: "s"}, "share"},
+		{Holdout{Share: math.NaN(), Salt: "s"}, "share"},
+		{Holdout{Share: .1, Salt: "a\x00b"}, "salt"},
+		{Holdout{Share: .1, Salt: "\xff"}, "salt"},
+		{Holdout{Share: .1, Salt: strings.Repeat("s", 257)}, "salt"},
+	} {
+		c.holdout.normalise()
+		wantField(t, fmt.Sprintf("%+v", c.holdout), c.holdout.validate(), c.field)
 	}
 }
 
-func TestValidateWeights(t *testing.T) {
+// wantField checks that a validation complains about a field, or about nothing.
+func wantField(t *testing.T, name string, bad problem.Invalid, field string) {
+	t.Helper()
+	switch {
+	case field == "" && len(bad) > 0:
+		t.Errorf("%s: %v", name, bad)
+	case field != "" && !slices.ContainsFunc(bad, func(f problem.Field) bool { return f.Field == field && f.Rule != "" }):
+		t.Errorf("%s: got %v, want a complaint about %s", name, bad, field)
+	}
+}
+
+func TestCheckWeights(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		weights []float64
@@ -173,37 +197,19 @@ func TestValidateWeights(t *testing.T) {
 		{[]float64{1, 0}, ""},
 		{[]float64{1. / 3, 1. / 3, 1. / 3}, ""},
 		{[]float64{.5, .5 + 9e-7}, ""},
-		{[]float64{.5, .5 + 2e-6}, "weights"},
-		{[]float64{.6, .5}, "weights"},
-		{[]float64{.4, .5}, "weights"},
-		{[]float64{1}, "weights"},
-		{nil, "weights"},
-		{make([]float64, 101), "weights"},
-		{[]float64{1.5, -.5}, "weights[1]"},
-		{[]float64{math.NaN(), 1}, "weights[0]"},
-		{[]float64{0, math.Inf(1)}, "weights[1]"},
+		{[]float64{.5, .5 + 2e-6}, "variants"},
+		{[]float64{.6, .5}, "variants"},
+		{[]float64{.4, .5}, "variants"},
+		{[]float64{1}, "variants"},
+		{nil, "variants"},
+		{make([]float64, 101), "variants"},
+		{[]float64{1.5, -.5}, "variants[1].weight"},
+		{[]float64{math.NaN(), 1}, "variants[0].weight"},
+		{[]float64{0, math.Inf(1)}, "variants[1].weight"},
 	} {
-		err := ValidateWeights(c.weights)
-		var field *FieldError
-		switch {
-		case c.field == "" && err != nil:
-			t.Errorf("%v: %v", c.weights, err)
-		case c.field != "" && (!errors.As(err, &field) || field.Field != c.field):
-			t.Errorf("%v: got %v, want an error on %s", c.weights, err, c.field)
-		}
-	}
-}
-
-func TestValidateKeys(t *testing.T) {
-	t.Parallel()
-	if err := ValidateKeys([]string{"a", "b"}); err != nil {
-		t.Error(err)
-	}
-	for _, keys := range [][]string{{"a", ""}, {"a", "a"}} {
-		var field *FieldError
-		if err := ValidateKeys(keys); !errors.As(err, &field) || field.Field != "variants[1].key" {
-			t.Errorf("%q: %v", keys, err)
-		}
+		var bad problem.Invalid
+		checkWeights(&bad, c.weights)
+		wantField(t, fmt.Sprint(c.weights), bad, c.field)
 	}
 }
 
@@ -223,8 +229,9 @@ func TestAssignIsAPureFunction(t *testing.T) {
 		for i := range raw {
 			raw[i] /= sum
 		}
-		if err := ValidateWeights(raw); err != nil {
-			t.Fatal(err)
+		var bad problem.Invalid
+		if checkWeights(&bad, raw); len(bad) > 0 {
+			t.Fatal(bad)
 		}
 		got := Assign(salt, unit, raw)
 		if got < 0 || raw[got] == 0 || Assign(salt, unit, raw) != got {

@@ -1,0 +1,218 @@
+package experiments
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"quintet/internal/problem"
+)
+
+// Status is where an experiment is in its life: draft, then running, then
+// stopped. There is no way back, so that one report covers one uninterrupted
+// period.
+type Status string
+
+// The states of an experiment.
+const (
+	Draft   Status = "draft"
+	Running Status = "running"
+	Stopped Status = "stopped"
+)
+
+// Experiment is the definition of an A/B(/n) test.
+type Experiment struct {
+	Name          string     `json:"name,omitempty" maxLength:"200" doc:"Name shown in the console"`
+	Hypothesis    string     `json:"hypothesis,omitempty" maxLength:"2000" doc:"What is expected to happen, and why"`
+	DecisionPoint string     `json:"decisionPoint,omitempty" doc:"Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events"`
+	Status        Status     `json:"status,omitempty" enum:"draft,running,stopped" doc:"Changed by start and stop only"`
+	Salt          string     `json:"salt,omitempty" maxLength:"256" doc:"Seed of the assignment; the key unless given. Fixed once the experiment has started"`
+	Coverage      float64    `json:"coverage,omitempty" minimum:"0" maximum:"1" doc:"Share of all people who take part; 0 or absent means everyone"`
+	Variants      []Variant  `json:"variants" minItems:"2" maxItems:"100" nullable:"false" doc:"What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names"`
+	Metrics       []string   `json:"metrics,omitempty" maxItems:"50" nullable:"false" doc:"Keys of the metrics in the report"`
+	StartedAt     *time.Time `json:"startedAt,omitempty" doc:"Set by start"`
+	StoppedAt     *time.Time `json:"stoppedAt,omitempty" doc:"Set by stop"`
+}
+
+// Variant is one arm of an experiment.
+type Variant struct {
+	Key     string  `json:"key" minLength:"1" maxLength:"64"`
+	Name    string  `json:"name,omitempty" maxLength:"200"`
+	Weight  float64 `json:"weight" minimum:"0" maximum:"1" doc:"Share of the people in the experiment; the weights sum to 1"`
+	Control bool    `json:"control,omitempty" doc:"The arm that the others are compared with"`
+	// Policy is opaque here: decide gives it its meaning.
+	Policy json.RawMessage `json:"policy,omitempty" doc:"Overrides the decision point's policy for people of this variant; absent means the decision point's own, or its default action for the control"`
+}
+
+// UniversalExperiment is the key under which the universal holdout is exposed
+// and reported, as an experiment of its own with the variants HoldoutVariant
+// (the control) and TreatedVariant.
+const (
+	UniversalExperiment = "universal-holdout"
+	HoldoutVariant      = "holdout"
+	TreatedVariant      = "treated"
+)
+
+// holdoutExperiment is the universal holdout seen as an experiment.
+func holdoutExperiment(h Holdout, metrics []string) Experiment {
+	return Experiment{
+		Name: "Universal holdout", Salt: h.Salt, Status: Running, Coverage: 1, Metrics: metrics,
+		Variants: []Variant{
+			{Key: HoldoutVariant, Weight: h.Share, Control: true},
+			{Key: TreatedVariant, Weight: 1 - h.Share},
+		},
+	}
+}
+
+// Weights of the variants, in their order.
+func (e *Experiment) Weights() []float64 {
+	w := make([]float64, len(e.Variants))
+	for i := range e.Variants {
+		w[i] = e.Variants[i].Weight
+	}
+	return w
+}
+
+// control is the index of the control variant, −1 without one.
+func (e *Experiment) control() int {
+	return slices.IndexFunc(e.Variants, func(v Variant) bool { return v.Control })
+}
+
+// coverage is the share of people who take part.
+func (e *Experiment) coverage() float64 {
+	if e.Coverage == 0 {
+		return 1
+	}
+	return e.Coverage
+}
+
+const (
+	maxMetrics   = 50
+	maxNameRunes = 200
+	maxTextRunes = 2000
+	maxKeyLength = 64
+)
+
+// normalise fills in what a definition may leave out.
+func (e *Experiment) normalise(key string) {
+	if e.Status == "" {
+		e.Status = Draft
+	}
+	if e.Salt == "" {
+		e.Salt = key
+	}
+	e.Coverage = e.coverage()
+}
+
+// validate checks a definition on its own.
+func (e *Experiment) validate() problem.Invalid {
+	var bad problem.Invalid
+	checkText(&bad, "name", e.Name, maxNameRunes)
+	checkText(&bad, "hypothesis", e.Hypothesis, maxTextRunes)
+	if !slices.Contains([]Status{Draft, Running, Stopped}, e.Status) {
+		bad.Add("status", "must be draft, running or stopped", e.Status)
+	}
+	checkSalt(&bad, "salt", e.Salt)
+	if !(e.Coverage > 0 && e.Coverage <= 1) {
+		bad.Add("coverage", "must be above 0 and at most 1", number(e.Coverage))
+	}
+	if len(e.DecisionPoint) > maxKeyLength {
+		bad.Add("decisionPoint", fmt.Sprintf("must have at most %d characters", maxKeyLength), len(e.DecisionPoint))
+	}
+	e.validateVariants(&bad)
+	if len(e.Metrics) > maxMetrics {
+		bad.Add("metrics", fmt.Sprintf("must have at most %d entries", maxMetrics), len(e.Metrics))
+	}
+	for i, m := range e.Metrics {
+		if first := slices.Index(e.Metrics, m); first < i {
+			bad.Add(fmt.Sprintf("metrics[%d]", i), fmt.Sprintf("must differ from metrics[%d]", first), m)
+		}
+	}
+	return bad
+}
+
+func (e *Experiment) validateVariants(bad *problem.Invalid) {
+	checkWeights(bad, e.Weights())
+	controls := 0
+	seen := make(map[string]int, len(e.Variants))
+	for i, v := range e.Variants {
+		at := func(field string) string { return fmt.Sprintf("variants[%d].%s", i, field) }
+		if v.Key == "" || len(v.Key) > maxKeyLength || !utf8.ValidString(v.Key) || strings.ContainsFunc(v.Key, func(r rune) bool { return r < ' ' }) {
+			bad.Add(at("key"), fmt.Sprintf("must have 1 to %d printable characters", maxKeyLength), v.Key)
+		} else if first, ok := seen[v.Key]; ok {
+			bad.Add(at("key"), fmt.Sprintf("must differ from variants[%d].key", first), v.Key)
+		} else {
+			seen[v.Key] = i
+		}
+		checkText(bad, at("name"), v.Name, maxNameRunes)
+		if len(v.Policy) > 0 && !json.Valid(v.Policy) {
+			bad.Add(at("policy"), "must be JSON", string(v.Policy))
+		}
+		if v.Control {
+			controls++
+		}
+	}
+	if controls != 1 {
+		bad.Add("variants", "must have exactly one control variant", controls)
+	}
+}
+
+// keepStarted refuses changes that would re-assign people of an experiment
+// that has started, or change what they were assigned to.
+func (e *Experiment) keepStarted(was *Experiment, bad *problem.Invalid) {
+	if was.StartedAt == nil {
+		return
+	}
+	const rule = "cannot change once the experiment has started; copy the experiment to a new key"
+	if e.Salt != was.Salt {
+		bad.Add("salt", rule, e.Salt)
+	}
+	if e.DecisionPoint != was.DecisionPoint {
+		bad.Add("decisionPoint", rule, e.DecisionPoint)
+	}
+	if e.Coverage < was.Coverage {
+		bad.Add("coverage", "cannot fall once the experiment has started: people would leave it", number(e.Coverage))
+	}
+	if len(e.Variants) != len(was.Variants) {
+		bad.Add("variants", rule, len(e.Variants))
+		return
+	}
+	for i := range e.Variants {
+		now, before := &e.Variants[i], &was.Variants[i]
+		at := func(field string) string { return fmt.Sprintf("variants[%d].%s", i, field) }
+		if now.Key != before.Key {
+			bad.Add(at("key"), rule, now.Key)
+		}
+		if now.Weight != before.Weight {
+			bad.Add(at("weight"), rule, number(now.Weight))
+		}
+		if now.Control != before.Control {
+			bad.Add(at("control"), rule, now.Control)
+		}
+		if !sameJSON(now.Policy, before.Policy) {
+			bad.Add(at("policy"), rule, string(now.Policy))
+		}
+	}
+}
+
+// sameJSON compares values, not bytes: a round trip through a database may
+// order keys and space differently.
+func sameJSON(a, b json.RawMessage) bool {
+	decode := func(raw json.RawMessage) (v any) {
+		if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {
+			return nil
+		}
+		return v
+	}
+	return reflect.DeepEqual(decode(a), decode(b))
+}
+
+func checkText(bad *problem.Invalid, field, text string, limit int) {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > limit {
+		bad.Add(field, fmt.Sprintf("must be UTF-8 text of at most %d characters", limit), utf8.RuneCountInString(text))
+	}
+}
