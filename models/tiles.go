@@ -20,16 +20,18 @@ const (
 	// horizonHalfLives is how far back a build reads: older decisions would weigh
 	// less than a thousandth.
 	horizonHalfLives = 10
+	maxHorizonDays   = 3650
 	// earlyOutcome is how much earlier than its decision an event that names it
 	// may be dated: clocks of two machines differ.
 	earlyOutcome = time.Hour
 )
 
-// tileQuery sums the decisions of a point with their rewards per action and day.
+// tileQuery sums the decisions of a point with their rewards per action.
 //
 // A vector of s active features gives s(s+1)/2 products, whatever the dimension.
-// Products are summed per pair first and collected per action and day then, so
-// that what comes back is one row per tile.
+// Products are summed per pair first and collected per action then. Days are
+// weighted by their age on the way (@c for decisions, @g for rewards), so that a
+// month of tiles crosses over as one for each action.
 const tileQuery = `
 WITH
   learned AS (
@@ -64,31 +66,33 @@ WITH
     GROUP BY id
   ),
   rewarded AS (
-    SELECT action, toInt32(toDate(d.decided_at)) AS day, sequence, feature_index, feature_value,
+    SELECT action, greatest(0, @today - toInt32(toDate(d.decided_at))) + 1 AS age, @c[age] AS c, @g[age] AS g,
+      sequence, feature_index, feature_value,
       r.total - @cost * contact_cost AS asked,
       if(isFinite(asked), greatest(-@most, least(@most, asked)), 0) AS reward,
       asked != reward AS clamped
     FROM learned AS d LEFT JOIN rewards AS r ON d.decision_id = r.id
   ),
   pairs AS (
-    SELECT action, day, i, j, sum(xi * xj) AS xx, sumIf(reward * xi, i = j) AS rx,
-      countIf(position = 1) AS n, sumIf(reward, position = 1) AS r, sumIf(reward * reward, position = 1) AS r2,
+    SELECT action, i, j, sum(c * (xi * xj)) AS xx, sumIf(g * (reward * xi), i = j) AS rx,
+      sumIf(c, position = 1) AS n, sumIf(g * reward, position = 1) AS r, sumIf(g * (reward * reward), position = 1) AS r2,
+      countIf(position = 1) AS count, sumIf(reward, position = 1) AS earned,
       maxIf(sequence, position = 1) AS through, countIf(clamped AND position = 1) AS clamps
     FROM (
-      SELECT action, day, sequence, reward, clamped, position, i, xi, j, xj
+      SELECT action, c, g, sequence, reward, clamped, position, i, xi, j, xj
       FROM (
-        SELECT action, day, sequence, reward, clamped, i, xi, position,
+        SELECT action, c, g, sequence, reward, clamped, i, xi, position,
           arraySlice(feature_index, 1, position) AS before, arraySlice(feature_value, 1, position) AS values
         FROM rewarded
         ARRAY JOIN feature_index AS i, feature_value AS xi, arrayEnumerate(feature_index) AS position
       )
       ARRAY JOIN before AS j, values AS xj
     )
-    GROUP BY action, day, i, j
+    GROUP BY action, i, j
   )
-SELECT action, day, toFloat64(sum(n)), sum(r), sum(r2), max(through), sum(clamps),
+SELECT action, sum(n), sum(r), sum(r2), sum(count), sum(earned), max(through), sum(clamps),
   groupArray(i), groupArray(j), groupArray(xx), groupArray(rx)
-FROM pairs GROUP BY action, day ORDER BY action, day`
+FROM pairs GROUP BY action ORDER BY action`
 
 // tileSettings bound a build: it must not take the machine from the decisions.
 // Small blocks keep the exploded vectors small.
@@ -104,27 +108,36 @@ type learned struct {
 	reward    float64
 	through   uint64 // largest sequence
 	clamped   uint64 // rewards cut to ±maxReward
-	// average is the mean feature vector, dense.
+	// average is the mean feature vector, weighted like the rest; dense.
 	average []float64
 }
 
-// readTiles sums the log as the spec asks and gives every tile to add, which must
-// not keep it.
-func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, at time.Time, add func(bandits.Tile) error) (learned, error) {
+// weighting gives the weights of a day: c for its decisions, g for their rewards.
+type weighting func(bandits.Day) (c, g float64)
+
+// readTiles sums the log as the spec asks, weighted by day, and gives the tile of
+// every action to add, which must not keep it.
+func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, at time.Time, weigh weighting, add func(bandits.Tile) error) (learned, error) {
 	sum := learned{average: make([]float64, dimension)}
+	today := bandits.DayOf(at)
+	days := horizonDays(spec.HalfLifeDays)
+	c, g := make([]float64, days+2), make([]float64, days+2) // the horizon may begin within a day
+	for age := range c {
+		c[age], g[age] = weigh(today - bandits.Day(age))
+	}
 	ctx = chgo.Context(ctx, chgo.WithSettings(tileSettings))
 	value, arguments := spec.valueExpression()
 	cost := 0.0
 	if spec.Objective.SubtractContactCost {
 		cost = 1
 	}
-	horizon := time.Duration(horizonHalfLives * spec.HalfLifeDays * 24 * float64(time.Hour))
 	arguments = append(arguments,
 		chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since),
-		chgo.Named("from", at.Add(-horizon).UnixMilli()), chgo.Named("to", at.UnixMilli()),
+		chgo.Named("from", at.AddDate(0, 0, -days).UnixMilli()), chgo.Named("to", at.UnixMilli()),
 		chgo.Named("dimension", dimension), chgo.Named("events", spec.events()),
 		chgo.Named("early", int64(earlyOutcome/time.Second)),
 		chgo.Named("window", int64(spec.Objective.WindowHours*3600_000)),
+		chgo.Named("today", int32(today)), chgo.Named("c", c), chgo.Named("g", g),
 		chgo.Named("cost", cost), chgo.Named("most", float64(maxReward)),
 	)
 	rows, err := db.Read.Query(ctx, fmt.Sprintf(tileQuery, value), arguments...)
@@ -132,18 +145,18 @@ func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensi
 		return sum, fmt.Errorf("summing the decisions of %s: %w", spec.DecisionPoint, err)
 	}
 	defer rows.Close()
-	tile := bandits.NewTile("", 0, dimension)
+	tile := bandits.NewTile("", today, dimension)
+	var weight float64
 	for rows.Next() {
 		var (
-			day              int32
-			through, clamped uint64
-			is, js           []uint32
-			xx, rx           []float64
+			count, through, clamped uint64
+			earned                  float64
+			is, js                  []uint32
+			xx, rx                  []float64
 		)
-		if err := rows.Scan(&tile.Action, &day, &tile.N, &tile.SumR, &tile.SumR2, &through, &clamped, &is, &js, &xx, &rx); err != nil {
+		if err := rows.Scan(&tile.Action, &tile.N, &tile.SumR, &tile.SumR2, &count, &earned, &through, &clamped, &is, &js, &xx, &rx); err != nil {
 			return sum, fmt.Errorf("reading the sums of %s: %w", spec.DecisionPoint, err)
 		}
-		tile.Day = bandits.Day(day)
 		clear(tile.SumRX)
 		clear(tile.SumXX)
 		for k, i := range is {
@@ -158,8 +171,9 @@ func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensi
 		if err := add(tile); err != nil {
 			return sum, fmt.Errorf("adding the sums of %s: %w", spec.DecisionPoint, err)
 		}
-		sum.decisions += uint64(math.Round(tile.N))
-		sum.reward += tile.SumR
+		sum.decisions += count
+		sum.reward += earned
+		weight += tile.N
 		sum.through = max(sum.through, through)
 		sum.clamped += clamped
 		for i := range sum.average { // products with the intercept, feature 0
@@ -170,9 +184,14 @@ func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensi
 		return sum, fmt.Errorf("summing the decisions of %s: %w", spec.DecisionPoint, err)
 	}
 	for i := range sum.average {
-		sum.average[i] /= max(1, float64(sum.decisions))
+		sum.average[i] /= max(weight, math.SmallestNonzeroFloat64)
 	}
 	return sum, nil
+}
+
+// horizonDays is how far back a build reads.
+func horizonDays(halfLife float64) int {
+	return int(math.Ceil(min(horizonHalfLives*halfLife, maxHorizonDays)))
 }
 
 // valueExpression is what one event is worth, as SQL with its arguments.

@@ -24,14 +24,13 @@ func readAll(t *testing.T, spec Spec, at time.Time, read func(*Spec, func(bandit
 	if _, err := spec.compile(); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]bandits.Tile{}
+	got := map[string]bandits.Tile{} // by action
 	sum, err := read(&spec, func(tile bandits.Tile) error {
 		tile.SumRX, tile.SumXX = slices.Clone(tile.SumRX), slices.Clone(tile.SumXX)
-		key := fmt.Sprint(tile.Action, " ", tile.Day)
-		if _, twice := got[key]; twice {
-			t.Errorf("tile %s came twice", key)
+		if _, twice := got[tile.Action]; twice {
+			t.Errorf("the tile of %s came twice", tile.Action)
 		}
-		got[key] = tile
+		got[tile.Action] = tile
 		return nil
 	})
 	if err != nil {
@@ -42,6 +41,18 @@ func readAll(t *testing.T, spec Spec, at time.Time, read func(*Spec, func(bandit
 
 func near(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Abs(x-y) <= 1e-9*(1+math.Abs(y)) })
+}
+
+func addWeighted(to *bandits.Tile, one bandits.Tile, c, g float64) {
+	to.N += c * one.N
+	to.SumR += g * one.SumR
+	to.SumR2 += g * one.SumR2
+	for i, x := range one.SumRX {
+		to.SumRX[i] += g * x
+	}
+	for i, x := range one.SumXX {
+		to.SumXX[i] += c * x
+	}
 }
 
 // Sums in ClickHouse against the same sums made in Go, decision by decision.
@@ -58,7 +69,13 @@ func TestTilesAgainstGo(t *testing.T) {
 		Terms:       []Term{{Event: "Order Completed", Property: "margin", Weight: 1}, {Event: "Order Completed", Weight: .5}, {Event: "Unsubscribed", Weight: -3}},
 		WindowHours: 10, SubtractContactCost: true,
 	}}
-	want := map[string]*bandits.Tile{}
+	// Weights that differ for decisions and rewards, and from day to day.
+	today := bandits.DayOf(now.Add(time.Second))
+	weigh := func(day bandits.Day) (c, g float64) {
+		age := float64(today - day)
+		return math.Pow(.9, age) * (1 - .5/(1+age)), math.Pow(.9, age)
+	}
+	want, earned := map[string]*bandits.Tile{}, 0.0
 	var decisions []decision
 	var events []event
 	for i := range 600 {
@@ -93,12 +110,15 @@ func TestTilesAgainstGo(t *testing.T) {
 			}
 			events = append(events, e)
 		}
-		key := fmt.Sprint(d.action, " ", bandits.DayOf(d.at))
-		if want[key] == nil {
-			tile := bandits.NewTile(d.action, bandits.DayOf(d.at), dimension3)
-			want[key] = &tile
+		if want[d.action] == nil {
+			tile := bandits.NewTile(d.action, 0, dimension3)
+			want[d.action] = &tile
 		}
-		want[key].Observe(v.Clone(), reward)
+		one := bandits.NewTile(d.action, 0, dimension3)
+		one.Observe(v, reward)
+		c, g := weigh(bandits.DayOf(d.at))
+		addWeighted(want[d.action], one, c, g)
+		earned += reward
 	}
 	insertDecisions(t, db, decisions...)
 	insertEvents(t, db, events...)
@@ -107,19 +127,19 @@ func TestTilesAgainstGo(t *testing.T) {
 	insertEvents(t, db, events[:len(events)/2]...)
 
 	got, sum := readAll(t, spec, now.Add(time.Second), func(s *Spec, add func(bandits.Tile) error) (learned, error) {
-		return readTiles(t.Context(), db, s, dimension3, now.Add(time.Second), add)
+		return readTiles(t.Context(), db, s, dimension3, now.Add(time.Second), weigh, add)
 	})
 	if len(got) != len(want) {
 		t.Errorf("%d tiles, want %d", len(got), len(want))
 	}
 	for key, w := range want {
 		g := got[key]
-		if g.N != w.N || !near([]float64{g.SumR, g.SumR2}, []float64{w.SumR, w.SumR2}) || !near(g.SumRX, w.SumRX) || !near(g.SumXX, w.SumXX) {
+		if !near([]float64{g.N, g.SumR, g.SumR2}, []float64{w.N, w.SumR, w.SumR2}) || !near(g.SumRX, w.SumRX) || !near(g.SumXX, w.SumXX) {
 			t.Errorf("tile %s:\n got %+v\nwant %+v", key, g, *w)
 		}
 	}
-	if sum.decisions != 600 || sum.through != 1599 || sum.clamped != 0 || math.Abs(sum.average[0]-1) > 1e-12 {
-		t.Errorf("totals %+v, want 600 decisions through 1599", sum)
+	if sum.decisions != 600 || sum.through != 1599 || sum.clamped != 0 || math.Abs(sum.average[0]-1) > 1e-12 || math.Abs(sum.reward-earned) > 1e-6 {
+		t.Errorf("totals %+v, want 600 decisions through 1599 with reward %g", sum, earned)
 	}
 }
 
@@ -175,7 +195,7 @@ func TestAttribution(t *testing.T) {
 	spec := Spec{DecisionPoint: "hero", Encoder: encoder3, Since: 2, HalfLifeDays: 30,
 		Objective: Objective{Terms: []Term{{Event: "Order", Property: "value"}}, WindowHours: 4}}
 	got, sum := readAll(t, spec, now, func(s *Spec, add func(bandits.Tile) error) (learned, error) {
-		return readTiles(t.Context(), db, s, dimension3, now, add)
+		return readTiles(t.Context(), db, s, dimension3, now, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
 	})
 	rewards := map[string]float64{}
 	for _, tile := range got {
@@ -187,5 +207,26 @@ func TestAttribution(t *testing.T) {
 	}
 	if sum.decisions != 4 || sum.clamped != 1 {
 		t.Errorf("%d decisions, %d clamped; want 4 and 1", sum.decisions, sum.clamped)
+	}
+}
+
+// Names of events and properties are data, whatever they look like.
+func TestNamesThatLookLikeSQL(t *testing.T) {
+	t.Parallel()
+	db := logDatabase(t)
+	now := time.Now().UTC()
+	const name, property = `It's "@point" \' ? -- {x:String} ;`, `va'lue\ @most`
+	insertDecisions(t, db, decision{id: "d", point: "hero", profile: "p", action: "a'b", at: now.Add(-time.Hour), index: []uint32{0}, value: []float64{1}})
+	insertEvents(t, db, event{id: "e", name: name, profile: "p", at: now.Add(-time.Minute), numbers: map[string]float64{property: 5}})
+	spec := Spec{DecisionPoint: "hero", Encoder: encoder3, Objective: Objective{Terms: []Term{{Event: name, Property: property, Weight: -1e-7}}}}
+	got, _ := readAll(t, spec, now, func(s *Spec, add func(bandits.Tile) error) (learned, error) {
+		return readTiles(t.Context(), db, s, dimension3, now, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
+	})
+	if r := got["a'b"].SumR; math.Abs(r+5e-7) > 1e-18 {
+		t.Errorf("reward %g, want -5e-7: %v", r, got)
+	}
+	v, err := countVolume(t.Context(), db, &spec)
+	if err != nil || v != (volume{1, 1}) {
+		t.Errorf("volume %+v (%v)", v, err)
 	}
 }

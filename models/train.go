@@ -79,7 +79,7 @@ func (t *Trainer) Build(ctx context.Context, spec Spec) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
 	}
-	sum, err := readTiles(ctx, t.db, &spec, encoder.Dimension(), at, builder.Add)
+	sum, err := readTiles(ctx, t.db, &spec, encoder.Dimension(), at, builder.Weights, builder.AddWeighted)
 	if err != nil {
 		return nil, err
 	}

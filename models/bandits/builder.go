@@ -151,9 +151,9 @@ func newSums(d int) sums {
 	return sums{rx: make([]float64, d), xx: make([]float64, PackedLen(d))}
 }
 
-// weights are c (for decisions) and g (for rewards) of a tile of the given day.
+// Weights are c (for decisions) and g (for rewards) of a tile of the given day.
 // A day after asOf, as clock skew makes, has age 0.
-func (b *Builder) weights(day Day) (c, g float64) {
+func (b *Builder) Weights(day Day) (c, g float64) {
 	age := max(0, int(b.asOf)-int(day))
 	g = 1
 	if b.options.HalfLife > 0 {
@@ -172,6 +172,16 @@ func (b *Builder) weights(day Day) (c, g float64) {
 // Add adds a tile; the tile is not kept. Tiles of one action and day may come in
 // any number of parts.
 func (b *Builder) Add(t Tile) error {
+	c, g := b.Weights(t.Day)
+	return b.add(t, c, g)
+}
+
+// AddWeighted adds a tile whose sums already carry the weights of their days (see
+// [Builder.Weights]: c on N and SumXX, g on the rewards), however many days it
+// covers. It lets the database do the summing. The tile is not kept.
+func (b *Builder) AddWeighted(t Tile) error { return b.add(t, 1, 1) }
+
+func (b *Builder) add(t Tile, c, g float64) error {
 	if err := t.Validate(b.options.Dimension); err != nil {
 		return err
 	}
@@ -188,7 +198,6 @@ func (b *Builder) Add(t Tile) error {
 		arm = &s
 		b.arms[t.Action] = arm
 	}
-	c, g := b.weights(t.Day)
 	for _, s := range []*sums{arm, &b.total} {
 		s.n += c * t.N
 		s.r2 += g * t.SumR2
