@@ -89,6 +89,7 @@ type Service struct {
 	now      func() time.Time
 	state    atomic.Pointer[state]
 	rebuild  sync.Mutex
+	layouts  layouts
 	scratch  sync.Pool
 	recent   *recent
 	metrics  *metrics

@@ -1,6 +1,9 @@
 package decide
 
 import (
+	"maps"
+	"slices"
+
 	"quintet/models"
 )
 
@@ -15,7 +18,7 @@ func (s *Service) Specs() []models.Spec {
 			continue
 		}
 		out = append(out, models.Spec{
-			DecisionPoint: p.key, Encoder: p.def.Declaration(), Objective: p.def.Objective, HalfLifeDays: policy.HalfLifeDays,
+			DecisionPoint: p.key, Encoder: p.def.Declaration(), Since: s.featuresSince(p), Objective: p.def.Objective, HalfLifeDays: policy.HalfLifeDays,
 		})
 	}
 	return out
@@ -29,8 +32,10 @@ func (p *point) learner() (Policy, bool) {
 	if p.def.Policy.Type == PolicyBandit {
 		return p.def.Policy, true
 	}
-	for _, o := range p.overrides {
-		if o.Type == PolicyBandit {
+	// In a fixed order: a model that changed its half-life from one look to the
+	// next would be rebuilt for ever.
+	for _, key := range slices.Sorted(maps.Keys(p.overrides)) {
+		if o := p.overrides[key]; o.Type == PolicyBandit {
 			return o, true
 		}
 	}
