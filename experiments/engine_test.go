@@ -450,3 +450,40 @@ func TestLifeOfAnExperiment(t *testing.T) {
 		t.Errorf("a report that nobody waits for: %v", err)
 	}
 }
+
+// An analyst can recompute every assignment in SQL by the documented expression.
+func TestBucketInSQL(t *testing.T) {
+	t.Parallel()
+	db := enginetest.ClickHouse(t)
+	for _, unit := range append(units(30), "", "it's", "ж\\") {
+		var got float64
+		sql := "SELECT bitShiftRight(xxHash64(concat(" + literal("hero-2026") + ", '\\0', " + literal(unit) + ")), 11) / 9007199254740992"
+		if err := db.Read.QueryRow(t.Context(), sql).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if want := Bucket("hero-2026", unit); got != want {
+			t.Errorf("%q: SQL has %.17g, Go %.17g", unit, got, want)
+		}
+	}
+}
+
+// Whatever a name holds, the engine reads back the same bytes.
+func TestLiteralsAreWhatTheySay(t *testing.T) {
+	t.Parallel()
+	db := enginetest.ClickHouse(t)
+	names := []string{"", "'", `\`, `\'`, "\x00\x01\x7f\n\t", "--", "/*", "?", "{x:String}", "$1", ":name", "@p", "бант🎀", `\x41`, "a\u2028b"}
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 60 {
+		raw := make([]rune, random.IntN(12))
+		for i := range raw {
+			raw[i] = []rune("a'\\\x00\n%;-{}?🎀é\x7f\"`")[random.IntN(16)]
+		}
+		names = append(names, string(raw))
+	}
+	for _, name := range names {
+		var got string
+		if err := db.Read.QueryRow(t.Context(), "SELECT "+literal(name)).Scan(&got); err != nil || got != name {
+			t.Errorf("%q came back as %q (%v)", name, got, err)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func transitionRoute(a huma.API, verb, summary, description string,
 	api.Require(api.ScopeAdmin)(&op)
 	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
 		by, _ := api.PrincipalFrom(ctx)
-		v, err := change(ctx, in.Key, by.ID)
+		v, err := change(ctx, in.Key, by.String())
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +71,7 @@ func (s *Service) reportRoute(a huma.API) {
 		Errors: []int{401, 403, 404, 422},
 	}
 	api.Require(api.ScopeRead)(&op)
+	api.Deadline(reportDeadline)(&op)
 	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
 		report, err := s.ReportAt(ctx, in.Key, ReportOptions{Metric: in.Metric, At: in.At})
 		if err != nil {
