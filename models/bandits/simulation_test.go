@@ -179,12 +179,15 @@ func TestNewsSimulation(t *testing.T) {
 	// The first of the tutorial's scenarios, full cross, floor .02: the ceiling is
 	// .9829, the best of Vowpal Wabbit's maps reaches .9915 without a floor, plain
 	// Thompson sampling with it .9787.
-	const seeds = 5
+	seeds := uint64(5)
+	if testing.Short() {
+		seeds = 1
+	}
 	var mean float64
-	for seed := range uint64(seeds) {
+	for seed := range seeds {
 		rate := news(t, seed, .02, DefaultAlpha, Options{}, 5000)
 		t.Logf("seed %d: %.4f", seed, rate)
-		mean += rate / seeds
+		mean += rate / float64(seeds)
 	}
 	t.Logf("mean of %d seeds %.4f", seeds, mean)
 	if mean < .965 || mean > .9829+.01 {
@@ -194,6 +197,9 @@ func TestNewsSimulation(t *testing.T) {
 
 func TestNoisyWorldSimulation(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("three worlds of 30,000 rounds take a while under the race detector")
+	}
 	for _, alpha := range []float64{.25, .5} {
 		const worlds = 3
 		var mean float64
