@@ -5,7 +5,10 @@
 // one that QUINTET_CONFIG names), its default.
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Config holds every setting. What growth teams change at run time (shares,
 // weights, caps) is data in the service, not configuration.
@@ -41,3 +44,18 @@ type Row struct {
 
 // Rows lists every setting in a fixed order, with secrets hidden.
 func (c Config) Rows() []Row { return c.rows }
+
+// String is Rows in one line, so that a printed configuration shows no secret either.
+func (c Config) String() string {
+	var b strings.Builder
+	for i, row := range c.rows {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(row.Key + "=" + row.Value)
+	}
+	return b.String()
+}
+
+// GoString is String, for %#v.
+func (c Config) GoString() string { return c.String() }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -24,6 +25,10 @@ const defaultFile = "quintet.yaml"
 // Prefixes of environment variables that are no settings: tests and the
 // variable that names the file.
 var notSettings = []string{"QUINTET_CONFIG", "QUINTET_TEST_", "QUINTET_E2E_", "QUINTET_SQL_"}
+
+// serviceLink is what Kubernetes and Docker put into a container's environment for a
+// service that is called quintet or quintet-something.
+var serviceLink = regexp.MustCompile(`^QUINTET_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
 
 // BindFlags defines a flag for every setting.
 func BindFlags(flags *pflag.FlagSet) {
@@ -61,6 +66,9 @@ func LoadFrom(flags *pflag.FlagSet, environ func() []string) (Config, error) {
 			}
 		}
 		s := byEnv[k]
+		if s == nil && serviceLink.MatchString(k) {
+			return "", nil
+		}
 		if s == nil {
 			wrong = append(wrong, fmt.Errorf("environment: %s is not a setting", k))
 			return "", nil
@@ -155,21 +163,27 @@ func readFile(environ func() []string) (*koanf.Koanf, string, error) {
 	return k, path, nil
 }
 
-// redact hides user and password of a URL.
+// secretParameter matches the parameters of a URL that hold a secret.
+var secretParameter = regexp.MustCompile(`(?i)([?&][^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*`)
+
+// redact hides the user, the password and secret parameters of a URL, or of each in a
+// list. It does not rely on the URL being well-formed: what is between :// and the last
+// @ is hidden.
 func redact(value string) string {
-	u, err := url.Parse(value)
-	if err != nil {
-		return "(hidden)"
-	}
-	if u.User != nil {
-		u.User = url.User("hidden")
-	}
-	q := u.Query()
-	for key := range q {
-		if strings.Contains(strings.ToLower(key), "pass") {
-			q.Set(key, "hidden")
+	parts := strings.Split(value, ",")
+	for _, part := range parts {
+		if u, err := url.Parse(part); err != nil || u.Host == "" {
+			parts = []string{value} // a comma inside, of a password perhaps
+			break
 		}
 	}
-	u.RawQuery = q.Encode()
-	return u.String()
+	for i, part := range parts {
+		if before, rest, found := strings.Cut(part, "://"); found {
+			if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+				part = before + "://hidden" + rest[at:]
+			}
+		}
+		parts[i] = secretParameter.ReplaceAllString(part, "${1}hidden")
+	}
+	return strings.Join(parts, ",")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,19 +47,19 @@ func settings() []*setting {
 		{key: "public-url", define: text(""), check: addressURL("http", "https"), usage: "address that people use, when a proxy stands in front"},
 		{key: "data-dir", define: text(".quintet"), check: given, usage: "directory of everything that embedded engines keep"},
 		{key: "engines-dir", define: text("engines"), check: given, usage: "npm folder with the binaries of the embedded engines"},
-		{key: "postgres-url", define: text(""), secret: true, check: addressURL("postgres", "postgresql"), usage: "Postgres server; embedded when empty"},
+		{key: "postgres-url", define: text(""), secret: true, check: scheme("postgres", "postgresql"), usage: "Postgres server; embedded when empty"},
 		{key: "clickhouse-url", define: text(""), secret: true, check: addressURL("clickhouse", "tcp", "http", "https"), usage: "ClickHouse server; embedded when empty"},
 		{key: "clickhouse-database", define: text("quintet"), check: name, usage: "database of the log"},
 		{key: "clickhouse-listen", define: text("127.0.0.1:8124"), check: optionalLoopback, usage: "loopback address on which the embedded ClickHouse answers SQL tools; off when empty"},
-		{key: "nats-url", define: text(""), secret: true, check: addressURL("nats", "tls", "ws", "wss"), usage: "NATS server with JetStream; embedded when empty"},
+		{key: "nats-url", define: text(""), secret: true, check: addressURLs("nats", "tls", "ws", "wss"), usage: "NATS server with JetStream, or several of a cluster with commas between; embedded when empty"},
 		{key: "stream-max-bytes", define: number(4 << 30), check: atLeast(16 << 20), usage: "most bytes that each topic of the stream keeps before callers get 429"},
 		{key: "stream-sync", define: flag(false), usage: "flush every record to disk before answering, which survives a power cut and not only a crash"},
-		{key: "stream-replicas", define: number(1), check: between(1, 5), usage: "copies of the stream in an external NATS cluster"},
+		{key: "stream-replicas", define: number(1), check: oneOf("1", "3", "5"), usage: "copies of the stream in an external NATS cluster"},
 		{key: "log-level", define: text("info"), check: oneOf("debug", "info", "warn", "error"), usage: "least severe messages to log: debug, info, warn, error"},
 		{key: "log-format", define: text("text"), check: oneOf("text", "json"), usage: "text or json"},
-		{key: "shutdown-timeout", define: duration(20 * time.Second), check: positive, usage: "time to finish requests and to store what was acknowledged"},
+		{key: "shutdown-timeout", define: duration(20 * time.Second), check: atMost(10 * time.Minute), usage: "time to finish requests and to store what was acknowledged"},
 		{key: "body-limit", define: number(4 << 20), check: between(64<<10, 256<<20), usage: "most bytes of a request body"},
-		{key: "decide-timeout", define: duration(50 * time.Millisecond), check: positive, usage: "time after which a decision falls back to its default action"},
+		{key: "decide-timeout", define: duration(50 * time.Millisecond), check: atMost(30 * time.Second), usage: "time after which a decision falls back to its default action"},
 	}
 }
 
@@ -90,17 +91,50 @@ func optionalLoopback(v string) string {
 	return ""
 }
 
+// scheme is the rule for Postgres, whose URLs may name several hosts or, for a socket,
+// none; the driver checks the rest.
+func scheme(schemes ...string) func(string) string {
+	return func(v string) string {
+		before, after, found := strings.Cut(v, "://")
+		if v == "" || found && after != "" && slices.Contains(schemes, before) {
+			return ""
+		}
+		return beginsWith(schemes)
+	}
+}
+
 func addressURL(schemes ...string) func(string) string {
 	return func(v string) string {
 		if v == "" {
 			return ""
 		}
 		u, err := url.Parse(v)
-		if err != nil || u.Host == "" || oneOf(schemes...)(u.Scheme) != "" {
-			return fmt.Sprintf("must be a URL that begins with %s://", strings.Join(schemes, ":// or "))
+		if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+			return beginsWith(schemes)
 		}
 		return ""
 	}
+}
+
+// addressURLs is addressURL for a list with commas.
+func addressURLs(schemes ...string) func(string) string {
+	check := addressURL(schemes...)
+	return func(v string) string {
+		if v == "" {
+			return ""
+		}
+		for part := range strings.SplitSeq(v, ",") {
+			if rule := check(part); part == "" || rule != "" {
+				return beginsWith(schemes) + " each, with commas between"
+			}
+		}
+		return ""
+	}
+}
+
+// beginsWith does not repeat the value: it may hold a password.
+func beginsWith(schemes []string) string {
+	return fmt.Sprintf("must be a URL that begins with %s://", strings.Join(schemes, ":// or "))
 }
 
 func name(v string) string {
@@ -136,9 +170,11 @@ func between(least, most int64) func(string) string {
 	}
 }
 
-func positive(v string) string {
-	if d, err := time.ParseDuration(v); err != nil || d <= 0 {
-		return "must be a duration above zero, such as 50ms"
+func atMost(most time.Duration) func(string) string {
+	return func(v string) string {
+		if d, err := time.ParseDuration(v); err != nil || d <= 0 || d > most {
+			return fmt.Sprintf("must be a duration above zero and at most %s, such as 50ms", most)
+		}
+		return ""
 	}
-	return ""
 }
