@@ -33,7 +33,6 @@ import (
 
 	"quintet/internal/clickhouse"
 	"quintet/internal/postgres"
-	"quintet/internal/stream"
 )
 
 const startTimeout = 90 * time.Second
@@ -49,13 +48,17 @@ var shared struct {
 	prepared bool
 }
 
-// Main runs the tests of a package and stops what they started.
+// Main runs the tests of a package, stops what they started and removes what it
+// kept. A test binary that is killed has the same done by a process that outlives
+// it for that purpose.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "quintet-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "creating a directory for the engines:", err)
 		return 1
 	}
+	removed := removeWhenGone(dir)
+	defer removed()
 	// Postgres may run as another user, who has to pass through.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -70,7 +73,9 @@ func Main(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "stopping an engine:", err)
 		}
 	}
-	_ = os.RemoveAll(dir) // a temporary directory
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, "removing what the engines kept:", err)
+	}
 	return code
 }
 
@@ -80,8 +85,14 @@ func atEnd(stop func() error) {
 	shared.closers = append(shared.closers, stop)
 }
 
-// EnginesDir is the npm folder of the embedded engines of this repository.
-func EnginesDir() string { return filepath.Join(root(), "engines") }
+// EnginesDir is the npm folder of the embedded engines: the repository's, or the one
+// that QUINTET_ENGINES_DIR names.
+func EnginesDir() string {
+	if dir := os.Getenv("QUINTET_ENGINES_DIR"); dir != "" {
+		return dir
+	}
+	return filepath.Join(root(), "engines")
+}
 
 // root is the repository's root: the nearest folder above with a go.mod.
 func root() string {
@@ -164,9 +175,15 @@ func PostgresURL(t testing.TB) string {
 	name := fresh()
 	execute(t, admin, "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	u, err := url.Parse(admin)
+	return databaseURL(t, admin, name)
+}
+
+// databaseURL is the server's URL with another database.
+func databaseURL(t testing.TB, server, name string) string {
+	t.Helper()
+	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatalf("reading the server's URL: %v", err)
+		t.Fatal("QUINTET_TEST_POSTGRES_URL is not a URL") // the error would show the password
 	}
 	u.Path = "/" + name
 	return u.String()
@@ -214,37 +231,6 @@ func ClickHouseEngine(t testing.TB) *clickhouse.Engine {
 	engine, err := shared.clickhouse()
 	available(t, err)
 	return engine
-}
-
-// Stream is a fresh stream.
-func Stream(t testing.TB) *stream.Stream {
-	t.Helper()
-	return StreamWith(t, stream.Options{})
-}
-
-// StreamWith is a fresh stream with options of the test, such as a small MaxBytes.
-func StreamWith(t testing.TB, o stream.Options) *stream.Stream {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	if o.URL = os.Getenv("QUINTET_TEST_NATS_URL"); o.URL != "" {
-		o.Prefix = strings.ToUpper(fresh()) + "_"
-	} else {
-		o.DataDir = t.TempDir()
-	}
-	if o.Logger == nil {
-		o.Logger = quiet()
-	}
-	s, err := stream.Open(ctx, o)
-	if err != nil {
-		t.Fatalf("opening the test's stream: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("closing the test's stream: %v", err)
-		}
-	})
-	return s
 }
 
 // SharedFile is the path of a public data set beside the repository; the test is

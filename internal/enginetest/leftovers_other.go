@@ -1,0 +1,5 @@
+//go:build !unix
+
+package enginetest
+
+func removeWhenGone(string) (done func()) { return func() {} }
