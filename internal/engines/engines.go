@@ -1,12 +1,22 @@
 // Package engines starts the three engines that everything rests on: Postgres,
 // ClickHouse and NATS JetStream. Each is embedded unless a setting names a
 // server, and the rest of the service cannot tell the difference.
+//
+// What embedded engines keep is in one data directory, which one process has at
+// a time:
+//
+//	lock                   held by the process
+//	postgres/              see package postgres
+//	clickhouse/            see package clickhouse
+//	stream/                see package stream
+//	clickhouse-reader.env  SQL user of the embedded ClickHouse (mode 0600)
 package engines
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,8 +33,15 @@ import (
 	"quintet/internal/stream"
 )
 
-// poolSize is the most connections to Postgres that one process opens.
-const poolSize = 16
+const (
+	// poolSize is the most connections to Postgres that one process opens.
+	poolSize = 16
+	// healthDeadline bounds Health.
+	healthDeadline = 2 * time.Second
+	// poolPatience is how long Close waits for connections to Postgres that are
+	// still in use.
+	poolPatience = 5 * time.Second
+)
 
 // Engines are the running engines.
 type Engines struct {
@@ -42,16 +59,18 @@ type Engines struct {
 
 // Start starts or connects to the engines side by side. With any of them
 // embedded it takes the data directory for this process alone, and returns a
-// [*dirlock.HeldError] when another process has it.
-func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (e *Engines, err error) {
+// [*dirlock.HeldError] when another process has it. The error matches
+// postgres.ErrNotInstalled or clickhouse.ErrNoEmbeddedEngine when an embedded
+// engine is wanted and missing. ctx bounds the start only.
+func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*Engines, error) {
 	dir, err := filepath.Abs(cfg.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("finding the data directory: %w", err)
 	}
-	e = &Engines{dataDir: dir}
+	e := &Engines{dataDir: dir}
 	if cfg.PostgresURL == "" || cfg.ClickHouseURL == "" || cfg.NATSURL == "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("creating the data directory: %w", err)
+		if err := makeDataDir(dir); err != nil {
+			return nil, err
 		}
 		if e.lock, err = dirlock.Acquire(dir); err != nil {
 			return nil, err
@@ -67,6 +86,26 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (e *Engines
 	return e, nil
 }
 
+// makeDataDir creates the data directory, closed to others. Under root others may
+// pass it, but not list it: the embedded Postgres runs as another account then.
+func makeDataDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711
+	}
+	err := os.MkdirAll(dir, mode)
+	if err == nil {
+		err = os.Chmod(dir, mode) // the umask may have taken what was asked for
+	}
+	if err != nil {
+		return fmt.Errorf("creating the data directory: %w", err)
+	}
+	return nil
+}
+
 func (e *Engines) startPostgres(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	url := cfg.PostgresURL
 	if url == "" {
@@ -74,14 +113,12 @@ func (e *Engines) startPostgres(ctx context.Context, cfg config.Config, log *slo
 			EnginesDir: cfg.EnginesDir, DataDir: filepath.Join(e.dataDir, "postgres"), Logger: log,
 		})
 		if err != nil {
-			return fmt.Errorf("starting the embedded Postgres: %w", err)
+			return err
 		}
 		url = e.embedded.URL(postgres.DefaultDatabase)
 	}
-	if e.Postgres, err = postgres.OpenPool(ctx, url, poolSize); err != nil {
-		return fmt.Errorf("connecting to Postgres: %w", err)
-	}
-	return nil
+	e.Postgres, err = postgres.OpenPool(ctx, url, poolSize)
+	return err
 }
 
 func (e *Engines) startClickHouse(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
@@ -99,10 +136,8 @@ func (e *Engines) startClickHouse(ctx context.Context, cfg config.Config, log *s
 	if err != nil {
 		return fmt.Errorf("starting ClickHouse: %w", err)
 	}
-	if e.ClickHouse, err = e.ClickHouseEngine.Database(ctx, cfg.ClickHouseDatabase); err != nil {
-		return fmt.Errorf("opening the ClickHouse database %s: %w", cfg.ClickHouseDatabase, err)
-	}
-	return nil
+	e.ClickHouse, err = e.ClickHouseEngine.Database(ctx, cfg.ClickHouseDatabase)
+	return err
 }
 
 func (e *Engines) startStream(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
@@ -117,9 +152,9 @@ func (e *Engines) startStream(ctx context.Context, cfg config.Config, log *slog.
 }
 
 // Health asks every engine, with a deadline of two seconds, and returns what
-// each of them answers: nil when it works.
+// each of "postgres", "clickhouse" and "stream" answers: nil when it works.
 func (e *Engines) Health(ctx context.Context) map[string]error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
 	defer cancel()
 	out := make(map[string]error, 3)
 	var mu sync.Mutex
@@ -139,26 +174,47 @@ func (e *Engines) Health(ctx context.Context) map[string]error {
 }
 
 // Close stops the engines: the stream first, as nothing may enter any more, then
-// the stores. Further calls return what the first one did.
+// the two stores side by side. It is bounded by about half a minute. Further
+// calls return what the first one did.
 func (e *Engines) Close() error {
 	e.closing.Do(func() {
 		var errs []error
 		if e.Stream != nil {
 			errs = append(errs, e.Stream.Close())
 		}
-		if e.ClickHouseEngine != nil {
-			errs = append(errs, e.ClickHouseEngine.Close())
-		}
-		if e.Postgres != nil {
-			e.Postgres.Close()
-		}
-		if e.embedded != nil {
-			errs = append(errs, e.embedded.Close())
-		}
-		if e.lock != nil {
-			errs = append(errs, e.lock.Release())
-		}
+		clickhouseClosed := make(chan error, 1)
+		go func() {
+			if e.ClickHouseEngine == nil {
+				clickhouseClosed <- nil
+				return
+			}
+			clickhouseClosed <- e.ClickHouseEngine.Close()
+		}()
+		errs = append(errs, e.closePostgres(), <-clickhouseClosed, e.lock.Release())
 		e.closed = errors.Join(errs...)
 	})
 	return e.closed
+}
+
+// closePostgres closes the pool and then the server. The pool waits for whoever
+// holds a connection without a bound of its own; stopping the server, or the end
+// of the process, frees those.
+func (e *Engines) closePostgres() error {
+	var errs []error
+	if e.Postgres != nil {
+		closed := make(chan struct{})
+		go func() {
+			e.Postgres.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(poolPatience):
+			errs = append(errs, fmt.Errorf("closing the connections to postgres: %d are still in use after %s", e.Postgres.Stat().AcquiredConns(), poolPatience))
+		}
+	}
+	if e.embedded != nil {
+		errs = append(errs, e.embedded.Close())
+	}
+	return errors.Join(errs...)
 }
