@@ -27,7 +27,11 @@ func newLoginCommand() *cobra.Command {
 			if err := c.Post(cmd.Context(), "/v1/login-links", map[string]any{}, &out); err != nil {
 				return err
 			}
-			fmt.Println(out.URL)
+			base := set.cfg.PublicURL
+			if base == "" {
+				base = c.BaseURL()
+			}
+			fmt.Println(base + out.URL)
 			return nil
 		}),
 	}
