@@ -48,8 +48,8 @@ func loadLibrary(path string) (*chdb, error) {
 		"chdb_result_buffer":               &lib.resultBuffer,
 		"chdb_result_length":               &lib.resultLength,
 		"chdb_result_error":                &lib.resultError,
-		"chdb_result_rows_read":            &lib.rowsRead,
-		"chdb_result_bytes_read":           &lib.bytesRead,
+		"chdb_result_storage_rows_read":    &lib.rowsRead,
+		"chdb_result_storage_bytes_read":   &lib.bytesRead,
 		"chdb_result_rows_written":         &lib.rowsWritten,
 		"chdb_result_bytes_written":        &lib.bytesWritten,
 		"chdb_destroy_query_result":        &lib.destroyResult,
@@ -95,15 +95,22 @@ var errNoConnection = errors.New("libchdb refused to open it (its own message is
 // open starts a connection to the data in dir. The first one of the process
 // starts the engine.
 func (lib *chdb) open(dir string) (unsafe.Pointer, error) {
-	argv := []*byte{cString("clickhouse"), cString("--path=" + dir), nil}
+	argv := []*byte{
+		cString("clickhouse"),
+		cString("--path=" + dir),
+		// Otherwise it would take a config.xml that happens to be in the
+		// working directory or the home of the user.
+		cString("--config-file=" + filepath.Join(dir, "config.xml")),
+		nil,
+	}
 	var pins runtime.Pinner
 	defer pins.Unpin()
-	for _, arg := range argv[:2] {
+	for _, arg := range argv[:len(argv)-1] {
 		pins.Pin(arg)
 	}
 	pins.Pin(&argv[0])
 	var conn unsafe.Pointer
-	lib.signals.keep(func() { conn = lib.connect(2, unsafe.Pointer(&argv[0])) })
+	lib.signals.keep(func() { conn = lib.connect(int32(len(argv)-1), unsafe.Pointer(&argv[0])) })
 	if conn == nil || *(*unsafe.Pointer)(conn) == nil {
 		return nil, errNoConnection
 	}

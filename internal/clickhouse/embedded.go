@@ -80,8 +80,12 @@ func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
 		return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
 	}
 	e := &embedded{dir: dir, tempDir: filepath.Join(dir, "tmp"), log: o.Logger}
-	if err := os.MkdirAll(e.tempDir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
+	// The library starts its background tasks only where it finds metadata;
+	// without them a DROP ... SYNC waits for ever and dropped data stays on disk.
+	for _, sub := range []string{e.tempDir, filepath.Join(dir, "metadata")} {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
+		}
 	}
 	if err := e.claim(o.LibraryPath); err != nil {
 		return nil, err

@@ -64,11 +64,11 @@ func TestErrorsCarryTheCode(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	for query, code := range map[string]int32{
-		"SELECT * FROM nowhere":                     60,
-		"SELECT 1 +":                                62,
-		"SELECT nofunction(1)":                      46,
-		"SELECT 1; SELECT 2":                        62,
-		"SELECT 1 INTO OUTFILE '/tmp/x'":            62,
+		"SELECT * FROM nowhere":                    60,
+		"SELECT 1 +":                               62,
+		"SELECT nofunction(1)":                     46,
+		"SELECT 1; SELECT 2":                       62,
+		"SELECT 1 INTO OUTFILE '/tmp/x'":           62,
 		"SELECT throwIf(1, 'stop ✋ \"Code: 1.\"')": 395,
 	} {
 		rows, err := d.Read.Query(testContext(t), query)

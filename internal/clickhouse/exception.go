@@ -17,6 +17,7 @@ const (
 	codeReadonly       = 164
 	codeTooManyQueries = 202
 	codeCancelled      = 394
+	codeTooManyRows    = 396
 	codeAccessDenied   = 497
 	codeAuthentication = 516
 )

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	chcompress "github.com/ClickHouse/ch-go/compress"
-	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -77,9 +76,7 @@ func readRequest(r *http.Request) (*request, error) {
 		st.revision = revision
 	}
 	if values.Get("decompress") == "1" {
-		blocks := chproto.NewReader(q.body)
-		blocks.EnableCompression()
-		q.body = blocks
+		q.body = newBlockDecompressor(q.body)
 	}
 	if values.Get("compress") == "1" {
 		q.compressed, q.compression = true, chcompress.LZ4
@@ -111,7 +108,7 @@ func (q *request) decode(encoding string) (err error) {
 		return newException(codeBadArguments, "Content-Encoding %q is not one of gzip, deflate, br, zstd, lz4", encoding)
 	}
 	var corrupt flate.CorruptInputError
-	if err != nil && (errors.Is(err, gzip.ErrHeader) || errors.Is(err, zlib.ErrHeader) || errors.Is(err, io.EOF) || errors.As(err, &corrupt)) {
+	if err != nil && (errors.Is(err, gzip.ErrHeader) || errors.Is(err, zlib.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &corrupt)) {
 		return newException(codeBadArguments, "the body is not in Content-Encoding %s: %v", encoding, err)
 	}
 	if err != nil {
@@ -162,4 +159,42 @@ func first(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// blockDecompressor reads ClickHouse's compressed blocks.
+type blockDecompressor struct {
+	raw    io.Reader
+	passed int64 // bytes read from raw
+	blocks *chcompress.Reader
+}
+
+func newBlockDecompressor(raw io.Reader) *blockDecompressor {
+	d := &blockDecompressor{raw: raw}
+	d.blocks = chcompress.NewReader(rawBytes{d})
+	return d
+}
+
+// rawBytes is the compressed side of a blockDecompressor.
+type rawBytes struct{ *blockDecompressor }
+
+func (r rawBytes) Read(p []byte) (int, error) {
+	n, err := r.raw.Read(p)
+	r.passed += int64(n)
+	return n, err
+}
+
+// Read gives decompressed bytes. Only an end between two blocks is io.EOF.
+func (d *blockDecompressor) Read(p []byte) (int, error) {
+	before := d.passed
+	n, err := d.blocks.Read(p)
+	var corrupted *chcompress.CorruptedDataErr
+	switch {
+	case errors.As(err, &corrupted):
+		return n, newException(codeBadArguments, "the body is not in ClickHouse's compressed blocks: %v", err)
+	case errors.Is(err, io.EOF) && d.passed == before:
+		return n, io.EOF
+	case errors.Is(err, io.EOF):
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, err
 }

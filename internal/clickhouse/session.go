@@ -92,6 +92,10 @@ func (s *session) run(st *statement, tag string) (*answer, error) {
 	}
 	defer r.free()
 	a := &answer{summary: r.summary()}
+	if n := len(r.bytes()); st.maxResult > 0 && n > st.maxResult {
+		// The engine's own limit counts a column of one repeated value once.
+		return nil, newException(codeTooManyRows, "Limit for result exceeded, max bytes: %d, current bytes: %d", st.maxResult, n)
+	}
 	if st.revision > 0 && strings.EqualFold(st.outputFormat(), nativeFormat) {
 		a.body, err = reframe(r.bytes(), st.revision)
 	} else {

@@ -17,6 +17,8 @@ type statement struct {
 	revision uint64            // framing of Native output; 0 is the plain one
 	named    string            // output format named by the text itself
 
+	maxResult int // bytes of the result; 0 for no limit of ours
+
 	// changesSession is true for statements that leave something behind on
 	// the connection: SET, USE, temporary tables.
 	changesSession bool
@@ -123,11 +125,6 @@ func (st *statement) inspect() error {
 		case t.is("FORMAT") && i+1 < len(tokens) && tokens[i+1].kind == wordToken:
 			st.named = tokens[i+1].text
 		}
-	}
-	if last := tokens[len(tokens)-1]; tokens[0].is("DROP") && last.is("SYNC") {
-		// The library's background task that a SYNC waits for does not run, so
-		// it would wait for ever. What is dropped is out of sight all the same.
-		st.sql = st.sql[:last.start]
 	}
 	switch first := tokens[0]; {
 	case first.is("SET"), first.is("USE"), first.is("CREATE"), first.is("ATTACH"), first.is("BEGIN"):
