@@ -43,5 +43,5 @@ func libraryPath(enginesDir, platform string) (string, error) {
 			return "", fmt.Errorf("looking for the embedded ClickHouse: %w", err)
 		}
 	}
-	return "", fmt.Errorf("%w in %s: install it with `npm ci` in %s, or set QUINTET_CLICKHOUSE_URL to the address of a ClickHouse server", ErrNoEmbeddedEngine, dir, enginesDir)
+	return "", fmt.Errorf("%w in %s: run `make engines`, or set QUINTET_CLICKHOUSE_URL to the address of a ClickHouse server", ErrNoEmbeddedEngine, dir)
 }
