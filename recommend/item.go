@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 
 	"quintet/internal/problem"
@@ -52,6 +53,10 @@ func ValidateItem(_ context.Context, _ string, i *Item) error {
 	}
 	if len(i.ImageURL) > maxURL {
 		bad.Add("imageUrl", fmt.Sprintf("must have at most %d bytes", maxURL), len(i.ImageURL))
+	}
+	if u, err := url.Parse(i.ImageURL); err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+		// Anything else, such as javascript:, would run where a page shows it.
+		bad.Add("imageUrl", "must be an http or https address or a path", problem.Clip(i.ImageURL))
 	}
 	if len(i.Attributes) > maxAttributes {
 		bad.Add("attributes", fmt.Sprintf("must have at most %d entries", maxAttributes), len(i.Attributes))

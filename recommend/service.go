@@ -31,7 +31,9 @@ func (s *Service) InStock(key string) bool {
 	return ok && (v.Value.Stock == nil || *v.Value.Stock > 0)
 }
 
-// Routes registers /v1/items.
+// Routes registers list, read, write and delete under /v1/items, and an import
+// of many items.
 func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
+	s.putRoute(srv.API)
 }
