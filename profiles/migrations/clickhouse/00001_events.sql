@@ -1,7 +1,7 @@
 -- +goose Up
 -- What people did and what happened to them, one row per message. A message
 -- that was sent twice may be there twice until parts merge: read with FINAL.
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
   message_id String,
   type LowCardinality(String) COMMENT 'track, identify, page, screen, group or alias',
   event LowCardinality(String) COMMENT 'name of a track call, $identify, $page, … for the others',
@@ -12,9 +12,9 @@ CREATE TABLE events (
   received_at DateTime64(3, 'UTC'),
   decision_id String COMMENT 'properties.decisionId: the decision that this is an outcome of',
   numbers Map(LowCardinality(String), Float64) COMMENT 'numeric properties, with dots between levels',
-  properties String CODEC(ZSTD(1)) COMMENT 'JSON object',
+  properties String COMMENT 'JSON object' CODEC(ZSTD(1)),
   traits String COMMENT 'JSON object, of identify and group',
-  context String CODEC(ZSTD(1)) COMMENT 'JSON object',
+  context String COMMENT 'JSON object' CODEC(ZSTD(1)),
   source LowCardinality(String) COMMENT 'API key that sent it',
   sequence UInt64 COMMENT 'position in the stream',
   item UInt32 COMMENT 'position in its call',
@@ -28,7 +28,7 @@ SETTINGS non_replicated_deduplication_window = 1000;
 -- Exposures that an application reports itself, by the name and properties of
 -- the Segment specification.
 -- +goose StatementBegin
-CREATE MATERIALIZED VIEW event_exposures TO exposures AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS event_exposures TO exposures AS
 SELECT
   if(JSONExtractString(properties, 'experimentId') != '', JSONExtractString(properties, 'experimentId'), JSONExtractString(properties, 'experiment_id')) AS experiment,
   if(JSONExtractString(properties, 'variationId') != '', JSONExtractString(properties, 'variationId'), JSONExtractString(properties, 'variation_id')) AS variant,
@@ -42,5 +42,5 @@ WHERE event = 'Experiment Viewed' AND type = 'track' AND experiment != '' AND va
 -- +goose StatementEnd
 
 -- +goose Down
-DROP VIEW event_exposures;
-DROP TABLE events;
+DROP VIEW IF EXISTS event_exposures;
+DROP TABLE IF EXISTS events;

@@ -12,9 +12,10 @@ CREATE TABLE profiles (
   trait_times jsonb
 ) WITH (fillfactor = 80); -- room for updates of last_seen_at and events in place
 
-CREATE INDEX profiles_name ON profiles (lower(traits ->> 'name') text_pattern_ops) WHERE traits ? 'name';
-CREATE INDEX profiles_first_name ON profiles (lower(traits ->> 'firstName') text_pattern_ops) WHERE traits ? 'firstName';
-CREATE INDEX profiles_last_name ON profiles (lower(traits ->> 'lastName') text_pattern_ops) WHERE traits ? 'lastName';
+-- Only the beginning is indexed: an index refuses values of more than 2.7 kB.
+CREATE INDEX profiles_name ON profiles (left(lower(traits ->> 'name'), 100) text_pattern_ops) WHERE traits ? 'name';
+CREATE INDEX profiles_first_name ON profiles (left(lower(traits ->> 'firstName'), 100) text_pattern_ops) WHERE traits ? 'firstName';
+CREATE INDEX profiles_last_name ON profiles (left(lower(traits ->> 'lastName'), 100) text_pattern_ops) WHERE traits ? 'lastName';
 
 CREATE TABLE profile_identifiers (
   namespace text COLLATE "C" NOT NULL,

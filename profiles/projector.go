@@ -1,0 +1,291 @@
+package profiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"quintet/internal/stream"
+)
+
+const (
+	// saveInterval is the usual time between two transactions.
+	saveInterval = 500 * time.Millisecond
+	// maxDirty is how many changed profiles and identifiers may wait for Postgres
+	// before the projector stops reading.
+	maxDirty = 200_000
+	// maxSaveBackoff is the longest pause after a failed transaction.
+	maxSaveBackoff = 10 * time.Second
+)
+
+// projector brings memory up to date with the stream and saves it to Postgres.
+type projector struct {
+	store *Store
+	topic *stream.Topic
+	pool  *pgxpool.Pool
+	log   *slog.Logger
+	// seen is told of every message id, so that what came in before a restart is
+	// still recognised when it comes again.
+	seen func(messageID string)
+	// refuse keeps a record that cannot be read.
+	refuse func(ctx context.Context, reader string, sequence uint64, payload []byte, reason error)
+	// dropped counts traits that did not fit.
+	dropped func(n uint64)
+
+	wake chan struct{} // asks for a save now
+
+	mu      sync.Mutex // guards everything below, and the dirt of states
+	names   *interner
+	changes changes
+	applied uint64 // position of memory
+	saved   uint64 // position of Postgres
+	moved   chan struct{}
+	saving  int64 // when the oldest message of the save under way was received, 0 without one
+}
+
+func newProjector(store *Store, topic *stream.Topic, pool *pgxpool.Pool, log *slog.Logger, position uint64) *projector {
+	return &projector{
+		store: store, topic: topic, pool: pool, log: log, names: newInterner(),
+		applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+}
+
+// run projects from sequence from on until ctx ends, then saves what is left.
+// Messages up to the saved position are only shown to seen.
+func (p *projector) run(ctx context.Context, from uint64) error {
+	saves, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var saver sync.WaitGroup
+	saver.Go(func() { p.saveLoop(saves) })
+	err := p.topic.Consume(ctx, from, stream.ConsumeOptions{}, p.handle)
+	stop()
+	saver.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if _, saveErr := p.save(last); saveErr != nil {
+		err = errors.Join(err, fmt.Errorf("saving profiles: %w", saveErr))
+	}
+	return err
+}
+
+func (p *projector) handle(ctx context.Context, batch []stream.Message) error {
+	for _, m := range batch {
+		if err := p.room(ctx); err != nil {
+			return err
+		}
+		p.project(ctx, m)
+	}
+	return nil
+}
+
+// room waits until there are few enough changes that Postgres does not have.
+func (p *projector) room(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		full := len(p.changes.states)+len(p.changes.links) >= maxDirty
+		moved := p.moved
+		p.mu.Unlock()
+		if !full {
+			return nil
+		}
+		p.hurry()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *projector) hurry() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// project applies one stream message. Handed over twice, it is applied once.
+func (p *projector) project(ctx context.Context, m stream.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := m.Sequence <= p.applied
+	var h recordHeader
+	d, err := decodeRecord(m.Data, &h)
+	var it item
+	for i := 0; err == nil && i < h.items; i++ {
+		if err = d.next(&h, &it); err != nil {
+			break
+		}
+		if p.seen != nil {
+			p.seen(it.messageID)
+		}
+		if !old {
+			p.store.apply(&h, &it, p.names, &p.changes)
+		}
+	}
+	if old {
+		return
+	}
+	if err != nil && p.refuse != nil {
+		p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
+	}
+	p.applied = m.Sequence
+	if p.changes.refused > 0 {
+		if p.dropped != nil {
+			p.dropped(p.changes.refused)
+		}
+		p.changes.refused = 0
+	}
+	if p.changes.oldest == 0 {
+		p.changes.oldest = max(h.received, 1)
+	}
+}
+
+// saveLoop saves at intervals while there is something to save.
+func (p *projector) saveLoop(ctx context.Context) {
+	pause := saveInterval
+	for {
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-p.wakeUnless(pause > saveInterval):
+			timer.Stop()
+		}
+		worked, err := p.save(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			pause = min(pause*2, maxSaveBackoff)
+			p.log.Warn("cannot save profiles; memory goes on, and the same is tried again", "error", err, "pause", pause)
+		case worked:
+			pause = saveInterval
+		}
+	}
+}
+
+// wakeUnless keeps a failing Postgres from being asked without a pause.
+func (p *projector) wakeUnless(failing bool) <-chan struct{} {
+	if failing {
+		return nil
+	}
+	return p.wake
+}
+
+// save writes what changed since the last save and reports whether there was
+// anything.
+func (p *projector) save(ctx context.Context) (bool, error) {
+	v, err := p.take()
+	if v == nil || err != nil {
+		return false, err
+	}
+	if err := v.write(ctx, p.pool, p.topic.Name()); err != nil {
+		p.giveBack(v)
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saving = 0
+	p.saved = max(p.saved, v.sequence)
+	close(p.moved)
+	p.moved = make(chan struct{})
+	return true, nil
+}
+
+// take copies what changed. Nil means that Postgres has everything.
+func (p *projector) take() (*save, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.applied == p.saved {
+		return nil, nil
+	}
+	v := &save{sequence: p.applied, links: p.changes.links, states: p.changes.states, oldest: p.changes.oldest}
+	v.dirts = make([]dirt, len(v.states))
+	for i, st := range v.states {
+		v.dirts[i] = st.dirty
+		if st.dirty&(dirtCard|dirtNew) == 0 {
+			v.seen.add(st)
+			continue
+		}
+		if err := v.cards.add(st); err != nil {
+			return nil, err
+		}
+	}
+	for _, st := range v.states {
+		st.dirty = 0
+	}
+	p.changes = changes{}
+	p.saving = v.oldest
+	return v, nil
+}
+
+// giveBack makes a save that failed a part of the next one.
+func (p *projector) giveBack(v *save) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saving = 0
+	for i, st := range v.states {
+		p.changes.mark(st, v.dirts[i])
+	}
+	p.changes.links = append(v.links, p.changes.links...)
+	p.changes.oldest = v.oldest
+}
+
+// position is the sequence up to which Postgres holds the state.
+func (p *projector) position() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.saved
+}
+
+// waitFor returns when Postgres holds the state up to sequence.
+func (p *projector) waitFor(ctx context.Context, sequence uint64) error {
+	for {
+		p.mu.Lock()
+		saved, applied, moved := p.saved, p.applied, p.moved
+		p.mu.Unlock()
+		if saved >= sequence {
+			return nil
+		}
+		if applied >= sequence {
+			p.hurry()
+		}
+		timer := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-moved:
+		case <-timer.C: // memory may have got there meanwhile
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("waiting for Postgres to hold profiles up to %d (it is at %d): %w", sequence, saved, ctx.Err())
+		}
+		timer.Stop()
+	}
+}
+
+// lag is how many messages Postgres is behind, and how old the oldest of them is.
+func (p *projector) lag(ctx context.Context) (messages uint64, age time.Duration, err error) {
+	_, last, _, err := p.topic.State(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last <= p.saved {
+		return 0, 0, nil
+	}
+	oldest := p.saving
+	if oldest == 0 {
+		oldest = p.changes.oldest
+	}
+	if oldest != 0 {
+		age = max(0, time.Since(instant(oldest)))
+	}
+	return last - p.saved, age, nil
+}
