@@ -86,7 +86,7 @@ func writeDurably(path, text string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // is gone when all went well
 	_, err = file.WriteString(text)
 	if err == nil {
 		err = file.Sync()
@@ -138,7 +138,7 @@ func (c cluster) initialise(ctx context.Context, b binaries, id identity, epheme
 	if err := os.RemoveAll(work); err != nil {
 		return fmt.Errorf("removing an unfinished cluster: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // else the next initialise does
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return fmt.Errorf("making the cluster: %w", err)
 	}

@@ -192,7 +192,7 @@ func freePort(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("finding a free port: %w", err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	address, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
 		return 0, fmt.Errorf("finding a free port: got the address %s", listener.Addr())
@@ -349,7 +349,7 @@ func (e *Embedded) ensureDatabase(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the database: %w", err)
 	}
-	defer connection.Close(ctx)
+	defer func() { _ = connection.Close(ctx) }()
 	verb := "CREATE"
 	var exists bool
 	if err := connection.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, applicationRole).Scan(&exists); err != nil {

@@ -57,7 +57,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, sets ...MigrationSet) erro
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	db := stdlib.OpenDB(*config)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	unlock, err := lockMigrations(ctx, db)
 	if err != nil {
 		return fmt.Errorf("migrating postgres: waiting for another process that migrates: %w", err)
@@ -115,7 +115,7 @@ func lockMigrations(ctx context.Context, db *sql.DB) (unlock func(), err error) 
 		}
 		if locked {
 			// Closing the database ends the session, and with it the lock.
-			return func() { connection.Close() }, nil
+			return func() { _ = connection.Close() }, nil
 		}
 		select {
 		case <-ctx.Done():
