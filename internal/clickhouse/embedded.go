@@ -63,6 +63,8 @@ type embedded struct {
 	closed  bool
 	running sync.WaitGroup
 	lastTag atomic.Uint64
+
+	patience time.Duration // of close, see closePatience
 }
 
 func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
@@ -79,7 +81,7 @@ func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
 	}
-	e := &embedded{dir: dir, tempDir: filepath.Join(dir, "tmp"), log: o.Logger}
+	e := &embedded{dir: dir, tempDir: filepath.Join(dir, "tmp"), log: o.Logger, patience: closePatience}
 	// The library starts its background tasks only where it finds metadata;
 	// without them a DROP ... SYNC waits for ever and dropped data stays on disk.
 	for _, sub := range []string{e.tempDir, filepath.Join(dir, "metadata")} {
@@ -229,12 +231,12 @@ func (e *embedded) close() error {
 	}
 	e.closed = true
 	e.stateMu.Unlock()
-	if !e.drained(closePatience) {
+	if !e.drained(e.patience) {
 		e.log.Warn("cancelling ClickHouse queries that still run")
 		if err := e.kill("startsWith(query, '/*q')"); err != nil {
 			e.log.Warn("cancelling ClickHouse queries", "error", err)
 		}
-		if !e.drained(closePatience) {
+		if !e.drained(e.patience) {
 			return errors.New("closing the embedded ClickHouse: queries still run; its data stays open until the process ends")
 		}
 	}
