@@ -11,9 +11,9 @@ import (
 	"quintet/internal/config"
 )
 
-// load reads the configuration of a command and makes its logger, which writes
+// loadSettings reads the configuration of a command and makes its logger, which writes
 // to standard error so that standard output stays what was asked for.
-func load(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
+func loadSettings(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	cfg, err := config.Load(cmd.Flags())
 	if err != nil {
 		return cfg, nil, fmt.Errorf("reading the configuration: %w", err)
@@ -41,7 +41,7 @@ type settings struct {
 // withSettings makes the configuration available to [connect].
 func withSettings(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		cfg, log, err := load(cmd)
+		cfg, log, err := loadSettings(cmd)
 		if err != nil {
 			return err
 		}
