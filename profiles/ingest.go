@@ -2,11 +2,9 @@ package profiles
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
-	"sync"
+	"strconv"
 	"time"
 
 	"quintet/internal/api"
@@ -16,167 +14,192 @@ import (
 	"quintet/profiles/tracking"
 )
 
-// retryAfter is what a caller is asked to wait while the stream is full.
-const retryAfter = 5 * time.Second
-
-// Accepted is the answer to a tracking call: what is durable now, and which
-// messages broke which rule.
-type Accepted struct {
-	Success  bool              `json:"success" doc:"True when at least one message was accepted"`
-	Accepted int               `json:"accepted" doc:"Messages that are durable now, repeated ones included"`
-	Rejected []RejectedMessage `json:"rejected" nullable:"false"`
-}
-
-// RejectedMessage is a message that was not accepted.
-type RejectedMessage struct {
-	Index     int                 `json:"index" doc:"Position in the batch"`
-	MessageID string              `json:"messageId,omitempty"`
-	Errors    []problem.Violation `json:"errors" nullable:"false"`
-}
-
-// intake is the memory of one call, used again by the next.
-type intake struct {
+// scratch is the memory of one call, used again by later ones.
+type scratch struct {
 	call        tracking.Call
+	encoder     encoder
+	hashes      []messageHash
+	known       []bool
+	inCall      map[messageHash]struct{}
 	names       []identity.Names
 	resolutions []identity.Resolution
-	fresh       []int // messages that are not repeats
-	encoder     encoder
+	item        item
 }
 
-var intakes = sync.Pool{New: func() any { return new(intake) }}
-
-// serve handles one route of the tracking API.
-func (s *Service) serve(kind tracking.Type) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		answer, err := s.take(r, kind)
-		if err != nil {
-			api.WriteProblem(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the client may be gone; what was taken is durable
-	}
+// outcome is what became of a call.
+type outcome struct {
+	accepted int // durable now, repeats included
+	repeated int // of those, durable before
+	rejected []tracking.Rejected
 }
 
-// take reads a call and returns when all of its good messages are in the stream.
-func (s *Service) take(r *http.Request, kind tracking.Type) (*Accepted, error) {
-	body, err := api.ReadBody(r, tracking.MaxBody)
-	if err != nil {
-		return nil, err
-	}
-	in := intakes.Get().(*intake)
-	defer intakes.Put(in)
+// ingest takes the messages of one body in and returns when they are durable.
+// source is the id of the API key; authorise finds it for a key in the body.
+func (s *Service) ingest(ctx context.Context, body string, kind tracking.Type, source string, authorise func(writeKey string) (string, error)) (outcome, error) {
+	sc := s.scratch.Get().(*scratch)
+	defer func() {
+		sc.call.Release()
+		clear(sc.names)
+		clear(sc.resolutions)
+		sc.item = item{}
+		s.scratch.Put(sc)
+	}()
 	received := s.now()
-	if err := in.call.Parse(string(body), kind, received); err != nil {
-		var syntax *tracking.SyntaxError
-		if errors.As(err, &syntax) {
-			return nil, problem.BadRequest(syntax.Error() + ".")
+	err := sc.call.Parse(body, kind, received)
+	if source == "" {
+		// Who asks comes before what is wrong with the question.
+		var denied error
+		if source, denied = authorise(sc.call.WriteKey); denied != nil {
+			return outcome{}, denied
 		}
-		return nil, err
 	}
-	if len(in.call.Messages) == 0 {
-		return nil, allRejected(&in.call, kind)
+	if err != nil {
+		return outcome{}, asProblem(err)
 	}
-	if err := s.admit(r.Context(), in, received); err != nil {
-		return nil, err
+	out := outcome{rejected: append([]tracking.Rejected(nil), sc.call.Rejected...)}
+	s.metrics.rejected.Add(float64(len(out.rejected)))
+	if len(sc.call.Messages) == 0 {
+		return out, allRejected(out.rejected)
 	}
-	s.metrics.accepted.Add(float64(len(in.call.Messages)))
-	s.metrics.rejected.Add(float64(len(in.call.Rejected)))
-	return answerOf(&in.call), nil
+	out.repeated = s.dropRepeats(sc)
+	if err := s.publish(ctx, sc, received.UnixMilli(), source); err != nil {
+		return outcome{}, err
+	}
+	out.accepted = len(sc.call.Messages) + out.repeated
+	s.metrics.accepted.Add(float64(len(sc.call.Messages)))
+	s.metrics.repeated.Add(float64(out.repeated))
+	return out, nil
 }
 
-// admit settles the profiles of the messages and appends them to the stream.
-func (s *Service) admit(ctx context.Context, in *intake, received time.Time) error {
-	messages := in.call.Messages
-	in.fresh, in.names = in.fresh[:0], in.names[:0]
-	for i := range messages {
-		if s.recent.has(messages[i].MessageID) {
-			s.metrics.repeated.Inc()
-			continue
+// asProblem says what is wrong with a body in the form of the API.
+func asProblem(err error) error {
+	var syntax *tracking.SyntaxError
+	if errors.As(err, &syntax) {
+		return &problem.Error{
+			Status: http.StatusBadRequest, Detail: syntax.Error() + ".",
+			Fields: problem.Invalid{{Field: syntax.Path, Rule: "must be valid JSON: " + syntax.What + " (byte " + strconv.Itoa(syntax.Offset) + ")"}},
 		}
-		in.fresh = append(in.fresh, i)
-		in.names = append(in.names, identity.Names{UserID: messages[i].UserID, AnonymousID: messages[i].AnonymousID, Others: messages[i].Others})
-	}
-	if len(in.fresh) == 0 {
-		return nil
-	}
-	for len(in.resolutions) < len(in.fresh) {
-		in.resolutions = append(in.resolutions, identity.Resolution{})
-	}
-	stamp := s.store.index.Attach(in.names, in.resolutions[:len(in.fresh)])
-	principal, _ := api.PrincipalFrom(ctx)
-	header := recordHeader{received: received.UnixMilli(), stamp: stamp, source: principal.ID}
-
-	in.encoder.begin(header)
-	from := 0
-	for n, i := range in.fresh {
-		in.encoder.add(itemOf(&messages[i], &in.resolutions[n]))
-		if n+1 < len(in.fresh) && len(in.encoder.buffer) < maxRecord {
-			continue
-		}
-		if err := s.publish(ctx, in.encoder.bytes()); err != nil {
-			return err
-		}
-		for _, done := range in.fresh[from : n+1] {
-			s.recent.add(messages[done].MessageID)
-		}
-		from = n + 1
-		in.encoder.begin(header)
-	}
-	return nil
-}
-
-func (s *Service) publish(ctx context.Context, data []byte) error {
-	_, err := s.topic.Publish(ctx, data)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, stream.ErrFull):
-		return problem.TooBusy(retryAfter, "The stream is full because a store does not keep up; the same call can be repeated.")
-	case errors.Is(err, stream.ErrUnavailable):
-		return problem.Unavailable(retryAfter, "The stream cannot take events at this moment; the same call can be repeated.", err)
 	}
 	return err
 }
 
-func itemOf(m *tracking.Message, r *identity.Resolution) *item {
-	it := &item{
+func allRejected(rejected []tracking.Rejected) error {
+	var all problem.Invalid
+	for _, r := range rejected {
+		all = append(all, r.Errors...)
+	}
+	return all
+}
+
+// dropRepeats removes messages that are durable already or that the call itself
+// has twice, and returns their number.
+func (s *Service) dropRepeats(sc *scratch) int {
+	messages := sc.call.Messages
+	sc.hashes, sc.known = sc.hashes[:0], append(sc.known[:0], make([]bool, len(messages))...)
+	for i := range messages {
+		sc.hashes = append(sc.hashes, s.duplicates.hash(messages[i].MessageID))
+	}
+	s.duplicates.known(sc.hashes, sc.known)
+	if sc.inCall == nil {
+		sc.inCall = make(map[messageHash]struct{}, len(messages))
+	}
+	clear(sc.inCall)
+	kept := 0
+	for i := range messages {
+		if sc.known[i] {
+			continue
+		}
+		if _, twice := sc.inCall[sc.hashes[i]]; twice {
+			continue
+		}
+		sc.inCall[sc.hashes[i]] = struct{}{}
+		messages[kept], sc.hashes[kept] = messages[i], sc.hashes[i]
+		kept++
+	}
+	repeated := len(messages) - kept
+	clear(messages[kept:])
+	sc.call.Messages, sc.hashes = messages[:kept], sc.hashes[:kept]
+	return repeated
+}
+
+// publish settles whose messages they are and appends them to the stream, in
+// as few records as their size allows.
+func (s *Service) publish(ctx context.Context, sc *scratch, received int64, source string) error {
+	messages := sc.call.Messages
+	if len(messages) == 0 {
+		return nil
+	}
+	sc.names = append(sc.names[:0], make([]identity.Names, len(messages))...)
+	sc.resolutions = append(sc.resolutions[:0], make([]identity.Resolution, len(messages))...)
+	for i := range messages {
+		m := &messages[i]
+		sc.names[i] = identity.Names{UserID: m.UserID, AnonymousID: m.AnonymousID, Others: m.Others}
+	}
+	h := recordHeader{received: received, source: source}
+	h.stamp = s.store.index.Attach(sc.names, sc.resolutions)
+	sc.encoder.begin(h)
+	first := 0
+	for i := range messages {
+		sc.fill(&messages[i], &sc.resolutions[i])
+		sc.encoder.add(&sc.item)
+		if i+1 < len(messages) && len(sc.encoder.buffer) < maxRecord-tracking.MaxMessage {
+			continue
+		}
+		if _, err := s.topic.Publish(ctx, sc.encoder.bytes()); err != nil {
+			return publishProblem(err)
+		}
+		s.duplicates.add(sc.hashes[first : i+1]...)
+		first = i + 1
+		sc.encoder.begin(h)
+	}
+	return nil
+}
+
+func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution) {
+	it := &sc.item
+	*it = item{
 		profile: r.Profile, kind: m.Type, time: m.Time, index: uint32(m.Index), messageID: m.MessageID, userID: m.UserID,
 		anonymousID: m.AnonymousID, event: m.Event, decisionID: m.DecisionID, links: r.Others, numbers: m.Numbers,
 		properties: m.Properties, traits: m.Traits, context: m.Context,
 	}
-	if r.UserID {
-		it.flags |= flagUser
-	}
-	if r.AnonymousID {
-		it.flags |= flagAnonymous
-	}
-	if r.Fresh {
-		it.flags |= flagFresh
-	}
-	return it
-}
-
-func answerOf(c *tracking.Call) *Accepted {
-	a := &Accepted{Success: true, Accepted: len(c.Messages), Rejected: make([]RejectedMessage, len(c.Rejected))}
-	for i, r := range c.Rejected {
-		a.Rejected[i] = RejectedMessage{Index: r.Index, MessageID: strings.Clone(r.MessageID), Errors: r.Errors.Violations()}
-	}
-	return a
-}
-
-// allRejected is the problem of a call without a single good message.
-func allRejected(c *tracking.Call, kind tracking.Type) error {
-	var bad problem.Invalid
-	for _, r := range c.Rejected {
-		for _, f := range r.Errors {
-			if len(bad) < 100 {
-				bad = append(bad, f)
-			}
+	for _, f := range [...]struct {
+		set  bool
+		flag byte
+	}{{r.UserID, flagUser}, {r.AnonymousID, flagAnonymous}, {r.Fresh, flagFresh}} {
+		if f.set {
+			it.flags |= f.flag
 		}
 	}
-	if len(bad) == 0 {
-		bad.Add("", "must hold at least one "+kind.String()+" message", nil)
+}
+
+// publishProblem tells a client whether and when to come back.
+func publishProblem(err error) error {
+	switch {
+	case errors.Is(err, stream.ErrFull):
+		return &problem.Error{
+			Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second, Cause: err,
+			Detail: "The stores are behind and the stream is full; send the same messages again later.",
+		}
+	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, stream.ErrClosed):
+		return &problem.Error{
+			Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second, Cause: err,
+			Detail: "The stream does not answer; send the same messages again, with the same messageId.",
+		}
 	}
-	return bad
+	return err
+}
+
+// principal finds the API key that a call carries in its body.
+func (s *Service) principal(writeKey string) (string, error) {
+	if writeKey == "" || s.keys == nil {
+		return "", problem.Unauthorized("The call has no API key: send it as Authorization, X-API-Key, X-Write-Key or as writeKey in the body.")
+	}
+	p, err := s.keys.Lookup(writeKey)
+	if err != nil {
+		return "", err
+	}
+	if !p.Has(api.ScopeIngest) {
+		return "", problem.Forbidden("The key " + problem.Clip(p.Name) + " lacks the scope ingest.")
+	}
+	return p.ID, nil
 }

@@ -2,23 +2,33 @@ package profiles
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics count what came in.
 type metrics struct {
-	accepted, rejected, repeated, droppedTraits prometheus.Counter
+	accepted, rejected, repeated prometheus.Counter
+	traitsRefused                prometheus.Counter
+	recordsRefused               *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
-	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-		if reg != nil {
-			reg.MustRegister(c)
-		}
-		return c
+func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
+	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "quintet_ingest_messages_total", Help: "Messages of the tracking API by what became of them.",
+	}, []string{"outcome"})
+	m := &metrics{
+		accepted: messages.WithLabelValues("accepted"), rejected: messages.WithLabelValues("rejected"), repeated: messages.WithLabelValues("repeated"),
+		traitsRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "quintet_profile_traits_refused_total", Help: "Traits that did not fit into their profile.",
+		}),
+		recordsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "quintet_profile_records_refused_total", Help: "Records of the stream that a reader could not understand.",
+		}, []string{"reader"}),
 	}
-	return &metrics{
-		accepted:      counter("quintet_messages_accepted_total", "Tracking messages accepted, repeated ones included."),
-		rejected:      counter("quintet_messages_rejected_total", "Tracking messages that broke a rule."),
-		repeated:      counter("quintet_messages_repeated_total", "Tracking messages recognised as sent before."),
-		droppedTraits: counter("quintet_traits_dropped_total", "Traits that did not fit into their profile."),
+	if registry == nil {
+		return m
 	}
+	registry.MustRegister(messages, m.traitsRefused, m.recordsRefused,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profiles", Help: "Profiles in memory."},
+			func() float64 { return float64(store.Len()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profile_identifiers", Help: "Identifiers in memory."},
+			func() float64 { n, _ := store.index.Len(); return float64(n) }),
+	)
+	return m
 }

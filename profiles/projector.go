@@ -50,7 +50,7 @@ type projector struct {
 
 func newProjector(store *Store, topic *stream.Topic, pool *pgxpool.Pool, log *slog.Logger, position uint64) *projector {
 	return &projector{
-		store: store, topic: topic, pool: pool, log: log, names: newInterner(),
+		store: store, topic: topic, pool: pool, log: log.With("reader", "profiles"), names: newInterner(),
 		applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 }
@@ -77,7 +77,9 @@ func (p *projector) handle(ctx context.Context, batch []stream.Message) error {
 		if err := p.room(ctx); err != nil {
 			return err
 		}
-		p.project(ctx, m)
+		if err := p.project(m); err != nil && p.refuse != nil {
+			p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
+		}
 	}
 	return nil
 }
@@ -108,8 +110,9 @@ func (p *projector) hurry() {
 	}
 }
 
-// project applies one stream message. Handed over twice, it is applied once.
-func (p *projector) project(ctx context.Context, m stream.Message) {
+// project applies one stream message. Handed over twice, it is applied once. An
+// error says that the record, or its end, cannot be read.
+func (p *projector) project(m stream.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := m.Sequence <= p.applied
@@ -128,10 +131,7 @@ func (p *projector) project(ctx context.Context, m stream.Message) {
 		}
 	}
 	if old {
-		return
-	}
-	if err != nil && p.refuse != nil {
-		p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
+		return nil
 	}
 	p.applied = m.Sequence
 	if p.changes.refused > 0 {
@@ -143,6 +143,7 @@ func (p *projector) project(ctx context.Context, m stream.Message) {
 	if p.changes.oldest == 0 {
 		p.changes.oldest = max(h.received, 1)
 	}
+	return err
 }
 
 // saveLoop saves at intervals while there is something to save.

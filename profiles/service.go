@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -16,21 +15,24 @@ import (
 	"quintet/internal/api"
 	"quintet/internal/clickhouse"
 	"quintet/internal/stream"
-	"quintet/profiles/tracking"
 )
 
-// Topic is the stream topic of tracking records.
+// Topic is the stream topic of what people did.
 const Topic = "EVENTS"
 
 const (
-	// warmRecords is how many records of the stream's end are read at the start to
-	// recognise messages that are sent again.
-	warmRecords = 20_000
-	// keepBehind is how many stored records stay in the stream, for that.
-	keepBehind = warmRecords
-	// openTimeout bounds loading and catching up.
-	openTimeout = 10 * time.Minute
+	// keepBehind is how many stored messages stay in the stream: message ids are
+	// learnt from them after a restart.
+	keepBehind = 10_000
+	// warmBytes is how much of them is read then.
+	warmBytes = 64 << 20
 )
+
+// Keys finds who an API key belongs to.
+type Keys interface {
+	// Lookup returns the principal of the key with the secret.
+	Lookup(secret string) (api.Principal, error)
+}
 
 // Deps are what the service is made of.
 type Deps struct {
@@ -39,118 +41,86 @@ type Deps struct {
 	Stream     *stream.Stream
 	Logger     *slog.Logger
 	Registry   prometheus.Registerer
+	// Keys makes a key in the body of a call count, as clients without access to
+	// headers send it; nil refuses such calls.
+	Keys Keys
+	// Decisions shows a profile's decisions; nil shows none.
+	Decisions Decisions
 }
 
-// Service takes tracking calls and keeps profiles.
+// Service takes messages in, keeps the state of profiles and answers questions
+// about them.
 type Service struct {
 	log        *slog.Logger
 	postgres   *pgxpool.Pool
 	clickhouse *clickhouse.Database
+	keys       Keys
+	decisions  Decisions
+	store      *Store
 	topic      *stream.Topic
 	sink       *stream.Sink
-	store      *Store
 	projector  *projector
-	recent     *recentMessages
+	duplicates *duplicates
 	metrics    *metrics
+	scratch    sync.Pool
 	now        func() time.Time
-	decisions  func(ctx context.Context, profileID string, limit int) ([]Decision, error)
 }
 
-// Open loads all profiles into memory and catches up with the stream, so that
-// identity is settled by all that was ever acknowledged. [Service.Run] starts the
-// readers.
+// Open loads the state of all profiles from Postgres. [Service.Run] brings it up
+// to date with the stream and keeps it so.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
 	s := &Service{
-		log: d.Logger, postgres: d.Postgres, clickhouse: d.ClickHouse, store: newStore(), recent: newRecentMessages(recentIDs),
-		metrics: newMetrics(d.Registry), now: time.Now,
-		decisions: func(context.Context, string, int) ([]Decision, error) { return nil, nil },
+		log: d.Logger, postgres: d.Postgres, clickhouse: d.ClickHouse, keys: d.Keys, decisions: d.Decisions,
+		store: newStore(), duplicates: newDuplicates(duplicateGeneration), now: time.Now,
 	}
-	if s.log == nil {
-		s.log = slog.Default()
-	}
-	var err error
-	if s.topic, err = d.Stream.Topic(ctx, Topic); err != nil {
-		return nil, fmt.Errorf("opening the stream of events: %w", err)
-	}
+	s.scratch.New = func() any { return new(scratch) }
+	started := time.Now()
 	position, err := s.store.load(ctx, d.Postgres, Topic)
 	if err != nil {
 		return nil, err
 	}
-	// A stream that lost its end must not hand out sequences that Postgres has seen.
+	if s.topic, err = d.Stream.Topic(ctx, Topic); err != nil {
+		return nil, fmt.Errorf("opening the stream of events: %w", err)
+	}
+	// Should the stream have lost its end, a new message must not get a sequence
+	// that Postgres takes for done.
 	if err := s.topic.AdvancePast(ctx, position); err != nil {
-		return nil, fmt.Errorf("continuing the stream of events: %w", err)
+		return nil, fmt.Errorf("opening the stream of events: %w", err)
 	}
-	s.projector = newProjector(s.store, s.topic, d.Postgres, s.log, position)
-	s.projector.seen, s.projector.refuse = s.recent.add, s.refuse
-	s.projector.dropped = func(n uint64) { s.metrics.droppedTraits.Add(float64(n)) }
-	if err := s.catchUp(ctx, position); err != nil {
-		return nil, fmt.Errorf("catching up with the stream of events: %w", err)
+	s.metrics = newMetrics(d.Registry, s.store)
+	s.sink = stream.NewSink(s.topic, "clickhouse", s.storeEvents, stream.SinkOptions{Logger: d.Logger})
+	s.projector = newProjector(s.store, s.topic, d.Postgres, d.Logger, position)
+	s.projector.seen = s.duplicates.addID
+	s.projector.refuse = s.refuse
+	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
+	if n := s.store.Len(); n > 0 {
+		s.log.Info("profiles are in memory", "profiles", n, "position", position, "seconds", time.Since(started).Seconds())
 	}
-	s.sink = stream.NewSink(s.topic, "clickhouse", s.storeEvents, stream.SinkOptions{Logger: s.log})
 	return s, nil
 }
 
-var errCaughtUp = errors.New("caught up")
+// Store is the state of profiles in memory.
+func (s *Service) Store() *Store { return s.store }
 
-// catchUp brings memory to the end of the stream.
-func (s *Service) catchUp(ctx context.Context, position uint64) error {
-	first, last, _, err := s.topic.State(ctx)
+// Run moves what comes in to ClickHouse, to memory and to Postgres until ctx
+// ends, then finishes what is under way.
+func (s *Service) Run(ctx context.Context) error {
+	from, err := s.warmFrom(ctx)
 	if err != nil {
 		return err
 	}
-	from := max(first, 1)
-	if position+1 > warmRecords {
-		from = max(from, position+1-warmRecords)
-	}
-	if last == 0 || from > last {
-		return nil
-	}
-	ctx, done := context.WithCancelCause(ctx)
-	defer done(nil)
-	saving, stop := context.WithCancel(ctx)
-	defer stop()
-	go s.projector.saveLoop(saving) // its bound on unsaved changes holds here as well
-	err = s.topic.Consume(ctx, from, stream.ConsumeOptions{}, func(ctx context.Context, batch []stream.Message) error {
-		if err := s.projector.handle(ctx, batch); err != nil {
-			return err
-		}
-		if batch[len(batch)-1].Sequence >= last {
-			done(errCaughtUp)
-		}
-		return nil
-	})
-	if errors.Is(context.Cause(ctx), errCaughtUp) {
-		return nil
-	}
-	return errors.Join(err, ctx.Err())
-}
-
-// Store is the profiles in memory.
-func (s *Service) Store() *Store { return s.store }
-
-// ShowDecisions has profile reads include a person's last decisions, which
-// another package keeps.
-func (s *Service) ShowDecisions(last func(ctx context.Context, profileID string, limit int) ([]Decision, error)) {
-	s.decisions = last
-}
-
-// Run moves events to ClickHouse and profiles to Postgres until the context ends,
-// then finishes what it has begun.
-func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := s.sink.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.sink.Run(ctx); err != nil {
 			return fmt.Errorf("moving events to ClickHouse: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error {
-		s.projector.mu.Lock()
-		from := s.projector.applied + 1
-		s.projector.mu.Unlock()
-		if err := s.projector.run(ctx, from); err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.projector.run(ctx, from); err != nil {
 			return fmt.Errorf("projecting profiles: %w", err)
 		}
 		return nil
@@ -158,40 +128,66 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Flush waits until everything acknowledged so far is in Postgres and ClickHouse.
+// warmFrom is the sequence from which the projector reads: behind the saved
+// position, or a little before it, to learn the message ids of the recent past.
+func (s *Service) warmFrom(ctx context.Context) (uint64, error) {
+	first, last, size, err := s.topic.State(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the stream of events: %w", err)
+	}
+	next := s.projector.position() + 1
+	if last < first || size == 0 {
+		return next, nil
+	}
+	average := max(1, size/(last-first+1))
+	back := min(uint64(warmBytes)/average, keepBehind, next-1)
+	return max(first, next-back), nil
+}
+
+// Flush waits until everything acknowledged so far is in Postgres and in
+// ClickHouse. [Service.Run] must be running.
 func (s *Service) Flush(ctx context.Context) error {
 	_, last, _, err := s.topic.State(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the end of the stream: %w", err)
+		return fmt.Errorf("reading the stream of events: %w", err)
 	}
-	return errors.Join(s.projector.waitFor(ctx, last), s.sink.WaitFor(ctx, last))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.sink.WaitFor(ctx, last) })
+	group.Go(func() error { return s.projector.waitFor(ctx, last) })
+	return group.Wait()
 }
 
-// EventsLag is how far ClickHouse is behind the stream.
-func (s *Service) EventsLag(ctx context.Context) (messages uint64, age time.Duration, err error) {
-	return s.sink.Lag(ctx)
-}
-
-// ProfilesLag is how far Postgres is behind the stream.
-func (s *Service) ProfilesLag(ctx context.Context) (messages uint64, age time.Duration, err error) {
-	return s.projector.lag(ctx)
-}
-
-// Trim removes from the stream, now and then, what both stores have.
+// Trim removes from the stream what both stores have, but for the recent past,
+// until ctx ends.
 func (s *Service) Trim(ctx context.Context) error {
 	return s.topic.TrimBehind(ctx, keepBehind, s.sink.Position, s.projector.position)
 }
 
-// Routes registers the tracking API and the reads of profiles.
-func (s *Service) Routes(srv *api.Server) {
-	for _, kind := range []tracking.Type{tracking.Identify, tracking.Track, tracking.Page, tracking.Screen, tracking.Group, tracking.Alias, tracking.Batch} {
-		path := "/v1/" + kind.String()
-		srv.Router.With(srv.Require(api.ScopeIngest)).Post(path, s.serve(kind))
-		api.Document(srv.API, huma.Operation{
-			OperationID: kind.String(), Method: http.MethodPost, Path: path, Tags: []string{"Tracking"}, Summary: "Segment tracking API: " + kind.String(),
-			Description: "Answers after every accepted message is durable. A message with an id that was sent before changes nothing.",
-			Errors:      []int{400, 401, 403, 413, 422, 429},
-		}, api.ScopeIngest, bodyOf(kind), Accepted{})
+// EventsLag is how many messages ClickHouse is behind the stream, and the age of
+// the oldest of them.
+func (s *Service) EventsLag(ctx context.Context) (messages uint64, age time.Duration, err error) {
+	return s.sink.Lag(ctx)
+}
+
+// ProfilesLag is how many messages Postgres is behind the stream, and the age of
+// the oldest of them. Memory is usually further.
+func (s *Service) ProfilesLag(ctx context.Context) (messages uint64, age time.Duration, err error) {
+	return s.projector.lag(ctx)
+}
+
+// maxPayload bounds what is kept of a record that cannot be read, in bytes.
+const maxPayload = 1 << 20
+
+// refuse sets a record aside that a reader cannot understand, so that those
+// behind it go on. When Postgres does not take it, the log has its sequence.
+func (s *Service) refuse(ctx context.Context, reader string, sequence uint64, payload []byte, reason error) {
+	s.metrics.recordsRefused.WithLabelValues(reader).Inc()
+	s.log.Error("a record of the stream cannot be read and is set aside", "topic", Topic, "reader", reader, "sequence", sequence, "error", reason)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := s.postgres.Exec(ctx, `INSERT INTO rejected_records (topic, reader, sequence, reason, payload) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT DO NOTHING`, Topic, reader, int64(sequence), reason.Error(), payload[:min(len(payload), maxPayload)])
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Error("cannot keep a record that was set aside", "topic", Topic, "reader", reader, "sequence", sequence, "error", err)
 	}
-	s.readRoutes(srv.API)
 }

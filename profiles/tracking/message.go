@@ -18,17 +18,18 @@ import (
 
 // Limits of the tracking API.
 const (
-	MaxBody       = 500 << 10 // bytes of one call
-	MaxMessage    = 32 << 10  // bytes of one message
-	MaxBatch      = 2500      // messages of one call
-	MaxEventName  = 256       // characters
-	MaxMessageID  = 100       // characters
-	MaxGroupID    = 500       // characters
-	MaxDecisionID = 128       // characters
-	MaxTraits     = 300       // members of traits
-	MaxNesting    = 16        // levels of properties, traits and context, each
-	MaxNumbers    = 200       // numeric properties that metrics can use, for one message
-	MaxOthers     = 20        // external ids of one message
+	MaxBody          = 500 << 10 // bytes of one call
+	MaxMessage       = 32 << 10  // bytes of one message
+	MaxBatch         = 2500      // messages of one call
+	MaxEventName     = 256       // characters
+	MaxMessageID     = 100       // characters
+	MaxGroupID       = 500       // characters
+	MaxDecisionID    = 128       // characters
+	MaxTraits        = 300       // members of traits
+	MaxNesting       = 16        // levels of properties, traits and context, each
+	MaxSharedContext = 8 << 10   // bytes of the context of a batch
+	MaxNumbers       = 200       // numeric properties that metrics can use, for one message
+	MaxOthers        = 20        // external ids of one message
 )
 
 // Earliest is the first instant that a message may carry. It lets the oldest

@@ -90,6 +90,16 @@ func (c *Call) Parse(body string, kind Type, received time.Time) error {
 	return nil
 }
 
+// Release lets go of the text that was read, so that an unused Call keeps no
+// more than its own slices.
+func (c *Call) Release() {
+	clear(c.Messages)
+	clear(c.Rejected)
+	clear(c.numbers)
+	c.scan = scanner{path: c.scan.path[:0]}
+	c.context, c.WriteKey = "", ""
+}
+
 // member reads one member of the object of a batch call.
 func (c *Call) member(name string) error {
 	s := &c.scan
@@ -113,6 +123,10 @@ func (c *Call) member(name string) error {
 	case "context":
 		var context contextFacts
 		raw, err := c.contextObject(&context)
+		if len(raw) > MaxSharedContext {
+			// It is copied into every message of the batch.
+			c.scan.fault(fmt.Sprintf("must not be larger than %d bytes where it is shared by a batch", MaxSharedContext), len(raw))
+		}
 		c.context = raw
 		return err
 	case "sentAt":
