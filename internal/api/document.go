@@ -36,7 +36,7 @@ func (n *schemaNames) name(t reflect.Type, hint string) string {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if name, ok := n.names[t]; ok && t.Name() != "" {
+	if name, ok := n.names[t]; ok {
 		return name
 	}
 	name := huma.DefaultSchemaNamer(t, hint)
@@ -48,7 +48,7 @@ func (n *schemaNames) name(t reflect.Type, hint string) string {
 	case t.Implements(schemaNamer):
 		name = reflect.Zero(t).Interface().(SchemaNamer).SchemaName()
 	}
-	if t.Name() == "" || t.Kind() != reflect.Struct {
+	if t.Kind() != reflect.Struct {
 		return name
 	}
 	if other, ok := n.taken[name]; ok && other != t {
