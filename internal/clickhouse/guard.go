@@ -33,10 +33,11 @@ var showable = []string{
 	"FUNCTIONS", "SETTINGS", "CHANGED", "ENGINES", "FULL", "EXTENDED", "TABLE", "VIEW", "DATABASE",
 }
 
-// readableTableFunctions make their rows from their arguments alone.
+// readableTableFunctions make their rows from their arguments alone. format is
+// also a function of texts; as a table function the engine refuses it itself.
 var readableTableFunctions = nameSet(
 	"numbers", "numbers_mt", "zeros", "zeros_mt", "generateSeries", "generate_series", "primes",
-	"values", "view", "format", "generateRandom", "null",
+	"values", "view", "format", "generateRandom",
 )
 
 // readableSystemTables describe the engine and the schema, not what others do
@@ -54,11 +55,12 @@ var readableSystemTables = nameSet(
 // engine's certificates and internals. They are refused as identifiers wherever
 // they stand, as a function may be given by name alone: arrayMap(file, ...).
 var forbiddenFunctions = nameSet(
-	"file", "catboostEvaluate", "joinGet", "joinGetOrNull", "naiveBayesClassifier",
-	"hasColumnInTable", "showCertificate", "getClientHTTPHeader", "reverseDNSQuery",
-	"addressToLine", "addressToLineWithInlines", "addressToSymbol", "demangle", "evalMLMethod",
-	"aiClassify", "aiExtract", "aiGenerate", "aiTranslate", "aiEmbed", "mergeTreePartInfo",
-	"getScalar", "fuzzQuery", "globalVariable", "executable",
+	"file", "joinGet", "joinGetOrNull", "hasColumnInTable", "showCertificate", "getClientHTTPHeader",
+	"getServerSetting", "getMacro", "generateSerialID", "reverseDNSQuery", "getScalar", "fuzzQuery",
+	"addressToLine", "addressToLineWithInlines", "addressToSymbol", "demangle", "logTrace", "tid",
+	"mergeTreePartInfo", "isMergeTreePartCoveredBy",
+	"catboostEvaluate", "evalMLMethod", "naiveBayesClassifier",
+	"aiClassify", "aiExtract", "aiGenerate", "aiTranslate", "aiEmbed",
 )
 
 // forbiddenPrefixes begin the names of whole families of such functions.

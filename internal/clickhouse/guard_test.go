@@ -117,7 +117,7 @@ var attacks = []string{
 	"SELECT * FROM executable('ls', 'LineAsString', 'x String')", "SELECT * FROM input('x UInt8')",
 	"SELECT * FROM dictionary('d')", "SELECT dictGet('SECRET.d', 'a', 1)", "SELECT DICTGETString('SECRET.d', 'a', 1)",
 	"SELECT joinGet('SECRET.j', 'a', 1)", "SELECT catboostEvaluate('FILE', 1)", "SELECT hasColumnInTable('SECRET', 'hidden', 'x')",
-	"SELECT aiGenerate('x')", "SELECT showCertificate()", "SELECT addressToLine(1)", "SELECT __getScalar('x')",
+	"SELECT aiGenerate('x')", "SELECT showCertificate()", "SELECT addressToLine(1)", "SELECT getServerSetting('path')", "SELECT generateSerialID('x')", "SELECT * FROM null('x UInt8')", "SELECT __getScalar('x')",
 	"SELECT * FROM loop(SECRET.hidden)", "SELECT * FROM fuzzQuery('SELECT 1')", "SELECT * FROM mergeTreeIndex(SECRET, hidden)",
 	"SELECT * FROM merge('SECRET', '.*')", "SELECT * FROM merge(REGEXP('.*'), 'hidden')", "SELECT * FROM timeSeriesData(SECRET.hidden)",
 	"SELECT 1 INTO OUTFILE 'OUT'", "SELECT 1 INTO/**/OUTFILE 'OUT' FORMAT CSV", "SELECT 1 into outfile 'OUT' TRUNCATE",
@@ -237,27 +237,36 @@ func TestReadOnlyUserCanRead(t *testing.T) {
 	}
 }
 
-// The allow-list of table functions must be looked at again when the engine
-// gets new ones whose names are also those of ordinary functions.
-func TestTableFunctionsThatAreAlsoFunctions(t *testing.T) {
+// The lists of the guard must be looked at again when the engine gets new
+// functions: those that are table functions too, and those of families that
+// reach outside the query.
+func TestFunctionsOfTheEngineAreDecidedUpon(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	rows, err := d.Read.Query(testContext(t), "SELECT DISTINCT lower(name) FROM system.functions WHERE lower(name) IN (SELECT lower(name) FROM system.table_functions)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+	for query, decided := range map[string]func(string) bool{
+		"SELECT DISTINCT lower(name) FROM system.functions WHERE lower(name) IN (SELECT lower(name) FROM system.table_functions)": func(name string) bool {
+			return readableTableFunctions[name] || forbiddenFunction(name)
+		},
+		"SELECT lower(name) FROM system.functions WHERE NOT is_aggregate AND (categories IN ('AI', 'Dictionary', 'Introspection', 'Machine Learning') OR name LIKE '\\\\_\\\\_%')": forbiddenFunction,
+	} {
+		rows, err := d.Read.Query(testContext(t), query)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if !readableTableFunctions[name] && !forbiddenFunctions[name] {
-			t.Errorf("%s is a table function and a function: decide whether readers may call it", name)
+		seen := 0
+		for ; rows.Next(); seen++ {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				t.Fatal(err)
+			}
+			if !decided(name) {
+				t.Errorf("%s is a function of the engine: decide whether readers may call it", name)
+			}
 		}
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
+		if err := rows.Err(); err != nil || seen < 3 {
+			t.Fatalf("%d functions, %v", seen, err)
+		}
+		rows.Close()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -115,6 +116,9 @@ func writeError(w http.ResponseWriter, err error) {
 	case errors.Is(err, ErrClosed):
 		e = newException(codeCancelled, "The engine is shutting down")
 		status = http.StatusServiceUnavailable
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e = newException(codeBadArguments, "the body ends too early: %v", err)
+		status = http.StatusBadRequest
 	default:
 		e = newException(codeBadArguments, "%v", err)
 		status = http.StatusInternalServerError
