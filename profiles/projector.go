@@ -42,6 +42,7 @@ type projector struct {
 	mu      sync.Mutex // guards everything below, and the dirt of states
 	names   *interner
 	changes changes
+	read    uint64 // the last message that was handed over, old ones included
 	applied uint64 // position of memory
 	saved   uint64 // position of Postgres
 	moved   chan struct{}
@@ -115,6 +116,7 @@ func (p *projector) hurry() {
 func (p *projector) project(m stream.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.read = m.Sequence
 	old := m.Sequence <= p.applied
 	var h recordHeader
 	d, err := decodeRecord(m.Data, &h)
@@ -244,6 +246,45 @@ func (p *projector) position() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.saved
+}
+
+// reached is the sequence up to which memory holds the state.
+func (p *projector) reached() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.applied
+}
+
+// maxSilence is how long [projector.waitRead] waits without any progress: the
+// last sequences of a stream can be empty, and nothing comes for them.
+const maxSilence = 5 * time.Second
+
+// waitRead returns when the message with the sequence, or one behind it, has been
+// handed over.
+func (p *projector) waitRead(ctx context.Context, sequence uint64) error {
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	last, since := p.lastRead(), time.Now()
+	for last < sequence {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		if now := p.lastRead(); now != last {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) > maxSilence {
+			return fmt.Errorf("nothing came for %s; the last message was %d of %d", maxSilence, last, sequence)
+		}
+	}
+	return nil
+}
+
+func (p *projector) lastRead() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.read
 }
 
 // waitFor returns when Postgres holds the state up to sequence.

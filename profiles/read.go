@@ -2,11 +2,11 @@ package profiles
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,282 +17,267 @@ import (
 	"quintet/profiles/identity"
 )
 
+// What the page of one profile shows at most.
 const (
-	shownDecisions = 20
 	shownEvents    = 50
-	readTimeout    = 10 * time.Second
-	maxQuery       = 100
+	shownDecisions = 20
 )
 
-// Profile is the single customer view.
-type Profile struct {
-	ProfileID   string            `json:"profileId"`
-	Identifiers []KnownIdentifier `json:"identifiers" nullable:"false"`
-	Traits      map[string]any    `json:"traits"`
-	CreatedAt   time.Time         `json:"createdAt" doc:"Time of the first thing known of the person"`
-	UpdatedAt   time.Time         `json:"updatedAt" doc:"When identifiers or traits last changed"`
-	LastSeenAt  time.Time         `json:"lastSeenAt"`
-	EventCount  uint64            `json:"eventCount"`
-	Decisions   []Decision        `json:"decisions" doc:"The last ones, newest first" nullable:"false"`
-	Events      []Event           `json:"events" doc:"The last ones, newest first" nullable:"false"`
+// Card is a profile as the API shows it.
+type Card struct {
+	ProfileID   string           `json:"profileId"`
+	Identifiers []CardIdentifier `json:"identifiers" nullable:"false"`
+	Traits      map[string]any   `json:"traits"`
+	Events      uint64           `json:"eventCount" doc:"Messages about the person so far"`
+	CreatedAt   time.Time        `json:"createdAt" doc:"Time of the first thing known of the person"`
+	UpdatedAt   time.Time        `json:"updatedAt" doc:"When identifiers or traits last changed"`
+	LastSeenAt  time.Time        `json:"lastSeenAt" doc:"Time of the latest message about the person"`
 }
 
-// KnownIdentifier is an identifier of a profile.
-type KnownIdentifier struct {
+// CardIdentifier is an identifier with the time from which it is known.
+type CardIdentifier struct {
 	Namespace string    `json:"namespace"`
 	Value     string    `json:"value"`
 	FirstSeen time.Time `json:"firstSeen"`
 }
 
-// Decision is a decision about a person, as another package keeps it.
-type Decision struct {
-	DecisionID string    `json:"decisionId"`
-	DecidedAt  time.Time `json:"decidedAt"`
-	Decision   string    `json:"decision" doc:"Key of the decision point"`
-	Group      string    `json:"group"`
-	Eligible   bool      `json:"eligible"`
-	Action     string    `json:"action"`
-	Propensity float64   `json:"propensity"`
-	Policy     string    `json:"policy"`
-	Fallback   bool      `json:"fallback"`
+// Profile is the single customer view.
+type Profile struct {
+	Card
+	Decisions []Decision     `json:"decisions" doc:"The latest decisions, newest first" nullable:"false"`
+	Events    []ProfileEvent `json:"events" doc:"The latest events, newest first" nullable:"false"`
+	// Missing names parts that could not be read, which is not the same as empty.
+	Missing []string `json:"missing,omitempty" doc:"Parts that could not be read in time: events, decisions"`
 }
 
-// Event is something that a person did, or that happened to them.
-type Event struct {
+// ProfileEvent is one event of a profile.
+type ProfileEvent struct {
 	MessageID  string         `json:"messageId"`
 	Type       string         `json:"type"`
 	Event      string         `json:"event"`
 	Timestamp  time.Time      `json:"timestamp"`
 	ReceivedAt time.Time      `json:"receivedAt"`
 	DecisionID string         `json:"decisionId,omitempty"`
-	Properties map[string]any `json:"properties"`
-	Context    map[string]any `json:"context"`
+	Properties map[string]any `json:"properties,omitempty"`
+	Context    map[string]any `json:"context,omitempty"`
 }
 
-// Summary is a profile in a list.
-type Summary struct {
-	ProfileID   string            `json:"profileId"`
-	Identifiers []KnownIdentifier `json:"identifiers" nullable:"false"`
-	Traits      map[string]any    `json:"traits"`
-	LastSeenAt  time.Time         `json:"lastSeenAt"`
-	EventCount  uint64            `json:"eventCount"`
+// Decision is one decision about a profile, as the decisions package tells it.
+type Decision struct {
+	DecisionID  string              `json:"decisionId"`
+	DecidedAt   time.Time           `json:"decidedAt"`
+	Decision    string              `json:"decision" doc:"Key of the decision point"`
+	ProfileID   string              `json:"profileId"`
+	Group       string              `json:"group"`
+	Eligible    bool                `json:"eligible"`
+	Action      string              `json:"action"`
+	Offer       string              `json:"offer"`
+	Channel     string              `json:"channel"`
+	Creative    string              `json:"creative"`
+	Propensity  float64             `json:"propensity"`
+	Fallback    bool                `json:"fallback"`
+	Policy      string              `json:"policy"`
+	Experiments []ExperimentVariant `json:"experiments" nullable:"false"`
 }
+
+// ExperimentVariant is the variant of an experiment that a decision counts for.
+type ExperimentVariant struct {
+	Key     string `json:"key"`
+	Variant string `json:"variant"`
+}
+
+// Decisions tells the latest decisions about a profile, newest first.
+type Decisions interface {
+	OfProfile(ctx context.Context, profileID string, limit int) ([]Decision, error)
+}
+
+// ShowDecisions sets where decisions come from. It is called before serving.
+func (s *Service) ShowDecisions(d Decisions) { s.decisions = d }
 
 func (s *Service) readRoutes(a huma.API) {
 	type getInput struct {
-		ID string `path:"id" maxLength:"400" doc:"Profile id, or namespace:value such as userId:u42"`
+		ID string `path:"id" doc:"Profile id, or namespace:value such as userId:u42 or email:anna@example.org" maxLength:"600"`
 	}
-	type getOutput struct{ Body Profile }
-	get := huma.Operation{OperationID: "get-profile", Method: http.MethodGet, Path: "/v1/profiles/{id}", Tags: []string{"Profiles"},
-		Summary: "Read the single customer view", Errors: []int{401, 403, 404}}
+	type getOutput struct{ Body *Profile }
+	get := huma.Operation{
+		OperationID: "get-profile", Method: http.MethodGet, Path: "/v1/profiles/{id}", Tags: []string{"Profiles"},
+		Summary: "Read one profile with its latest events and decisions", Errors: []int{401, 403, 404, 422},
+	}
 	api.Require(api.ScopeRead)(&get)
 	huma.Register(a, get, func(ctx context.Context, in *getInput) (*getOutput, error) {
-		p, err := s.Read(ctx, in.ID)
+		p, err := s.Profile(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &getOutput{Body: *p}, nil
+		return &getOutput{p}, nil
 	})
 
 	type listInput struct {
-		Query string `query:"query" maxLength:"100" doc:"Beginning of an identifier or of a name"`
-		After string `query:"after" maxLength:"100" doc:"The next of the page before"`
+		Query string `query:"query" doc:"Beginning of an identifier, or of the trait name, firstName or lastName; namespace:value narrows it down" maxLength:"256"`
+		After string `query:"after" doc:"The next of the page before" maxLength:"64"`
 		Limit int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	}
 	type listOutput struct {
 		Body struct {
-			Items []Summary `json:"items" nullable:"false"`
-			Next  string    `json:"next" doc:"Pass as after to read on; empty at the end"`
+			Items []Card `json:"items" nullable:"false"`
+			Next  string `json:"next" doc:"Pass as after to read on; empty at the end"`
 		}
 	}
-	list := huma.Operation{OperationID: "list-profiles", Method: http.MethodGet, Path: "/v1/profiles", Tags: []string{"Profiles"},
-		Summary: "List or search profiles", Description: "Without a query the most recently seen come first; a search has one page.", Errors: []int{401, 403, 422}}
+	list := huma.Operation{
+		OperationID: "list-profiles", Method: http.MethodGet, Path: "/v1/profiles", Tags: []string{"Profiles"},
+		Summary: "Find profiles, the most recently seen first", Errors: []int{401, 403, 422, 503},
+	}
 	api.Require(api.ScopeRead)(&list)
 	huma.Register(a, list, func(ctx context.Context, in *listInput) (*listOutput, error) {
 		out := new(listOutput)
 		var err error
-		out.Body.Items, out.Body.Next, err = s.list(ctx, in.Query, in.After, in.Limit)
+		out.Body.Items, out.Body.Next, err = s.List(ctx, in.Query, in.After, in.Limit)
 		return out, err
 	})
 }
 
-// Read returns a profile by its id or by "namespace:value".
-func (s *Service) Read(ctx context.Context, name string) (*Profile, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+// Profile reads one profile by its id or by "namespace:value". Where events or
+// decisions cannot be read in time, the answer says so and has the rest.
+func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
+	if decoded, err := url.PathUnescape(text); err == nil {
+		text = decoded
+	}
+	id, ok := identity.ParseID(text)
+	if !ok {
+		identifier, err := identity.Parse(text)
+		if err != nil {
+			return nil, problem.NotFound("profile", text)
+		}
+		if id, ok = s.store.index.Find([]Identifier{identifier}); !ok {
+			return nil, problem.NotFound("profile", text)
+		}
+	}
+	card, ok := s.card(id)
+	if !ok {
+		return nil, problem.NotFound("profile", text)
+	}
+	p := &Profile{Card: card, Decisions: []Decision{}, Events: []ProfileEvent{}}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	id, ok := s.find(name)
-	if !ok {
-		return nil, problem.NotFound("profile", problem.Clip(name))
+	decisions := make(chan error, 1)
+	go func() { decisions <- s.readDecisions(ctx, p) }()
+	if err := s.readEvents(ctx, p); err != nil {
+		api.Log(ctx).Warn("cannot read the events of a profile", "error", err)
+		p.Missing = append(p.Missing, "events")
 	}
-	view, first, ok := s.store.whole(id)
-	if !ok {
-		return nil, problem.NotFound("profile", problem.Clip(name))
-	}
-	p := &Profile{
-		ProfileID: view.ID, Traits: orEmpty(view.Traits), CreatedAt: view.CreatedAt, UpdatedAt: view.UpdatedAt,
-		LastSeenAt: view.LastSeenAt, EventCount: view.Events, Identifiers: known(view, first),
-	}
-	var err error
-	if p.Decisions, err = s.decisions(ctx, view.ID, shownDecisions); err != nil {
-		return nil, fmt.Errorf("reading the decisions of profile %s: %w", view.ID, err)
-	}
-	if p.Decisions == nil {
-		p.Decisions = []Decision{}
-	}
-	if p.Events, err = s.lastEvents(ctx, view.ID); err != nil {
-		return nil, fmt.Errorf("reading the events of profile %s: %w", view.ID, err)
+	if err := <-decisions; err != nil {
+		api.Log(ctx).Warn("cannot read the decisions of a profile", "error", err)
+		p.Missing = append(p.Missing, "decisions")
 	}
 	return p, nil
 }
 
-func (s *Service) find(name string) (identity.ID, bool) {
-	if id, ok := identity.ParseID(name); ok {
-		return id, true
-	}
-	i, err := identity.Parse(name)
-	if err != nil {
-		return identity.ID{}, false
-	}
-	return s.store.index.Find(normal([]Identifier{i}))
-}
-
-// whole is [Store.Get] with the times at which identifiers were first seen.
-func (s *Store) whole(id identity.ID) (*View, []time.Time, bool) {
-	sh := s.shard(id)
+func (s *Service) card(id identity.ID) (Card, bool) {
+	sh := s.store.shard(id)
 	sh.mu.RLock()
-	defer sh.mu.RUnlock()
 	st, ok := sh.people[id]
 	if !ok {
-		return nil, nil, false
+		sh.mu.RUnlock()
+		return Card{}, false
 	}
-	first := make([]time.Time, len(st.firstSeen))
-	for i, t := range st.firstSeen {
-		first[i] = instant(t)
+	view, seen := st.view(), st.firstSeen
+	sh.mu.RUnlock()
+	card := Card{
+		ProfileID: view.ID, Identifiers: make([]CardIdentifier, 0, len(view.Identifiers)), Traits: map[string]any{},
+		Events: view.Events, CreatedAt: view.CreatedAt, UpdatedAt: view.UpdatedAt, LastSeenAt: view.LastSeenAt,
 	}
-	return st.view(), first, true
-}
-
-func known(v *View, first []time.Time) []KnownIdentifier {
-	out := make([]KnownIdentifier, len(v.Identifiers))
-	for i, id := range v.Identifiers {
-		out[i] = KnownIdentifier{Namespace: id.Namespace, Value: id.Value}
-		if i < len(first) {
-			out[i].FirstSeen = first[i]
+	for i, identifier := range view.Identifiers {
+		// One that has moved to another person is not shown here any more.
+		if s.store.index.Owns(id, identifier) {
+			card.Identifiers = append(card.Identifiers, CardIdentifier{identifier.Namespace, identifier.Value, instant(seen[i])})
 		}
 	}
-	return out
+	for name, value := range view.Traits {
+		if value != nil {
+			card.Traits[name] = value
+		}
+	}
+	return card, true
 }
 
-func (s *Service) lastEvents(ctx context.Context, id string) ([]Event, error) {
-	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context FROM events
-		WHERE profile_id = ? ORDER BY timestamp DESC, message_id LIMIT 1 BY message_id LIMIT ?`, id, shownEvents)
+func (s *Service) readDecisions(ctx context.Context, p *Profile) error {
+	if s.decisions == nil {
+		return nil
+	}
+	list, err := s.decisions.OfProfile(ctx, p.ProfileID, shownDecisions)
+	if list != nil {
+		p.Decisions = list
+	}
+	return err
+}
+
+func (s *Service) readEvents(ctx context.Context, p *Profile) error {
+	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
+		FROM events WHERE profile_id = ? ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.ProfileID)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("asking for events: %w", err)
 	}
 	defer rows.Close()
-	out := []Event{}
 	for rows.Next() {
-		var e Event
+		var e ProfileEvent
 		var properties, context string
 		if err := rows.Scan(&e.MessageID, &e.Type, &e.Event, &e.Timestamp, &e.ReceivedAt, &e.DecisionID, &properties, &context); err != nil {
-			return nil, err
+			return fmt.Errorf("reading an event: %w", err)
 		}
 		if err := json.Unmarshal([]byte(properties), &e.Properties); err != nil {
-			return nil, fmt.Errorf("reading the properties of event %s: %w", e.MessageID, err)
+			return fmt.Errorf("reading the properties of event %s: %w", e.MessageID, err)
 		}
 		if err := json.Unmarshal([]byte(context), &e.Context); err != nil {
-			return nil, fmt.Errorf("reading the context of event %s: %w", e.MessageID, err)
+			return fmt.Errorf("reading the context of event %s: %w", e.MessageID, err)
 		}
-		out = append(out, e)
+		p.Events = append(p.Events, e)
 	}
-	return out, rows.Err()
+	return rows.Err()
 }
 
-func (s *Service) list(ctx context.Context, query, after string, limit int) ([]Summary, string, error) {
-	if query = strings.TrimSpace(query); query != "" {
-		found, err := s.search(ctx, query, limit)
-		return found, "", err
+// List returns up to limit profiles, the most recently seen first, and the
+// cursor of the next page, "" at the end. query is the beginning of an
+// identifier or of a name, "" for everybody.
+func (s *Service) List(ctx context.Context, query, after string, limit int) ([]Card, string, error) {
+	start, err := parseCursor(after)
+	if err != nil {
+		return nil, "", err
 	}
-	var from *cursor
-	if after != "" {
-		c, ok := parseCursor(after)
-		if !ok {
-			var bad problem.Invalid
-			bad.Add("query.after", "must be the next of an earlier page", problem.Clip(after))
-			return nil, "", bad
-		}
-		from = &c
-	}
-	views := s.store.recent(from, limit)
-	out := make([]Summary, 0, len(views))
-	for _, v := range views {
-		out = append(out, summary(v))
+	var views []*View
+	if query = strings.TrimSpace(query); query == "" {
+		views = s.store.recent(start, limit+1)
+	} else if views, err = s.search(ctx, query, start, limit+1); err != nil {
+		return nil, "", err
 	}
 	next := ""
-	if len(views) == limit {
-		last := views[len(views)-1]
-		id, _ := identity.ParseID(last.ID)
-		next = cursor{last.LastSeenAt.UnixMilli(), id}.String()
+	if len(views) > limit {
+		views = views[:limit]
+		last := views[limit-1]
+		next = strconv.FormatInt(last.LastSeenAt.UnixMilli(), 10) + "." + last.ID
 	}
-	return out, next, nil
-}
-
-func summary(v *View) Summary {
-	return Summary{ProfileID: v.ID, Identifiers: known(v, nil), Traits: orEmpty(v.Traits), LastSeenAt: v.LastSeenAt, EventCount: v.Events}
-}
-
-// search finds profiles by the beginning of an identifier or a name.
-func (s *Service) search(ctx context.Context, query string, limit int) ([]Summary, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	out := []Summary{}
-	if id, ok := s.find(query); ok {
-		if v, ok := s.store.Get(id); ok {
-			return append(out, summary(v)), nil
+	cards := make([]Card, 0, len(views))
+	for _, v := range views {
+		id, _ := identity.ParseID(v.ID)
+		if card, ok := s.card(id); ok {
+			cards = append(cards, card)
 		}
 	}
-	if len(query) > maxQuery {
-		query = query[:maxQuery]
-	}
-	pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(query)) + "%"
-	rows, err := s.postgres.Query(ctx, `
-		(SELECT profile_id FROM profile_identifiers WHERE lower(value) LIKE $1 LIMIT $2) UNION
-		(SELECT profile_id FROM profiles WHERE traits ? 'name' AND left(lower(traits ->> 'name'), 100) LIKE $1 LIMIT $2) UNION
-		(SELECT profile_id FROM profiles WHERE traits ? 'firstName' AND left(lower(traits ->> 'firstName'), 100) LIKE $1 LIMIT $2) UNION
-		(SELECT profile_id FROM profiles WHERE traits ? 'lastName' AND left(lower(traits ->> 'lastName'), 100) LIKE $1 LIMIT $2)
-		LIMIT $2`, pattern, limit)
-	if err != nil {
-		return nil, fmt.Errorf("searching profiles: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return nil, fmt.Errorf("searching profiles: %w", err)
-		}
-		id, _ := identity.ParseID(text)
-		if v, ok := s.store.Get(id); ok {
-			out = append(out, summary(v))
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("searching profiles: %w", err)
-	}
-	return out, nil
+	return cards, next, nil
 }
 
-// String is the cursor as a caller passes it back.
-func (c cursor) String() string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(c.seen))
-	return base64.RawURLEncoding.EncodeToString(append(b, c.id[:]...))
-}
-
-func parseCursor(text string) (c cursor, ok bool) {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != 8+len(c.id) {
-		return c, false
+func parseCursor(text string) (*cursor, error) {
+	if text == "" {
+		return nil, nil
 	}
-	c.seen = int64(binary.BigEndian.Uint64(b))
-	copy(c.id[:], b[8:])
-	return c, true
+	seen, id, _ := strings.Cut(text, ".")
+	c := new(cursor)
+	var err error
+	var ok bool
+	if c.seen, err = strconv.ParseInt(seen, 10, 64); err == nil {
+		c.id, ok = identity.ParseID(id)
+	}
+	if !ok {
+		return nil, problem.Invalid{{Field: "query.after", Rule: "must be the next of an earlier page", Value: text}}
+	}
+	return c, nil
 }

@@ -66,8 +66,9 @@ type Service struct {
 	now        func() time.Time
 }
 
-// Open loads the state of all profiles from Postgres. [Service.Run] brings it up
-// to date with the stream and keeps it so.
+// Open loads the state of all profiles from Postgres and brings it up to date
+// with the stream, so that identity is settled by everything that was ever
+// acknowledged. [Service.Run] keeps it so.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	if d.Logger == nil {
 		d.Logger = slog.Default()
@@ -96,6 +97,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.projector.seen = s.duplicates.addID
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
+	if err := s.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("catching up with the stream of events: %w", err)
+	}
 	if n := s.store.Len(); n > 0 {
 		s.log.Info("profiles are in memory", "profiles", n, "position", position, "seconds", time.Since(started).Seconds())
 	}
@@ -108,10 +112,6 @@ func (s *Service) Store() *Store { return s.store }
 // Run moves what comes in to ClickHouse, to memory and to Postgres until ctx
 // ends, then finishes what is under way.
 func (s *Service) Run(ctx context.Context) error {
-	from, err := s.warmFrom(ctx)
-	if err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := s.sink.Run(ctx); err != nil {
@@ -120,7 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := s.projector.run(ctx, from); err != nil {
+		if err := s.projector.run(ctx, s.projector.reached()+1); err != nil {
 			return fmt.Errorf("projecting profiles: %w", err)
 		}
 		return nil
@@ -128,20 +128,29 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// warmFrom is the sequence from which the projector reads: behind the saved
-// position, or a little before it, to learn the message ids of the recent past.
-func (s *Service) warmFrom(ctx context.Context) (uint64, error) {
+// catchUp reads the stream from the saved position to its end. It begins a
+// little before, to learn the message ids of the recent past.
+func (s *Service) catchUp(ctx context.Context) error {
 	first, last, size, err := s.topic.State(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("reading the stream of events: %w", err)
+		return err
 	}
 	next := s.projector.position() + 1
 	if last < first || size == 0 {
-		return next, nil
+		return nil
 	}
 	average := max(1, size/(last-first+1))
 	back := min(uint64(warmBytes)/average, keepBehind, next-1)
-	return max(first, next-back), nil
+
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- s.projector.run(reading, max(first, next-back)) }()
+	if err := s.projector.waitRead(ctx, last); err != nil {
+		s.log.Warn("the end of the stream of events cannot be read; going on without it", "error", err)
+	}
+	stop()
+	return errors.Join(<-done, ctx.Err())
 }
 
 // Flush waits until everything acknowledged so far is in Postgres and in

@@ -4,111 +4,132 @@ import (
 	"context"
 	"fmt"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 
 	"quintet/internal/stream"
+	"quintet/profiles/tracking"
 )
 
-const insertEvents = `INSERT INTO events (message_id, type, event, profile_id, user_id, anonymous_id, timestamp, received_at, decision_id,
-	numbers, properties, traits, context, source, sequence, item)`
+const insertEvents = `INSERT INTO events (message_id, type, event, profile_id, user_id, anonymous_id, timestamp, received_at,
+decision_id, numbers, properties, traits, context, source, sequence, item)`
 
-// store writes one range of the stream into ClickHouse. The range's token makes a
-// repetition of the same range a no-op, also in the views on top.
+// eventColumns gathers rows by column, which is many times quicker to hand over
+// than row by row. Low-cardinality columns are held as any, since the client
+// boxes them one by one otherwise.
+type eventColumns struct {
+	messageID, profileID, userID, anonymousID, decisionID []string
+	kind, event, source                                   []any
+	time, received                                        []int64
+	numbers                                               []any
+	properties, traits, context                           []string
+	sequence                                              []uint64
+	item                                                  []uint32
+	names                                                 *interner
+}
+
+// columns are in the order of insertEvents.
+func (c *eventColumns) columns() []any {
+	return []any{c.messageID, c.kind, c.event, c.profileID, c.userID, c.anonymousID, c.time, c.received, c.decisionID, c.numbers,
+		c.properties, c.traits, c.context, c.source, c.sequence, c.item}
+}
+
+func (c *eventColumns) add(h *recordHeader, it *item, sequence uint64, source any) {
+	c.messageID = append(c.messageID, it.messageID)
+	c.kind = append(c.kind, kindNames[min(int(it.kind), len(kindNames)-1)])
+	c.event = append(c.event, c.names.value(it.event))
+	c.profileID = append(c.profileID, it.profile.String())
+	c.userID = append(c.userID, it.userID)
+	c.anonymousID = append(c.anonymousID, it.anonymousID)
+	c.time = append(c.time, it.time)
+	c.received = append(c.received, h.received)
+	c.decisionID = append(c.decisionID, it.decisionID)
+	c.numbers = append(c.numbers, &numberMap{numbers: append([]tracking.Number(nil), it.numbers...), names: c.names})
+	c.properties = append(c.properties, objectText(it.properties))
+	c.traits = append(c.traits, objectText(it.traits))
+	c.context = append(c.context, objectText(it.context))
+	c.source = append(c.source, source)
+	c.sequence = append(c.sequence, sequence)
+	c.item = append(c.item, it.index)
+}
+
+// kindNames are the names of message types, boxed once.
+var kindNames = [...]any{
+	tracking.Batch.String(), tracking.Track.String(), tracking.Identify.String(), tracking.Page.String(),
+	tracking.Screen.String(), tracking.Group.String(), tracking.Alias.String(), "unknown",
+}
+
+func objectText(s string) string {
+	if s == "" {
+		return "{}"
+	}
+	return s
+}
+
+// numberMap shows numbers to the client as an ordered map, without building one.
+type numberMap struct {
+	numbers []tracking.Number
+	names   *interner
+	at      int
+}
+
+// Put is part of the interface; an insert does not use it.
+func (*numberMap) Put(any, any) {}
+
+// Iterator begins before the first number.
+func (m *numberMap) Iterator() column.MapIterator { m.at = -1; return m }
+
+// Next moves to the next number.
+func (m *numberMap) Next() bool { m.at++; return m.at < len(m.numbers) }
+
+// Key is the path of the number.
+func (m *numberMap) Key() any { return m.names.value(m.numbers[m.at].Path) }
+
+// Value is the number.
+func (m *numberMap) Value() any { return m.numbers[m.at].Value }
+
+// storeEvents writes one range of the stream into ClickHouse. The token of the
+// range makes a second attempt at the same range a no-op, in the views on top
+// as well.
 func (s *Service) storeEvents(ctx context.Context, b stream.Batch) error {
-	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{
+	c := &eventColumns{names: newInterner()}
+	var it item
+	for _, m := range b.Messages {
+		var h recordHeader
+		d, err := decodeRecord(m.Data, &h)
+		source := c.names.value(h.source)
+		for i := 0; err == nil && i < h.items; i++ {
+			if err = d.next(&h, &it); err == nil {
+				c.add(&h, &it, m.Sequence, source)
+			}
+		}
+		if err != nil {
+			s.refuse(ctx, "events", m.Sequence, m.Data, err)
+		}
+	}
+	if len(c.messageID) == 0 {
+		return nil
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplicate":                                 1,
 		"insert_deduplication_token":                         b.Token(),
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		"throw_on_max_partitions_per_insert_block":           0,
+		// An import of old data reaches over more months than one insert may have by
+		// default.
+		"max_partitions_per_insert_block": 0,
 	}))
 	batch, err := s.clickhouse.Write.PrepareBatch(ctx, insertEvents)
 	if err != nil {
 		return fmt.Errorf("preparing an insert of events: %w", err)
 	}
-	defer batch.Close()
-	rows := 0
-	for _, m := range b.Messages {
-		n, err := appendEvents(batch, m)
-		if err != nil {
-			return err
+	defer batch.Close() //nolint:errcheck // after Send there is nothing left to close
+	for i, values := range c.columns() {
+		if err := batch.Column(i).Append(values); err != nil {
+			return fmt.Errorf("filling column %d of events: %w", i, err)
 		}
-		if n < 0 {
-			s.refuse(ctx, "clickhouse", m.Sequence, m.Data, fmt.Errorf("the record cannot be read"))
-			continue
-		}
-		rows += n
-	}
-	if rows == 0 {
-		return batch.Abort()
 	}
 	if err := batch.Send(); err != nil {
-		return fmt.Errorf("inserting %d events: %w", rows, err)
+		return fmt.Errorf("inserting %d events: %w", len(c.messageID), err)
 	}
 	return nil
-}
-
-type appender interface{ Append(v ...any) error }
-
-// appendEvents adds the items of one stream message and returns their number, -1
-// for a message that cannot be read, of which nothing is added.
-func appendEvents(batch appender, m stream.Message) (int, error) {
-	var h recordHeader
-	if !readable(m.Data) {
-		return -1, nil
-	}
-	d, err := decodeRecord(m.Data, &h)
-	if err != nil {
-		return -1, nil
-	}
-	var it item
-	received := instant(h.received)
-	for range h.items {
-		if err := d.next(&h, &it); err != nil {
-			return 0, err // readable said otherwise
-		}
-		numbers := make(map[string]float64, len(it.numbers))
-		for _, n := range it.numbers {
-			numbers[n.Path] = n.Value
-		}
-		if err := batch.Append(it.messageID, it.kind.String(), it.event, it.profile.String(), it.userID, it.anonymousID,
-			instant(it.time), received, it.decisionID, numbers, objectOr(it.properties), objectOr(it.traits), objectOr(it.context),
-			h.source, m.Sequence, it.index); err != nil {
-			return 0, fmt.Errorf("adding event %s: %w", it.messageID, err)
-		}
-	}
-	return h.items, nil
-}
-
-// readable says whether a whole message can be read, so that a damaged one adds
-// no half of itself.
-func readable(data []byte) bool {
-	var h recordHeader
-	d, err := decodeRecord(data, &h)
-	if err != nil {
-		return false
-	}
-	var it item
-	for range h.items {
-		if d.next(&h, &it) != nil {
-			return false
-		}
-	}
-	return true
-}
-
-func objectOr(text string) string {
-	if text == "" {
-		return "{}"
-	}
-	return text
-}
-
-// refuse keeps a record of the stream that a reader could not understand. It does
-// not fail: stopping would hold up every record behind it.
-func (s *Service) refuse(ctx context.Context, reader string, sequence uint64, payload []byte, reason error) {
-	s.log.Error("unreadable record of the stream set aside", "reader", reader, "sequence", sequence, "error", reason)
-	if _, err := s.postgres.Exec(ctx, `INSERT INTO rejected_records (topic, reader, sequence, reason, payload)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, Topic, reader, int64(sequence), reason.Error(), payload); err != nil {
-		s.log.Error("keeping an unreadable record", "sequence", sequence, "error", err)
-	}
 }
