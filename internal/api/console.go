@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -23,7 +22,7 @@ var reserved = []string{"/v1/", "/auth/", "/api/", "/sub/", "/ofrep/", "/docs/",
 // that the console's own addresses can be opened directly. Files in assets have a
 // hash in their names and are cached for good. When index.html is missing the
 // page says how to build the console.
-func (s *Server) MountConsole(files fs.FS) error {
+func (s *Server) MountConsole(files fs.FS) {
 	assets := map[string]*asset{}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasPrefix(path.Base(name), ".") {
@@ -37,7 +36,7 @@ func (s *Server) MountConsole(files fs.FS) error {
 		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the console's files: %w", err)
+		s.logger.Error("reading the console's files", "error", err)
 	}
 	index := assets["/index.html"]
 	if index == nil {
@@ -65,7 +64,6 @@ func (s *Server) MountConsole(files fs.FS) error {
 		h.Set("Content-Security-Policy", consolePolicy)
 		index.serve(w, r, "no-cache")
 	})
-	return nil
 }
 
 func isReserved(p string) bool {

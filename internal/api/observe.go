@@ -47,6 +47,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		h["Cache-Control"] = noStore
 
 		r = r.WithContext(rc)
+		rc.request = r
 		defer s.finish(rc, r)
 		rc.body = r.Body
 		if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {

@@ -30,6 +30,7 @@ type requestContext struct {
 	logger    *slog.Logger
 	writer    responseWriter
 
+	request *http.Request
 	// body is the request's body before any limit or decoding.
 	body io.ReadCloser
 
@@ -158,6 +159,15 @@ func RequestID(ctx context.Context) string {
 		return rc.id
 	}
 	return ""
+}
+
+// HTTPRequest is the request that ctx belongs to, for the rare huma handler that
+// needs more of it than its input says; nil outside a request.
+func HTTPRequest(ctx context.Context) *http.Request {
+	if rc := requestFrom(ctx); rc != nil {
+		return rc.request
+	}
+	return nil
 }
 
 // Log is the logger of the request that ctx belongs to, with its id.

@@ -1,13 +1,30 @@
+// Package auth says who makes a request: a service with an API key or a person
+// with a console session.
+//
+// A key has scopes and a secret of the form qk_<id>_<random>, which is shown once
+// and kept as its SHA-256 hash; the random part has 130 bits, so that a slow hash
+// would add nothing. All keys are in memory ([Service.Authenticate] asks no
+// database for them). A revocation works at once in this process, and in the others
+// as soon as they are notified, within five seconds if the notification is lost.
+//
+// A person signs in by a link that works once within 15 minutes, or by password
+// (argon2id). The session lies in Postgres under the hash of its token; the browser
+// has the token in a cookie that scripts cannot read and other sites cannot send.
+// Requests of other origins that would change something are refused.
 package auth
 
 import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,98 +32,177 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"quintet/internal/api"
+	"quintet/internal/postgres"
 	"quintet/internal/problem"
 )
 
-const (
-	callTimeout     = 5 * time.Second
-	refreshInterval = 3 * time.Second // how soon other processes see a new or revoked key
-	cleanInterval   = 10 * time.Minute
-)
+//go:embed migrations/*.sql
+var files embed.FS
 
-// Service keeps keys, users and sessions. It implements [api.Authenticator].
-type Service struct {
-	pool   *pgxpool.Pool
-	log    *slog.Logger
-	keys   atomic.Pointer[map[digest]api.Principal]
-	origin *http.CrossOriginProtection
-	logins *limiter
-	now    func() time.Time
-
-	refreshing sync.Mutex
-	usedMu     sync.Mutex
-	used       map[string]time.Time // by key id, since the last write
+// Migrations are the tables of this package.
+func Migrations() postgres.MigrationSet {
+	sub, err := fs.Sub(files, "migrations")
+	if err != nil {
+		sub = files // the path is a constant of this file
+	}
+	return postgres.MigrationSet{Name: "auth", Files: sub}
 }
 
-// digest is the SHA-256 of a secret. The secrets are 128 random bits or more, so
-// that a plain hash cannot be guessed backwards.
-type digest = [sha256.Size]byte
+const (
+	pollInterval  = 5 * time.Second
+	flushInterval = time.Minute
+	purgeInterval = time.Hour
+	callTimeout   = 10 * time.Second
+)
 
-func hash(secret string) digest { return sha256.Sum256([]byte(secret)) }
+// Service knows keys, users and sessions. It implements [api.Authenticator].
+type Service struct {
+	pool *pgxpool.Pool
+	log  *slog.Logger
 
-// Open loads the keys and creates the first user, "admin", where there is none.
+	reloading sync.Mutex // one reload at a time, in the order of what they read
+	keys      atomic.Pointer[map[string]*cachedKey]
+
+	crossOrigin *http.CrossOriginProtection
+	attempts    *limiter
+	hashing     chan struct{}
+	now         func() time.Time
+}
+
+var _ api.Authenticator = (*Service)(nil)
+
+// Open loads the keys of a database that has [Migrations]. A database without
+// users gets the user "admin", who signs in by [Service.LoginLink].
 func Open(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Service{pool: pool, log: log, origin: http.NewCrossOriginProtection(), logins: newLimiter(), now: time.Now, used: make(map[string]time.Time)}
-	if err := s.refresh(ctx); err != nil {
+	s := &Service{
+		pool: pool, log: log, crossOrigin: http.NewCrossOriginProtection(), now: time.Now,
+		attempts: newLimiter(), hashing: make(chan struct{}, maxHashing),
+	}
+	s.keys.Store(&map[string]*cachedKey{})
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.reload(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := pool.Exec(ctx, `INSERT INTO users (id, email, name, role)
-		SELECT $1, 'admin', 'Administrator', 'admin' WHERE NOT EXISTS (SELECT FROM users) ON CONFLICT DO NOTHING`, newID()); err != nil {
-		return nil, fmt.Errorf("creating the first user: %w", err)
+	if err := s.createFirstUser(ctx); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// Run follows the keys that other processes create and revoke, and clears away
-// what has expired, until the context ends.
+// Run follows the keys that other processes create and revoke, notes when keys
+// were used and removes what has expired, until the context ends.
 func (s *Service) Run(ctx context.Context) error {
-	refresh, clean := time.NewTicker(refreshInterval), time.NewTicker(cleanInterval)
-	defer refresh.Stop()
-	defer clean.Stop()
+	var background sync.WaitGroup
+	background.Go(func() { s.every(ctx, flushInterval, "noting when keys were used", s.flushUses) })
+	background.Go(func() { s.every(ctx, purgeInterval, "removing expired sessions", s.purge) })
+	err := postgres.Watch(ctx, s.pool, keysChannel, pollInterval, s.log, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return s.reload(ctx)
+	})
+	background.Wait()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	if flushErr := s.flushUses(end); flushErr != nil {
+		s.log.Debug("noting when keys were used", "error", flushErr)
+	}
+	return err
+}
+
+func (s *Service) every(ctx context.Context, interval time.Duration, what string, do func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-refresh.C:
-			err = errors.Join(s.refresh(ctx), s.noteUse(ctx))
-		case <-clean.C:
-			err = s.clean(ctx)
+			return
+		case <-ticker.C:
 		}
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		err := do(call)
+		cancel()
 		if err != nil && ctx.Err() == nil {
-			// The keys in memory stay valid: an outage of Postgres must not stop decisions.
-			s.log.Warn("keeping keys and sessions up to date", "error", err)
+			s.log.Warn(what, "error", err)
 		}
 	}
 }
 
-func (s *Service) clean(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	for _, table := range []string{"sessions", "login_links"} {
-		if _, err := s.pool.Exec(ctx, "DELETE FROM "+table+" WHERE expires_at < $1", s.now()); err != nil {
-			return fmt.Errorf("clearing expired %s: %w", table, err)
+// Authenticate finds the key or session of a request: an Authorization header
+// (Bearer, or Basic with the key as user name), X-API-Key, X-Write-Key, or the
+// session's cookie. A request with several is judged by the first.
+func (s *Service) Authenticate(r *http.Request) (api.Principal, error) {
+	secret, given := credentials(r)
+	if given {
+		return s.Lookup(secret)
+	}
+	token, ok := sessionToken(r)
+	if !ok {
+		return api.Principal{}, problem.Unauthorized("The request needs an API key (Authorization: Bearer …) or a console session.")
+	}
+	if err := s.checkOrigin(r); err != nil {
+		return api.Principal{}, err
+	}
+	session, err := s.session(r.Context(), token)
+	if err != nil {
+		return api.Principal{}, err
+	}
+	return session.user.principal(), nil
+}
+
+// checkOrigin refuses what another site has a browser send.
+func (s *Service) checkOrigin(r *http.Request) error {
+	if err := s.crossOrigin.Check(r); err != nil {
+		return &problem.Error{
+			Status: http.StatusForbidden, Title: "Cross-origin request",
+			Detail: "A console session cannot be used from another site; services use an API key.", Cause: err,
 		}
 	}
 	return nil
 }
 
-// Authenticate implements [api.Authenticator]: a key in a header, else a console
-// session in a cookie.
-func (s *Service) Authenticate(r *http.Request) (api.Principal, error) {
-	if secret, ok := secretOf(r); ok {
-		return s.Lookup(secret)
+// credentials is the secret of a key that the request carries in a header.
+func credentials(r *http.Request) (string, bool) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, value, _ := strings.Cut(header, " ")
+		value = strings.TrimSpace(value)
+		switch {
+		case strings.EqualFold(scheme, "Bearer"):
+			return value, true
+		case strings.EqualFold(scheme, "Basic"):
+			decoded, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return "", true
+			}
+			user, _, _ := strings.Cut(string(decoded), ":")
+			return user, true
+		}
+		return "", true
 	}
-	return s.session(r)
+	for _, name := range [...]string{"X-Api-Key", "X-Write-Key"} {
+		if value := r.Header.Get(name); value != "" {
+			return value, true
+		}
+	}
+	return "", false
 }
 
-// newID is a short random identifier of a key or user.
-func newID() string { return rand.Text()[:12] }
+// newToken is a secret of 260 bits for links and sessions.
+func newToken() string { return rand.Text() + rand.Text() }
 
-// newSecret is 130 random bits in base 32.
-func newSecret() string { return rand.Text() }
+// tokenHash is what of a token is stored.
+func tokenHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
 
-func unauthorized(detail string) error { return problem.Unauthorized(detail) }
+// unavailable is the answer while Postgres does not answer.
+func unavailable(doing string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return problem.Unavailable(time.Second, "Signing in is not possible at the moment.", fmt.Errorf("%s: %w", doing, err))
+}
