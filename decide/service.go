@@ -160,6 +160,12 @@ func (s *Service) Trim(ctx context.Context) error {
 // Points are the decision points.
 func (s *Service) Points() *definitions.Collection[DecisionPoint] { return s.points }
 
+// HasPoint says whether there is a decision point of the key.
+func (s *Service) HasPoint(key string) bool {
+	_, ok := s.points.Get(key)
+	return ok
+}
+
 // validatePoint is [ValidatePoint] and checks that offers and channels exist.
 func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoint) error {
 	if err := ValidatePoint(ctx, key, p); err != nil {

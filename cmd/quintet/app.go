@@ -72,7 +72,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening access control: %w", err)
 	}
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
-		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry,
+		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}
@@ -81,6 +81,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	if a.experiments, err = experiments.Open(ctx, experiments.Deps{
 		Definitions: a.definitions, ClickHouse: e.ClickHouse, Logger: a.log,
+		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
 	}); err != nil {
 		return fmt.Errorf("opening experiments: %w", err)
 	}
@@ -93,6 +94,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
+	a.profiles.ShowDecisions(profileDecisions{a.decide})
 	a.server = api.New(api.Options{
 		Logger: a.log, Auth: a.auth, BodyLimit: a.cfg.BodyLimit, Registry: a.registry, Ready: a.engines.Health, Version: version,
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -28,11 +27,11 @@ func newOpenAPICommand() *cobra.Command {
 				return err
 			}
 			defer closing(a.engines.Close, &err)
-			body, err := json.MarshalIndent(a.server.API.OpenAPI(), "", "  ")
+			body, err := a.server.OpenAPI()
 			if err != nil {
-				return fmt.Errorf("encoding the description: %w", err)
+				return err
 			}
-			_, err = fmt.Println(string(body))
+			_, err = os.Stdout.Write(body)
 			return err
 		}),
 	}
