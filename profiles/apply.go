@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"quintet/profiles/identity"
@@ -77,21 +78,17 @@ func (s *Store) attach(st *state, id Identifier, h *recordHeader, it *item, c *c
 	if !s.index.Set(id, st.id, h.stamp) {
 		return
 	}
-	listed := false
-	for _, have := range st.identifiers {
-		if have == id {
-			listed = true
-			break
-		}
-	}
+	place := slices.Index(st.identifiers, id)
+	listed := place >= 0
 	if listed && it.flags&flagFresh == 0 {
 		return
 	}
 	id = Identifier{Namespace: strings.Clone(id.Namespace), Value: strings.Clone(id.Value)}
-	c.links = append(c.links, linkRow{id, st.id, it.time, h.stamp})
 	if listed {
+		c.links = append(c.links, linkRow{id, st.id, st.firstSeen[place], h.stamp})
 		return
 	}
+	c.links = append(c.links, linkRow{id, st.id, it.time, h.stamp})
 	if len(st.identifiers) >= 2*identity.MaxIdentifiers {
 		s.dropMoved(st)
 	}

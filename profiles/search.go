@@ -35,8 +35,10 @@ func (s *Service) search(ctx context.Context, query string, after *cursor, limit
 		found[id] = true
 	}
 	namespace, prefix := "", query
+	if before, behind, found := strings.Cut(query, ":"); found {
+		namespace, prefix = before, strings.TrimSpace(behind)
+	}
 	if identifier, err := identity.Parse(query); err == nil {
-		namespace, prefix = identifier.Namespace, identifier.Value
 		if id, ok := s.store.index.Find([]Identifier{identifier}); ok {
 			found[id] = true
 		}
