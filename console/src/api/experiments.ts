@@ -1,6 +1,5 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
-import type { Experiment } from './types';
 
 export const experimentsQuery = queryOptions({
   queryKey: ['experiments'],
@@ -23,10 +22,10 @@ export const reportQuery = (key: string) =>
     placeholderData: keepPreviousData,
   });
 
-export function startExperiment(key: string): Promise<Experiment> {
-  return unwrap(client.POST('/v1/experiments/{key}/start', { params: { path: { key } } }));
+export async function startExperiment(key: string): Promise<void> {
+  await unwrap(client.POST('/v1/experiments/{key}/start', { params: { path: { key } } }));
 }
 
-export function stopExperiment(key: string): Promise<Experiment> {
-  return unwrap(client.POST('/v1/experiments/{key}/stop', { params: { path: { key } } }));
+export async function stopExperiment(key: string): Promise<void> {
+  await unwrap(client.POST('/v1/experiments/{key}/stop', { params: { path: { key } } }));
 }

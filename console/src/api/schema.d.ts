@@ -4,22 +4,6 @@
  */
 
 export interface paths {
-    "/auth/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["session"];
-        put: operations["password"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -29,6 +13,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Sign in by password */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -45,7 +30,56 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Sign out */
         post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is signed in
+         * @description Needs an API key or a console session.
+         */
+        get: operations["get-session"];
+        /**
+         * Set the password of whoever is signed in
+         * @description Ends all other sessions.
+         *
+         *     Needs an API key or a console session.
+         */
+        put: operations["set-password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alias": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that two ids are one person
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["alias"];
         delete?: never;
         options?: never;
         head?: never;
@@ -59,9 +93,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["list-keys"];
+        /**
+         * List API keys
+         * @description Needs the scope admin.
+         */
+        get: operations["list-api-keys"];
         put?: never;
-        post: operations["create-key"];
+        /**
+         * Create an API key
+         * @description Needs the scope admin.
+         */
+        post: operations["create-api-key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -78,20 +120,208 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete: operations["revoke-key"];
+        /**
+         * Revoke an API key; it stops working at once
+         * @description Needs the scope admin.
+         */
+        delete: operations["revoke-api-key"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/overview": {
+    "/v1/batch": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["overview"];
+        get?: never;
+        put?: never;
+        /**
+         * Send many messages
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken. Messages that break a rule are listed in rejected, the others are stored; with none left the answer is 422.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List channels
+         * @description Needs the scope read.
+         */
+        get: operations["list-channel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one channel
+         * @description Needs the scope read.
+         */
+        get: operations["get-channel"];
+        /**
+         * Create or replace one channel
+         * @description Needs the scope admin.
+         */
+        put: operations["put-channel"];
+        post?: never;
+        /**
+         * Delete one channel
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide for one person
+         * @description Answers after the decision's record is durable. When that fails in time, the default action comes back with fallback set.
+         *
+         *     Needs the scope decide.
+         */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decide/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide for several people
+         * @description Needs the scope decide.
+         */
+        post: operations["decide-batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List decision points
+         * @description Needs the scope read.
+         */
+        get: operations["list-decision-point"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one decision point
+         * @description Needs the scope read.
+         */
+        get: operations["get-decision-point"];
+        /**
+         * Create or replace one decision point
+         * @description Needs the scope admin.
+         */
+        put: operations["put-decision-point"];
+        post?: never;
+        /**
+         * Delete one decision point
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-decision-point"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Chosen actions over time
+         * @description Needs the scope read.
+         */
+        get: operations["decision-point-activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was learned: versions of the model, and the belief about each action
+         * @description Needs the scope read.
+         */
+        get: operations["models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -107,7 +337,39 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * List decisions, newest first
+         * @description Needs the scope read.
+         */
         get: operations["list-decisions"];
+        put?: never;
+        /**
+         * Log decisions that another system made
+         * @description All or nothing: with one bad decision none is logged. The same decision id logged again changes nothing.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["log-decisions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read whole records of a decision point, oldest first
+         * @description Holds what has reached ClickHouse.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["read-decision-log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -123,6 +385,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * Read, explain and replay a decision
+         * @description Needs the scope read.
+         */
         get: operations["get-decision"];
         put?: never;
         post?: never;
@@ -139,7 +405,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["list-experiments"];
+        /**
+         * List experiments
+         * @description Needs the scope read.
+         */
+        get: operations["list-experiment"];
         put?: never;
         post?: never;
         delete?: never;
@@ -155,7 +425,41 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * Read one experiment
+         * @description Needs the scope read.
+         */
         get: operations["get-experiment"];
+        /**
+         * Create or replace one experiment
+         * @description Needs the scope admin.
+         */
+        put: operations["put-experiment"];
+        post?: never;
+        /**
+         * Delete one experiment
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-experiment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uplift report
+         * @description Checks first, then each metric by arm with absolute and relative effects and their 95 % intervals. The key universal-holdout reports on the universal holdout.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["report-experiment"];
         put?: never;
         post?: never;
         delete?: never;
@@ -173,6 +477,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /**
+         * Start an experiment
+         * @description From now on its variants apply at its decision point. At most one experiment runs at a decision point; one that was stopped does not start again.
+         *
+         *     Needs the scope admin.
+         */
         post: operations["start-experiment"];
         delete?: never;
         options?: never;
@@ -189,6 +499,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /**
+         * Stop an experiment
+         * @description Its variants no longer apply. Its report goes on as outcomes come in.
+         *
+         *     Needs the scope admin.
+         */
         post: operations["stop-experiment"];
         delete?: never;
         options?: never;
@@ -196,14 +512,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/experiments/{key}/report": {
+    "/v1/group": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["report"];
+        get?: never;
+        put?: never;
+        /**
+         * Put a person into a group
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holdouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List holdouts
+         * @description Needs the scope read.
+         */
+        get: operations["list-holdout"];
         put?: never;
         post?: never;
         delete?: never;
@@ -212,14 +554,186 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/decision-points": {
+    "/v1/holdouts/{key}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["list-decision-points"];
+        /**
+         * Read one holdout
+         * @description Needs the scope read.
+         */
+        get: operations["get-holdout"];
+        /**
+         * Create or replace one holdout
+         * @description Needs the scope admin.
+         */
+        put: operations["put-holdout"];
+        post?: never;
+        /**
+         * Delete one holdout
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-holdout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say who a person is
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["identify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports, newest first
+         * @description Needs the scope read.
+         */
+        get: operations["list-imports"];
+        put?: never;
+        /**
+         * Begin to import a file, or find how far it got
+         * @description Needs the scope ingest.
+         */
+        post: operations["start-import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say how far an import got
+         * @description Needs the scope ingest.
+         */
+        patch: operations["update-import"];
+        trace?: never;
+    };
+    "/v1/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List items
+         * @description Needs the scope read.
+         */
+        get: operations["list-item"];
+        put?: never;
+        /**
+         * Create or replace many items
+         * @description All or nothing: with one bad item none is written. Sending the same items again changes nothing but their version.
+         *
+         *     Needs the scope admin.
+         */
+        post: operations["put-items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/items/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one item
+         * @description Needs the scope read.
+         */
+        get: operations["get-item"];
+        /**
+         * Create or replace one item
+         * @description Needs the scope admin.
+         */
+        put: operations["put-item"];
+        post?: never;
+        /**
+         * Delete one item
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-item"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/login-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a link that signs an administrator in once
+         * @description Needs the scope admin.
+         */
+        post: operations["create-login-link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List metrics
+         * @description Needs the scope read.
+         */
+        get: operations["list-metric"];
         put?: never;
         post?: never;
         delete?: never;
@@ -228,49 +742,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/decision-points/{key}": {
+    "/v1/metrics/{key}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get-decision-point"];
-        put?: never;
+        /**
+         * Read one metric
+         * @description Needs the scope read.
+         */
+        get: operations["get-metric"];
+        /**
+         * Create or replace one metric
+         * @description Needs the scope admin.
+         */
+        put: operations["put-metric"];
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/decision-points/{key}/activity": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["activity"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/decision-points/{key}/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["models"];
-        put?: never;
-        post?: never;
-        delete?: never;
+        /**
+         * Delete one metric
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-metric"];
         options?: never;
         head?: never;
         patch?: never;
@@ -283,7 +777,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["list-offers"];
+        /**
+         * List offers
+         * @description Needs the scope read.
+         */
+        get: operations["list-offer"];
         put?: never;
         post?: never;
         delete?: never;
@@ -292,16 +790,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/channels": {
+    "/v1/offers/{key}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["list-channels"];
+        /**
+         * Read one offer
+         * @description Needs the scope read.
+         */
+        get: operations["get-offer"];
+        /**
+         * Create or replace one offer
+         * @description Needs the scope admin.
+         */
+        put: operations["put-offer"];
+        post?: never;
+        /**
+         * Delete one offer
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-offer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Traffic, lag and the holdout's lift
+         * @description Needs the scope read.
+         */
+        get: operations["overview"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say which page was seen
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["page"];
         delete?: never;
         options?: never;
         head?: never;
@@ -315,6 +867,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * Find profiles, the most recently seen first
+         * @description Needs the scope read.
+         */
         get: operations["list-profiles"];
         put?: never;
         post?: never;
@@ -331,6 +887,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /**
+         * Read one profile with its latest events and decisions
+         * @description Needs the scope read.
+         */
         get: operations["get-profile"];
         put?: never;
         post?: never;
@@ -340,16 +900,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/holdouts/{key}": {
+    "/v1/screen": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get-holdout"];
-        put: operations["put-holdout"];
-        post?: never;
+        get?: never;
+        put?: never;
+        /**
+         * Say which screen was seen
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["screen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/track": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a person did
+         * @description The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["track"];
         delete?: never;
         options?: never;
         head?: never;
@@ -360,535 +948,1831 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Problem: {
-            type: string;
-            title: string;
+        Activity: {
+            /**
+             * Format: int64
+             * @description Width of one point in time
+             */
+            bucketSeconds: number;
+            series: components["schemas"]["ActivitySeries"][];
+        };
+        ActivityPoint: {
+            /**
+             * Format: date-time
+             * @description Start of the bucket
+             */
+            at: string;
             /** Format: int64 */
-            status: number;
-            detail?: string;
-            instance?: string;
-            errors?: components["schemas"]["ProblemField"][] | null;
+            decisions: number;
+            /** Format: double */
+            meanPropensity: number;
+            /**
+             * Format: double
+             * @description Share of all decisions of the bucket
+             */
+            share: number;
         };
-        ProblemField: {
-            location?: string;
-            message: string;
-            value?: unknown;
+        ActivitySeries: {
+            action: string;
+            points: components["schemas"]["ActivityPoint"][];
         };
-        SessionUser: {
-            name: string;
-            email: string;
-            role: string;
-        };
-        Session: {
-            user: components["schemas"]["SessionUser"];
-            hasPassword: boolean;
-        };
-        LoginBody: {
-            email: string;
-            password: string;
-        };
-        PasswordBody: {
-            password: string;
-            current?: string;
-        };
-        APIKey: {
-            id: string;
-            name: string;
-            scopes: string[] | null;
+        BatchBody: {
+            batch: components["schemas"]["MessageBody"][] | null;
+            /** @description Merged into the context of each message */
+            context?: {
+                [key: string]: unknown;
+            };
             /** Format: date-time */
+            sentAt?: string;
+            /** @description API key, for clients that cannot set headers */
+            writeKey?: string;
+        };
+        BatchBodyInput: {
+            batch?: components["schemas"]["MessageBody"][] | null;
+            /** @description Merged into the context of each message */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            sentAt?: string;
+            /** @description API key, for clients that cannot set headers */
+            writeKey?: string;
+        };
+        BatchRequest: {
+            /** @description At most 500 requests */
+            requests: components["schemas"]["Request"][] | null;
+        };
+        BatchRequestInput: {
+            /** @description At most 500 requests */
+            requests?: components["schemas"]["RequestInput"][] | null;
+        };
+        BatchResponse: {
+            results: components["schemas"]["BatchResult"][];
+        };
+        BatchResult: {
+            decision?: components["schemas"]["Response"];
+            /** @description RFC 9457 problem document */
+            problem?: unknown;
+        };
+        Card: {
+            /**
+             * Format: date-time
+             * @description Time of the first thing known of the person
+             */
             createdAt: string;
-            createdBy?: string;
+            /**
+             * Format: int64
+             * @description Messages about the person so far
+             */
+            eventCount: number;
+            identifiers: components["schemas"]["CardIdentifier"][];
+            /**
+             * Format: date-time
+             * @description Time of the latest message about the person
+             */
+            lastSeenAt: string;
+            profileId: string;
+            traits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When identifiers or traits last changed
+             */
+            updatedAt: string;
+        };
+        CardIdentifier: {
             /** Format: date-time */
-            lastUsedAt?: string;
+            firstSeen: string;
+            namespace: string;
+            value: string;
+        };
+        Channel: {
+            /** @description Inactive channels are never chosen */
+            active: boolean;
+            /**
+             * Format: double
+             * @description Cost of one contact, in the shop's currency
+             */
+            contactCost?: number;
+            /** @description Technical kind of the channel: email, sms, push, onsite and so on */
+            kind?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Identifier namespace or trait that a person must have to be reached */
+            requires?: string;
+        };
+        ChannelBody: {
+            /** @description Inactive channels are never chosen */
+            active: boolean;
+            /**
+             * Format: double
+             * @description Cost of one contact, in the shop's currency
+             */
+            contactCost?: number;
             /** Format: date-time */
-            revokedAt?: string;
+            readonly createdAt?: string;
+            key?: string;
+            /** @description Technical kind of the channel: email, sms, push, onsite and so on */
+            kind?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Identifier namespace or trait that a person must have to be reached */
+            requires?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
         };
-        APIKeyList: {
-            items: components["schemas"]["APIKey"][] | null;
-            next?: string;
-        };
-        NewAPIKey: {
-            name: string;
-            scopes: string[] | null;
-        };
-        CreatedAPIKey: {
-            secret: string;
-            key: components["schemas"]["APIKey"];
-        };
-        Assignment: {
+        ChannelDefinition: {
+            /** @description Inactive channels are never chosen */
+            active: boolean;
+            /**
+             * Format: double
+             * @description Cost of one contact, in the shop's currency
+             */
+            contactCost?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
             key: string;
+            /** @description Technical kind of the channel: email, sms, push, onsite and so on */
+            kind?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Identifier namespace or trait that a person must have to be reached */
+            requires?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        Check: {
+            arms?: components["schemas"]["CheckArm"][];
+            /** @description The outcome in a sentence */
+            detail: string;
+            /** @description False when there are not enough data yet; the check then passes */
+            made: boolean;
+            name: string;
+            /** Format: double */
+            pValue?: number;
+            /** @description False when the check raised an alarm */
+            passed: boolean;
+        };
+        CheckArm: {
+            /** Format: double */
+            expected: number;
+            /** Format: int64 */
+            observed: number;
             variant: string;
         };
-        DecisionRow: {
-            decisionId: string;
+        Cookie: {
+            Domain: string;
             /** Format: date-time */
-            decidedAt: string;
-            decision: string;
-            profileId: string;
-            group: string;
-            eligible: boolean;
-            action: string;
-            offer: string;
-            channel: string;
-            creative: string;
-            /** Format: double */
-            propensity: number;
-            fallback: boolean;
-            policy: string;
-            experiments: components["schemas"]["Assignment"][] | null;
+            Expires: string;
+            HttpOnly: boolean;
+            /** Format: int64 */
+            MaxAge: number;
+            Name: string;
+            Partitioned: boolean;
+            Path: string;
+            Quoted: boolean;
+            Raw: string;
+            RawExpires: string;
+            /** Format: int64 */
+            SameSite: number;
+            Secure: boolean;
+            Unparsed: string[] | null;
+            Value: string;
         };
-        DecisionList: {
-            items: components["schemas"]["DecisionRow"][] | null;
-            next: string;
-        };
-        Propensities: {
-            /** Format: double */
-            what: number;
-            /** Format: double */
-            where: number;
-            /** Format: double */
-            when: number;
-            /** Format: double */
-            how: number;
-        };
-        Candidate: {
-            action: string;
-            /** Format: double */
-            probability: number;
-            /** Format: double */
-            mean?: number;
-            /** Format: double */
-            sd?: number;
-        };
-        Removed: {
-            action: string;
-            rule: string;
-        };
-        Feature: {
+        CreateInputBody: {
             name: string;
-            /** Format: double */
-            value: number;
+            /** @description ingest, decide, read, admin */
+            scopes: string[];
         };
-        DecisionRecord: {
-            decisionId: string;
-            /** Format: date-time */
-            decidedAt: string;
-            decision: string;
+        CreateOutputBody: {
+            key: components["schemas"]["Key"];
+            /** @description Shown this once */
+            secret: string;
+        };
+        Creative: {
+            background?: string;
+            emphasis?: string;
+            imagery?: string;
+            /** @description Key of the creative, unique within the decision point */
+            key: string;
+            tone?: string;
+        };
+        Credentials: {
+            email: string;
+            password: string;
+        };
+        CredentialsInput: {
+            email?: string;
+            password?: string;
+        };
+        CurrentModel: {
+            actions: components["schemas"]["ModelAction"][];
             /** Format: int64 */
-            pointVersion: number;
-            class: string;
-            profileId: string;
-            group: string;
-            eligible: boolean;
-            reasons: string[] | null;
+            version: number;
+        };
+        DecideItem: {
+            id: string;
+            reason: string;
+            /** Format: double */
+            score: number;
+        };
+        Decision: {
             action: string;
-            offer: string;
             channel: string;
             creative: string;
-            items: string[] | null;
             /** Format: date-time */
-            sendAt?: string;
+            decidedAt: string;
+            /** @description Key of the decision point */
+            decision: string;
+            decisionId: string;
+            eligible: boolean;
+            experiments: components["schemas"]["ExperimentVariant"][];
+            fallback: boolean;
+            group: string;
+            offer: string;
+            policy: string;
+            profileId: string;
             /** Format: double */
             propensity: number;
-            propensities: components["schemas"]["Propensities"];
-            policy: string;
+        };
+        DecisionPoint: {
+            /** @description Keys of the channels that may be used */
+            channels: string[] | null;
+            /**
+             * @description Message class: advertising is subject to the universal holdout, service never
+             * @enum {string}
+             */
+            class?: "advertising" | "service";
+            /** @description Ways to say it; without any, one creative named default */
+            creatives?: components["schemas"]["Creative"][] | null;
+            /** @description Combinations of two or three features, by name */
+            crosses?: (string[] | null)[] | null;
+            /** @description Action of the baseline and of the fall-back; none unless set */
+            defaultAction?: string;
+            /**
+             * Format: double
+             * @description How long an answer may be used; 60 unless set
+             */
+            expiresAfterMinutes?: number;
+            /** @description What the policy may know about the person and the moment */
+            features?: components["schemas"]["Field"][] | null;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether sending nothing is among the actions; true unless set to false */
+            noneAction?: boolean;
+            /** @description What a decision is rewarded for */
+            objective: components["schemas"]["Objective"];
+            /** @description Keys of the offers that may be proposed */
+            offers: string[] | null;
+            /** @description How an action is chosen */
+            policy: components["schemas"]["Policy"];
+        };
+        DecisionPointBody: {
+            /** @description Keys of the channels that may be used */
+            channels: string[] | null;
+            /**
+             * @description Message class: advertising is subject to the universal holdout, service never
+             * @enum {string}
+             */
+            class?: "advertising" | "service";
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Ways to say it; without any, one creative named default */
+            creatives?: components["schemas"]["Creative"][] | null;
+            /** @description Combinations of two or three features, by name */
+            crosses?: (string[] | null)[] | null;
+            /** @description Action of the baseline and of the fall-back; none unless set */
+            defaultAction?: string;
+            /**
+             * Format: double
+             * @description How long an answer may be used; 60 unless set
+             */
+            expiresAfterMinutes?: number;
+            /** @description What the policy may know about the person and the moment */
+            features?: components["schemas"]["Field"][] | null;
+            key?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether sending nothing is among the actions; true unless set to false */
+            noneAction?: boolean;
+            /** @description What a decision is rewarded for */
+            objective: components["schemas"]["Objective"];
+            /** @description Keys of the offers that may be proposed */
+            offers: string[] | null;
+            /** @description How an action is chosen */
+            policy: components["schemas"]["Policy"];
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
             /** Format: int64 */
-            modelVersion: number;
-            /** Format: double */
-            draw: number;
-            candidates: components["schemas"]["Candidate"][] | null;
-            removed: components["schemas"]["Removed"][] | null;
-            features: components["schemas"]["Feature"][] | null;
-            experiments: components["schemas"]["Assignment"][] | null;
-            fallback: boolean;
-            fallbackReason?: string;
+            readonly version?: number;
+        };
+        DecisionPointDefinition: {
+            /** @description Keys of the channels that may be used */
+            channels: string[] | null;
+            /**
+             * @description Message class: advertising is subject to the universal holdout, service never
+             * @enum {string}
+             */
+            class?: "advertising" | "service";
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Ways to say it; without any, one creative named default */
+            creatives?: components["schemas"]["Creative"][] | null;
+            /** @description Combinations of two or three features, by name */
+            crosses?: (string[] | null)[] | null;
+            /** @description Action of the baseline and of the fall-back; none unless set */
+            defaultAction?: string;
+            /**
+             * Format: double
+             * @description How long an answer may be used; 60 unless set
+             */
+            expiresAfterMinutes?: number;
+            /** @description What the policy may know about the person and the moment */
+            features?: components["schemas"]["Field"][] | null;
+            key: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether sending nothing is among the actions; true unless set to false */
+            noneAction?: boolean;
+            /** @description What a decision is rewarded for */
+            objective: components["schemas"]["Objective"];
+            /** @description Keys of the offers that may be proposed */
+            offers: string[] | null;
+            /** @description How an action is chosen */
+            policy: components["schemas"]["Policy"];
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        Detail: {
+            /** @description offer/channel/creative, none, or empty when not eligible */
+            action: string;
+            candidates: components["schemas"]["Scored"][];
+            channel: string;
+            /** @description Message class */
+            class: string;
             /** Format: double */
             contactCost: number;
+            /** @description Context of the request */
             context: {
                 [key: string]: unknown;
             };
+            creative: string;
+            /** Format: date-time */
+            decidedAt: string;
+            /** @description Key of the decision point */
+            decision: string;
+            decisionId: string;
+            /**
+             * Format: double
+             * @description Uniform number derived from the decision id
+             */
+            draw: number;
+            eligible: boolean;
+            experiments: components["schemas"]["Enrolment"][];
+            fallback: boolean;
+            fallbackReason?: string;
+            features: components["schemas"]["NamedFeature"][];
+            group: string;
+            items: string[];
+            /**
+             * Format: int64
+             * @description 0 when no model was used
+             */
+            modelVersion: number;
+            offer: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point's definition
+             */
+            pointVersion: number;
+            /** @description Kind of policy that chose */
+            policy: string;
+            profileId: string;
+            propensities: components["schemas"]["Propensities"];
+            /** Format: double */
+            propensity: number;
+            reasons: string[];
+            removed: components["schemas"]["Removal"][];
+            /** Format: date-time */
+            sendAt: string;
+            /** @description Id of the API key that asked */
+            source: string;
+            /** @description Traits of the profile that the decision read */
             traits: {
                 [key: string]: unknown;
             };
         };
-        Replay: {
-            agrees: boolean;
-            differences: string[] | null;
+        Effect: {
+            /** @description Arm minus control */
+            absolute?: components["schemas"]["Interval"];
+            /** Format: double */
+            degreesOfFreedom?: number;
+            /**
+             * Format: double
+             * @description Two-sided, of the absolute difference (Welch)
+             */
+            pValue?: number;
+            /** @description Why there is no effect */
+            problem?: string;
+            /** @description The same as a share of the control */
+            relative?: components["schemas"]["Interval"];
+            /** @description Why there is no relative effect */
+            relativeProblem?: string;
+            variant: string;
         };
-        DecisionWhy: {
-            record: components["schemas"]["DecisionRecord"];
-            explanation: string[] | null;
-            replay: components["schemas"]["Replay"];
+        Enrolment: {
+            key: string;
+            variant: string;
+            /**
+             * Format: int64
+             * @description Version of the experiment's definition
+             */
+            version?: number;
+        };
+        Experiment: {
+            /**
+             * Format: double
+             * @description Share of all people who take part; 0 or absent means everyone
+             */
+            coverage?: number;
+            /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
+            decisionPoint?: string;
+            /** @description What is expected to happen, and why */
+            hypothesis?: string;
+            /** @description Keys of the metrics in the report */
+            metrics?: string[];
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
+            salt?: string;
+            /**
+             * Format: date-time
+             * @description Set by start
+             */
+            startedAt?: string;
+            /**
+             * @description Changed by start and stop only
+             * @enum {string}
+             */
+            status?: "draft" | "running" | "stopped";
+            /**
+             * Format: date-time
+             * @description Set by stop
+             */
+            stoppedAt?: string;
+            /** @description What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names */
+            variants: components["schemas"]["Variant"][];
+        };
+        ExperimentBody: {
+            /**
+             * Format: double
+             * @description Share of all people who take part; 0 or absent means everyone
+             */
+            coverage?: number;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
+            decisionPoint?: string;
+            /** @description What is expected to happen, and why */
+            hypothesis?: string;
+            key?: string;
+            /** @description Keys of the metrics in the report */
+            metrics?: string[];
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
+            salt?: string;
+            /**
+             * Format: date-time
+             * @description Set by start
+             */
+            startedAt?: string;
+            /**
+             * @description Changed by start and stop only
+             * @enum {string}
+             */
+            status?: "draft" | "running" | "stopped";
+            /**
+             * Format: date-time
+             * @description Set by stop
+             */
+            stoppedAt?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** @description What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names */
+            variants: components["schemas"]["Variant"][];
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        ExperimentDefinition: {
+            /**
+             * Format: double
+             * @description Share of all people who take part; 0 or absent means everyone
+             */
+            coverage?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
+            decisionPoint?: string;
+            /** @description What is expected to happen, and why */
+            hypothesis?: string;
+            key: string;
+            /** @description Keys of the metrics in the report */
+            metrics?: string[];
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
+            salt?: string;
+            /**
+             * Format: date-time
+             * @description Set by start
+             */
+            startedAt?: string;
+            /**
+             * @description Changed by start and stop only
+             * @enum {string}
+             */
+            status?: "draft" | "running" | "stopped";
+            /**
+             * Format: date-time
+             * @description Set by stop
+             */
+            stoppedAt?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** @description What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names */
+            variants: components["schemas"]["Variant"][];
+            /** Format: int64 */
+            readonly version: number;
+        };
+        ExperimentState: {
+            key: string;
+            /** Format: date-time */
+            startedAt?: string;
+            status: string;
+            /** Format: date-time */
+            stoppedAt?: string;
+            /** Format: int64 */
+            version: number;
+        };
+        ExperimentVariant: {
+            key: string;
+            variant: string;
+        };
+        Explained: {
+            /** @description Why the decision came out as it did, in plain words */
+            explanation: string[];
+            record: components["schemas"]["Detail"];
+            replay: components["schemas"]["ReplayResult"];
+        };
+        External: {
+            /** @description offer/channel/creative, or none */
+            action: string;
+            /** @description Actions that could have been chosen */
+            candidates: string[] | null;
+            /** Format: double */
+            contactCost?: number;
+            context?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            decidedAt: string;
+            /** @description Key of the decision point */
+            decision: string;
+            /** @description ULID that identifies the decision; logging it again changes nothing */
+            decisionId: string;
+            experiments?: components["schemas"]["Enrolment"][] | null;
+            /**
+             * @description treated unless set
+             * @enum {string}
+             */
+            group?: "treated" | "control" | "holdout";
+            /** @description Probability of each candidate; they sum to 1 */
+            probabilities: number[] | null;
+            /** @description Identifiers of the person by namespace */
+            user: {
+                [key: string]: string;
+            };
+        };
+        Facts: {
+            /** Format: date-time */
+            createdAt: string;
+            key: string;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** Format: int64 */
+            version: number;
+        };
+        Field: {
+            attribute?: string;
+            /** Format: double */
+            clamp?: number;
+            edges?: number[] | null;
+            /** Format: int64 */
+            hash?: number;
+            kind: string;
+            /** Format: double */
+            mean?: number;
+            name: string;
+            /** Format: double */
+            period?: number;
+            /** Format: double */
+            sd?: number;
+            source: string;
+            values?: string[] | null;
+        };
+        Holdout: {
+            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            salt?: string;
+            /**
+             * Format: double
+             * @description Share of all people that no advertising decision reaches
+             */
+            share: number;
+        };
+        HoldoutBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            key?: string;
+            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            salt?: string;
+            /**
+             * Format: double
+             * @description Share of all people that no advertising decision reaches
+             */
+            share: number;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        HoldoutDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            key: string;
+            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            salt?: string;
+            /**
+             * Format: double
+             * @description Share of all people that no advertising decision reaches
+             */
+            share: number;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        HoldoutOverview: {
+            /** @description Metric of the report; empty when there is none */
+            metric: string;
+            report?: components["schemas"]["Report"];
+            /** Format: double */
+            share: number;
+        };
+        How: {
+            background?: string;
+            creative: string;
+            emphasis?: string;
+            imagery?: string;
+            tone?: string;
+        };
+        ImportJob: {
+            /**
+             * Format: int64
+             * @description Rows that were stored
+             */
+            accepted: number;
+            /** Format: date-time */
+            completedAt?: string;
+            /** Format: date-time */
+            createdAt: string;
+            createdBy: string;
+            error?: string;
+            /** @description SHA-256 of the file, hexadecimal */
+            fileHash: string;
+            id: string;
+            /** @description What the file holds: hillstrom, profiles, events, items */
+            kind: string;
+            /** @description SHA-256 of the mapping, hexadecimal */
+            mappingHash: string;
+            /** @description Name of the file */
+            name: string;
+            /**
+             * Format: int64
+             * @description Rows that break a rule
+             */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description Rows of the file that are dealt with: accepted or rejected
+             */
+            rowsDone: number;
+            /** Format: int64 */
+            rowsTotal: number;
+            /** @enum {string} */
+            status: "running" | "complete" | "failed";
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        ImportProgress: {
+            /** Format: int64 */
+            accepted: number;
+            error?: string;
+            /** Format: int64 */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description Never less than before
+             */
+            rowsDone: number;
+            /** @enum {string} */
+            status: "running" | "complete" | "failed";
+        };
+        ImportStart: {
+            fileHash: string;
+            /** @enum {string} */
+            kind: "hillstrom" | "profiles" | "events" | "items";
+            mappingHash: string;
+            name: string;
+            /** @description Begin again from the first row, also where the job is complete */
+            restart?: boolean;
+            /** Format: int64 */
+            rowsTotal: number;
+        };
+        IngestResult: {
+            /**
+             * Format: int64
+             * @description Messages that are durable now
+             */
+            accepted: number;
+            /** @description Messages that break a rule and are not stored */
+            rejected: components["schemas"]["RejectedItem"][];
+            /**
+             * Format: int64
+             * @description Of those, messages that were durable before: the same messageId came recently
+             */
+            repeated?: number;
+            success: boolean;
+        };
+        InputBody: {
+            items: components["schemas"]["KeyedItem"][] | null;
+        };
+        InputBody2: {
+            decisions: components["schemas"]["External"][] | null;
+        };
+        Interval: {
+            /** Format: double */
+            estimate: number;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            standardError: number;
+            /** Format: double */
+            upper: number;
+        };
+        Item: {
+            /** @description Further properties */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** @description Category, with / between levels */
+            category?: string;
+            /**
+             * Format: double
+             * @description What the item costs the shop
+             */
+            cost?: number;
+            imageUrl?: string;
+            /** @description Name shown to people */
+            name: string;
+            /**
+             * Format: double
+             * @description Price, in the shop's currency
+             */
+            price?: number;
+            /**
+             * Format: int64
+             * @description Pieces that can be sold; unlimited when absent
+             */
+            stock?: number;
+        };
+        ItemBody: {
+            /** @description Further properties */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** @description Category, with / between levels */
+            category?: string;
+            /**
+             * Format: double
+             * @description What the item costs the shop
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            imageUrl?: string;
+            key?: string;
+            /** @description Name shown to people */
+            name: string;
+            /**
+             * Format: double
+             * @description Price, in the shop's currency
+             */
+            price?: number;
+            /**
+             * Format: int64
+             * @description Pieces that can be sold; unlimited when absent
+             */
+            stock?: number;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        ItemDefinition: {
+            /** @description Further properties */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** @description Category, with / between levels */
+            category?: string;
+            /**
+             * Format: double
+             * @description What the item costs the shop
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
+            imageUrl?: string;
+            key: string;
+            /** @description Name shown to people */
+            name: string;
+            /**
+             * Format: double
+             * @description Price, in the shop's currency
+             */
+            price?: number;
+            /**
+             * Format: int64
+             * @description Pieces that can be sold; unlimited when absent
+             */
+            stock?: number;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        Key: {
+            /** Format: date-time */
+            createdAt: string;
+            createdBy: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description To within a few seconds
+             */
+            lastUsedAt?: string;
+            name: string;
+            /** Format: date-time */
+            revokedAt?: string;
+            scopes: string[];
+        };
+        KeyedItem: {
+            /** @description Further properties */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** @description Category, with / between levels */
+            category?: string;
+            /**
+             * Format: double
+             * @description What the item costs the shop
+             */
+            cost?: number;
+            imageUrl?: string;
+            /** @description Id of the item */
+            key: string;
+            /** @description Name shown to people */
+            name: string;
+            /**
+             * Format: double
+             * @description Price, in the shop's currency
+             */
+            price?: number;
+            /**
+             * Format: int64
+             * @description Pieces that can be sold; unlimited when absent
+             */
+            stock?: number;
+        };
+        Lag: {
+            /** Format: int64 */
+            messages: number;
+            /**
+             * Format: double
+             * @description Age of the oldest message that is not stored yet
+             */
+            seconds: number;
+        };
+        LinkOutputBody: {
+            /** @description Path to open on the console's address; signs in once, within 15 minutes */
+            url: string;
+        };
+        ListOutputBody: {
+            items: components["schemas"]["Key"][];
+        };
+        ListOutputBody2: {
+            items: components["schemas"]["Card"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody23: {
+            items: components["schemas"]["ImportJob"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody234: {
+            items: components["schemas"]["Summary"][];
+            /** @description Pass as before to read on; empty at the end */
+            next: string;
+        };
+        ListOutputChannelBody: {
+            items: components["schemas"]["ChannelDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputDecisionPointBody: {
+            items: components["schemas"]["DecisionPointDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputExperimentBody: {
+            items: components["schemas"]["ExperimentDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputHoldoutBody: {
+            items: components["schemas"]["HoldoutDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputItemBody: {
+            items: components["schemas"]["ItemDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputMetricBody: {
+            items: components["schemas"]["MetricDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputOfferBody: {
+            items: components["schemas"]["OfferDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        MessageBody: {
+            /** @description Random id of a browser or device */
+            anonymousId?: string;
+            /** @description page, screen: its category */
+            category?: string;
+            /** @description Where it happened; externalIds holds further identifiers as [{id, type}] */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** @description track: what happened, such as Order Completed */
+            event?: string;
+            /** @description group: id of the group */
+            groupId?: string;
+            /** @description Identifies the message: sent again, it is stored once */
+            messageId?: string;
+            /** @description page, screen: its name */
+            name?: string;
+            /** @description alias: the id that the person had before */
+            previousId?: string;
+            /** @description track, page, screen: properties; decisionId makes the event an outcome of a decision */
+            properties?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When it was sent by the client's clock, which corrects that clock
+             */
+            sentAt?: string;
+            /**
+             * Format: date-time
+             * @description When it happened by the client's clock; now when absent
+             */
+            timestamp?: string;
+            /** @description identify, group: traits */
+            traits?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Kind of message; required in a batch
+             * @enum {string}
+             */
+            type?: "track" | "identify" | "page" | "screen" | "group" | "alias";
+            /** @description Id of a known person; this, anonymousId or an external id is required */
+            userId?: string;
+            /** @description API key, for clients that cannot set headers */
+            writeKey?: string;
+        };
+        Metric: {
+            /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
+            denominator?: string;
+            /**
+             * @description Which way is better; increase unless given
+             * @enum {string}
+             */
+            direction?: "increase" | "decrease";
+            /** @description Name of the track event that counts */
+            event: string;
+            /**
+             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * @enum {string}
+             */
+            kind: "proportion" | "mean" | "ratio";
+            /** @description Name shown in reports */
+            name?: string;
+            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            property?: string;
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            subtractContactCost?: boolean;
+            /**
+             * Format: double
+             * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
+             */
+            windowHours?: number;
+        };
+        MetricArm: {
+            /**
+             * Format: double
+             * @description Total of a ratio's denominator
+             */
+            denominator?: number;
+            /**
+             * Format: int64
+             * @description People whose window has passed; the others count with what has happened so far
+             */
+            matured: number;
+            /**
+             * Format: double
+             * @description Per person; for a ratio the ratio
+             */
+            mean?: number;
+            /** @description Why a figure is missing */
+            problem?: string;
+            /** Format: double */
+            standardError?: number;
+            /**
+             * Format: double
+             * @description Total over all people; for a proportion the people with the event
+             */
+            sum?: number;
+            /** Format: int64 */
+            units: number;
+            variant: string;
+        };
+        MetricBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
+            denominator?: string;
+            /**
+             * @description Which way is better; increase unless given
+             * @enum {string}
+             */
+            direction?: "increase" | "decrease";
+            /** @description Name of the track event that counts */
+            event: string;
+            key?: string;
+            /**
+             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * @enum {string}
+             */
+            kind: "proportion" | "mean" | "ratio";
+            /** @description Name shown in reports */
+            name?: string;
+            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            property?: string;
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            subtractContactCost?: boolean;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+            /**
+             * Format: double
+             * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
+             */
+            windowHours?: number;
+        };
+        MetricDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
+            denominator?: string;
+            /**
+             * @description Which way is better; increase unless given
+             * @enum {string}
+             */
+            direction?: "increase" | "decrease";
+            /** @description Name of the track event that counts */
+            event: string;
+            key: string;
+            /**
+             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * @enum {string}
+             */
+            kind: "proportion" | "mean" | "ratio";
+            /** @description Name shown in reports */
+            name?: string;
+            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            property?: string;
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            subtractContactCost?: boolean;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+            /**
+             * Format: double
+             * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
+             */
+            windowHours?: number;
+        };
+        MetricReport: {
+            arms: components["schemas"]["MetricArm"][];
+            direction: string;
+            /** @description One for each arm but the control */
+            effects: components["schemas"]["Effect"][];
+            key: string;
+            kind: string;
+            name?: string;
+            /** @description What to keep in mind when reading the figures */
+            notes?: string[];
+            /** @description Why the metric has no figures */
+            problem?: string;
+            /** Format: double */
+            windowHours: number;
         };
         Minute: {
+            /** Format: int64 */
+            control: number;
+            /** Format: int64 */
+            holdout: number;
             /** Format: date-time */
             minute: string;
             /** Format: int64 */
             total: number;
             /** Format: int64 */
             treated: number;
+        };
+        ModelAction: {
+            /** @description Id of the action */
+            action: string;
+            /**
+             * Format: double
+             * @description Decisions behind the belief, older ones counted for less
+             */
+            decisions: number;
+            /**
+             * Format: double
+             * @description Expected reward for an average person
+             */
+            mean: number;
+            /**
+             * Format: double
+             * @description Variance of a single reward
+             */
+            noise: number;
+            /**
+             * Format: double
+             * @description Standard deviation of that expectation
+             */
+            sd: number;
+        };
+        ModelVersion: {
+            /** Format: date-time */
+            builtAt: string;
+            /**
+             * Format: int64
+             * @description Decisions learned from
+             */
+            decisions: number;
+            /**
+             * Format: double
+             * @description Sum of their rewards
+             */
+            reward: number;
+            /**
+             * Format: int64
+             * @description Largest stream sequence among them
+             */
+            through: number;
+            /**
+             * Format: int64
+             * @description Counts from 1 per decision point
+             */
+            version: number;
+        };
+        Models: {
+            /** @description The version in use; absent before there is one */
+            current?: components["schemas"]["CurrentModel"];
+            /** @description Versions, newest first */
+            items: components["schemas"]["ModelVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        NamedFeature: {
+            name: string;
+            /** Format: double */
+            value: number;
+        };
+        NewPassword: {
+            password: string;
+        };
+        Objective: {
+            /** @description Whether the cost of the contact is taken off */
+            subtractContactCost?: boolean;
+            /** @description What is counted; the terms are added up */
+            terms: components["schemas"]["Term"][];
+            /**
+             * Format: double
+             * @description Hours after the decision in which an event counts; 72 unless set
+             */
+            windowHours?: number;
+        };
+        Offer: {
+            /** @description Inactive offers are never chosen */
+            active: boolean;
+            /** @description Properties of the offer, for reports and creatives */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description What the offer costs when it is taken, in the shop's currency
+             */
+            cost?: number;
+            /** @description What the person gets */
+            description?: string;
+            /**
+             * Format: date-time
+             * @description Moment from which the offer may no longer be chosen
+             */
+            endsAt?: string;
+            /** @description Catalogue items that belong to the offer */
+            items?: string[] | null;
+            /**
+             * @description What sort of offer this is
+             * @enum {string}
+             */
+            kind?: "discount" | "message" | "content";
+            /** @description Name shown in the console */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description First moment at which the offer may be chosen
+             */
+            startsAt?: string;
+        };
+        OfferBody: {
+            /** @description Inactive offers are never chosen */
+            active: boolean;
+            /** @description Properties of the offer, for reports and creatives */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description What the offer costs when it is taken, in the shop's currency
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description What the person gets */
+            description?: string;
+            /**
+             * Format: date-time
+             * @description Moment from which the offer may no longer be chosen
+             */
+            endsAt?: string;
+            /** @description Catalogue items that belong to the offer */
+            items?: string[] | null;
+            key?: string;
+            /**
+             * @description What sort of offer this is
+             * @enum {string}
+             */
+            kind?: "discount" | "message" | "content";
+            /** @description Name shown in the console */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description First moment at which the offer may be chosen
+             */
+            startsAt?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
             /** Format: int64 */
-            control: number;
+            readonly version?: number;
+        };
+        OfferDefinition: {
+            /** @description Inactive offers are never chosen */
+            active: boolean;
+            /** @description Properties of the offer, for reports and creatives */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description What the offer costs when it is taken, in the shop's currency
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description What the person gets */
+            description?: string;
+            /**
+             * Format: date-time
+             * @description Moment from which the offer may no longer be chosen
+             */
+            endsAt?: string;
+            /** @description Catalogue items that belong to the offer */
+            items?: string[] | null;
+            key: string;
+            /**
+             * @description What sort of offer this is
+             * @enum {string}
+             */
+            kind?: "discount" | "message" | "content";
+            /** @description Name shown in the console */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description First moment at which the offer may be chosen
+             */
+            startsAt?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
             /** Format: int64 */
-            holdout: number;
+            readonly version: number;
+        };
+        OutputBody: {
+            /**
+             * Format: int64
+             * @description Number of items created or replaced
+             */
+            accepted: number;
+        };
+        OutputBody2: {
+            items: components["schemas"]["Record"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        OutputBody23: {
+            /**
+             * Format: int64
+             * @description Number of decisions that are now durable
+             */
+            accepted: number;
+        };
+        Overview: {
+            /** @description The last hour */
+            decisionsPerMinute: components["schemas"]["Minute"][];
+            /** @description embedded or external, by engine */
+            engines: {
+                [key: string]: string;
+            };
+            holdout: components["schemas"]["HoldoutOverview"];
+            /** @description How far each store is behind the stream */
+            lag: {
+                [key: string]: components["schemas"]["Lag"];
+            };
+            totals: components["schemas"]["Totals"];
+        };
+        Policy: {
+            /** @description Action of a fixed policy; the default action unless set */
+            action?: string;
+            /**
+             * Format: double
+             * @description Scale of the posterior standard deviation of a bandit; 0.5 unless set
+             */
+            alpha?: number;
+            /**
+             * Format: double
+             * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)
+             */
+            exploration?: number;
+            /**
+             * Format: double
+             * @description Age at which an observation counts half for a bandit; 30 unless set
+             */
+            halfLifeDays?: number;
+            /**
+             * @description fixed: always one action; uniform: all alike; bandit: learned
+             * @enum {string}
+             */
+            type: "fixed" | "uniform" | "bandit";
+        };
+        PolicyRef: {
+            /** @description Key of the decision point whose policy chose */
+            key: string;
+            /**
+             * Format: int64
+             * @description Version of the learned model; absent before there is one
+             */
+            model?: number;
+            /**
+             * @description Kind of policy that chose
+             * @enum {string}
+             */
+            type: "fixed" | "uniform" | "bandit" | "none" | "external";
+            /**
+             * Format: int64
+             * @description Version of the decision point's definition
+             */
+            version: number;
+        };
+        Problem: {
+            /** @description What happened in this case */
+            detail?: string;
+            /** @description Each rule that the request broke */
+            errors?: components["schemas"]["ProblemField"][];
+            /** @description Id of the request, as in the X-Request-Id header and the log */
+            instance?: string;
+            /**
+             * Format: int64
+             * @description HTTP status
+             */
+            status: number;
+            /** @description Short summary, the same for every problem of its kind */
+            title: string;
+            /** @description URI of the kind of problem; about:blank when the status says it all */
+            type: string;
+        };
+        ProblemField: {
+            /** @description Where: body.variants[1].weight, query.limit, path.key */
+            location: string;
+            /** @description The rule */
+            message: string;
+            /** @description What was sent, shortened */
+            value?: unknown;
+        };
+        Profile: {
+            /**
+             * Format: date-time
+             * @description Time of the first thing known of the person
+             */
+            createdAt: string;
+            /** @description The latest decisions, newest first */
+            decisions: components["schemas"]["Decision"][];
+            /** @description The latest events, newest first */
+            events: components["schemas"]["ProfileEvent"][];
+            identifiers: components["schemas"]["CardIdentifier"][];
+            /**
+             * Format: date-time
+             * @description Time of the latest message about the person
+             */
+            lastSeenAt: string;
+            /** @description Parts that could not be read in time: events, decisions */
+            missing?: string[] | null;
+            profileId: string;
+            traits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When identifiers or traits last changed
+             */
+            updatedAt: string;
+        };
+        ProfileEvent: {
+            context?: {
+                [key: string]: unknown;
+            };
+            decisionId?: string;
+            event: string;
+            messageId: string;
+            properties?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            receivedAt: string;
+            /** Format: date-time */
+            timestamp: string;
+            type: string;
+        };
+        Propensities: {
+            /** Format: double */
+            how: number;
+            /** Format: double */
+            what: number;
+            /** Format: double */
+            when: number;
+            /** Format: double */
+            where: number;
+        };
+        Record: {
+            /** @description offer/channel/creative, none, or empty when not eligible */
+            action: string;
+            candidates: string[];
+            channel: string;
+            /** @description Message class */
+            class: string;
+            /** Format: double */
+            contactCost: number;
+            /** @description Context of the request */
+            context: {
+                [key: string]: unknown;
+            };
+            creative: string;
+            /** Format: date-time */
+            decidedAt: string;
+            /** @description Key of the decision point */
+            decision: string;
+            decisionId: string;
+            /**
+             * Format: double
+             * @description Uniform number derived from the decision id
+             */
+            draw: number;
+            eligible: boolean;
+            experiments: components["schemas"]["Enrolment"][];
+            fallback: boolean;
+            fallbackReason?: string;
+            featureIndex: number[];
+            featureValue: number[];
+            group: string;
+            items: string[];
+            /**
+             * Format: int64
+             * @description 0 when no model was used
+             */
+            modelVersion: number;
+            offer: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point's definition
+             */
+            pointVersion: number;
+            /** @description Kind of policy that chose */
+            policy: string;
+            probabilities: number[];
+            profileId: string;
+            propensities: components["schemas"]["Propensities"];
+            /** Format: double */
+            propensity: number;
+            reasons: string[];
+            removed: components["schemas"]["Removal"][];
+            /** Format: date-time */
+            sendAt: string;
+            /** @description Id of the API key that asked */
+            source: string;
+            /** @description Traits of the profile that the decision read */
+            traits: {
+                [key: string]: unknown;
+            };
+        };
+        RejectedItem: {
+            errors: components["schemas"]["ProblemField"][];
+            /**
+             * Format: int64
+             * @description Position in the batch
+             */
+            index: number;
+            messageId?: string;
+        };
+        Removal: {
+            action: string;
+            rule: string;
+        };
+        ReplayResult: {
+            /** @description Whether group, features, every probability, the draw and the action are the same bit for bit */
+            agrees: boolean;
+            /** @description What differs, or why the replay is not possible */
+            differences: string[];
+            /** @description False for decisions that another system made */
+            possible: boolean;
+        };
+        Report: {
+            arms: components["schemas"]["ReportArm"][];
+            /**
+             * Format: date-time
+             * @description Exposures and events up to this moment count
+             */
+            at: string;
+            checks: components["schemas"]["Check"][];
+            /** @description False when a check failed: the figures are then not to be believed */
+            checksPassed: boolean;
+            decisionPoint?: string;
+            /** @description Key of the experiment */
+            experiment: string;
+            /** Format: date-time */
+            generatedAt: string;
+            metrics: components["schemas"]["MetricReport"][];
+            name?: string;
+            /** @description The queries that the figures were made of */
+            sql: string[];
+            status: string;
+        };
+        ReportArm: {
+            control: boolean;
+            /**
+             * Format: int64
+             * @description People first seen in this arm and never in another
+             */
+            units: number;
+            variant: string;
+            /**
+             * Format: double
+             * @description Share of people the arm was promised
+             */
+            weight: number;
+        };
+        Request: {
+            /** @description What is known of the moment: strings, numbers and booleans by name */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** @description Key of the decision point */
+            decision: string;
+            /**
+             * Format: int64
+             * @description Most items to answer with; 10 unless set
+             */
+            limit?: number;
+            /** @description Identifiers of the person by namespace, for example userId or anonymousId */
+            user: {
+                [key: string]: string;
+            };
+        };
+        RequestInput: {
+            /** @description What is known of the moment: strings, numbers and booleans by name */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** @description Key of the decision point */
+            decision?: string;
+            /**
+             * Format: int64
+             * @description Most items to answer with; 10 unless set
+             */
+            limit?: number;
+            /** @description Identifiers of the person by namespace, for example userId or anonymousId */
+            user?: {
+                [key: string]: string;
+            };
+        };
+        Response: {
+            /** @description Key of the decision point */
+            decision: string;
+            /** @description Id to send with outcomes and to look the decision up */
+            decisionId: string;
+            /** @description Experiments that the person is part of here */
+            experiments: components["schemas"]["Enrolment"][];
+            /**
+             * Format: date-time
+             * @description Until when the answer may be used
+             */
+            expiresAt: string;
+            /** @description True when the default action was given because a decision could not be made or recorded */
+            fallback: boolean;
+            /** @description Why the default action was given */
+            fallbackReason?: string;
+            how?: components["schemas"]["How"];
+            policy: components["schemas"]["PolicyRef"];
+            /** @description Conditional probability of each factor; they multiply to the propensity */
+            propensities: components["schemas"]["Propensities"];
+            /**
+             * Format: double
+             * @description Probability with which this action was chosen
+             */
+            propensity: number;
+            what?: components["schemas"]["What"];
+            when?: components["schemas"]["When"];
+            where?: components["schemas"]["Where"];
+            who: components["schemas"]["Who"];
+        };
+        Scored: {
+            action: string;
+            /** Format: double */
+            mean?: number;
+            /** Format: double */
+            probability: number;
+            /** Format: double */
+            sd?: number;
+        };
+        Session: {
+            /** @description Whether signing in by password is possible */
+            hasPassword: boolean;
+            user: components["schemas"]["SessionUserStruct"];
+        };
+        SessionUserStruct: {
+            email: string;
+            name: string;
+            /** @enum {string} */
+            role: "admin" | "viewer";
+        };
+        Summary: {
+            action: string;
+            channel: string;
+            context?: {
+                [key: string]: unknown;
+            };
+            creative: string;
+            /** Format: date-time */
+            decidedAt: string;
+            decision: string;
+            decisionId: string;
+            eligible: boolean;
+            experiments: components["schemas"]["Enrolment"][];
+            fallback: boolean;
+            group: string;
+            offer: string;
+            policy: string;
+            profileId: string;
+            /** Format: double */
+            propensity: number;
+        };
+        Term: {
+            /** @description Name of the event */
+            event: string;
+            /** @description Numeric property that is summed; without it events are counted */
+            property?: string;
+            /**
+             * Format: double
+             * @description Factor of this term, may be negative; 1 unless set
+             */
+            weight?: number;
         };
         Totals: {
-            /** Format: int64 */
-            profiles: number;
             /** Format: int64 */
             decisions: number;
             /** Format: int64 */
             events: number;
-        };
-        Lag: {
             /** Format: int64 */
-            messages: number;
-            /** Format: double */
-            seconds: number;
-        };
-        HoldoutState: {
-            /** Format: double */
-            share: number;
-            report?: components["schemas"]["Report"];
-            metric: string;
-        };
-        Engines: {
-            postgres: string;
-            clickhouse: string;
-            stream: string;
-        };
-        Overview: {
-            decisionsPerMinute: components["schemas"]["Minute"][] | null;
-            totals: components["schemas"]["Totals"];
-            lag: {
-                [key: string]: components["schemas"]["Lag"];
-            };
-            holdout: components["schemas"]["HoldoutState"];
-            engines: {
-                [key: string]: string;
-            };
-        };
-        CheckArm: {
-            variant: string;
-            /** Format: double */
-            expected: number;
-            /** Format: double */
-            observed: number;
-        };
-        Check: {
-            name: string;
-            passed: boolean;
-            made: boolean;
-            /** Format: double */
-            pValue?: number;
-            detail: string;
-            arms?: components["schemas"]["CheckArm"][] | null;
-        };
-        ReportArm: {
-            variant: string;
-            control: boolean;
-            /** Format: double */
-            weight: number;
-            /** Format: int64 */
-            units: number;
-        };
-        MetricArm: {
-            variant: string;
-            /** Format: int64 */
-            units: number;
-            /** Format: int64 */
-            matured: number;
-            /** Format: double */
-            sum: number;
-            /** Format: double */
-            denominator?: number;
-            /** Format: double */
-            mean?: number;
-            /** Format: double */
-            standardError?: number;
-            problem?: string;
-        };
-        Estimate: {
-            /** Format: double */
-            estimate: number;
-            /** Format: double */
-            lower: number;
-            /** Format: double */
-            upper: number;
-            /** Format: double */
-            standardError: number;
-        };
-        Effect: {
-            variant: string;
-            absolute?: components["schemas"]["Estimate"];
-            relative?: components["schemas"]["Estimate"];
-            /** Format: double */
-            pValue?: number;
-            /** Format: double */
-            degreesOfFreedom?: number;
-            problem?: string;
-            relativeProblem?: string;
-        };
-        MetricReport: {
-            key: string;
-            name?: string;
-            kind: string;
-            direction: string;
-            /** Format: double */
-            windowHours: number;
-            arms: components["schemas"]["MetricArm"][] | null;
-            effects: components["schemas"]["Effect"][] | null;
-            notes?: string[] | null;
-            problem?: string;
-        };
-        Report: {
-            experiment: string;
-            name?: string;
-            status: string;
-            decisionPoint?: string;
-            /** Format: date-time */
-            at: string;
-            checksPassed: boolean;
-            /** Format: date-time */
-            generatedAt: string;
-            checks: components["schemas"]["Check"][] | null;
-            arms: components["schemas"]["ReportArm"][] | null;
-            metrics: components["schemas"]["MetricReport"][] | null;
-            sql: string[] | null;
-        };
-        Policy: {
-            type: string;
-            action?: string;
-            /** Format: double */
-            exploration?: number;
-            /** Format: double */
-            alpha?: number;
-            /** Format: double */
-            halfLifeDays?: number;
+            profiles: number;
         };
         Variant: {
-            key: string;
-            name?: string;
-            /** Format: double */
-            weight: number;
+            /** @description The arm that the others are compared with */
             control?: boolean;
-            policy?: unknown;
-        };
-        Experiment: {
             key: string;
             name?: string;
-            hypothesis?: string;
-            decisionPoint?: string;
-            status?: string;
-            salt?: string;
-            /** Format: double */
-            coverage?: number;
-            variants: components["schemas"]["Variant"][] | null;
-            metrics?: string[] | null;
-            /** Format: date-time */
-            startedAt?: string;
-            /** Format: date-time */
-            stoppedAt?: string;
-            /** Format: int64 */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-            updatedBy?: string;
-        };
-        ExperimentList: {
-            items: components["schemas"]["Experiment"][] | null;
-            next: string;
-        };
-        Creative: {
-            key: string;
-            tone?: string;
-            emphasis?: string;
-            background?: string;
-            imagery?: string;
-        };
-        Term: {
-            event: string;
-            property?: string;
-            /** Format: double */
+            /** @description Overrides the decision point's policy for people of this variant; absent means the decision point's own, or its default action for the control */
+            policy?: unknown;
+            /**
+             * Format: double
+             * @description Share of the people in the experiment; the weights sum to 1
+             */
             weight: number;
         };
-        Objective: {
-            terms: components["schemas"]["Term"][] | null;
-            /** Format: double */
-            windowHours: number;
-            subtractContactCost?: boolean;
+        What: {
+            items: components["schemas"]["DecideItem"][];
+            offer: string;
         };
-        DecisionPoint: {
-            key: string;
-            name?: string;
-            class?: string;
-            offers: string[] | null;
-            channels: string[] | null;
-            creatives?: components["schemas"]["Creative"][] | null;
-            features?: unknown[] | null;
-            policy: components["schemas"]["Policy"];
-            objective: components["schemas"]["Objective"];
-            defaultAction?: string;
-            noneAction?: boolean;
-            /** Format: double */
-            expiresAfterMinutes?: number;
-            /** Format: int64 */
-            version: number;
+        When: {
             /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-            updatedBy?: string;
+            sendAt: string;
         };
-        DecisionPointList: {
-            items: components["schemas"]["DecisionPoint"][] | null;
-            next: string;
+        Where: {
+            channel: string;
         };
-        Offer: {
-            key: string;
-            name?: string;
-            kind?: string;
-            description?: string;
-            /** Format: double */
-            cost?: number;
-            active?: boolean;
-            /** Format: int64 */
-            version: number;
-        };
-        OfferList: {
-            items: components["schemas"]["Offer"][] | null;
-            next: string;
-        };
-        Channel: {
-            key: string;
-            name?: string;
-            kind?: string;
-            /** Format: double */
-            contactCost?: number;
-            requires?: string;
-            active?: boolean;
-            /** Format: int64 */
-            version: number;
-        };
-        ChannelList: {
-            items: components["schemas"]["Channel"][] | null;
-            next: string;
-        };
-        ActivityPoint: {
-            /** Format: date-time */
-            at: string;
-            /** Format: int64 */
-            decisions: number;
-            /** Format: double */
-            share: number;
-            /** Format: double */
-            meanPropensity: number;
-        };
-        ActivitySeries: {
-            action: string;
-            points: components["schemas"]["ActivityPoint"][] | null;
-        };
-        Activity: {
-            /** Format: int64 */
-            bucketSeconds: number;
-            series: components["schemas"]["ActivitySeries"][] | null;
-        };
-        ModelVersion: {
-            /** Format: int64 */
-            version: number;
-            /** Format: date-time */
-            builtAt: string;
-            /** Format: int64 */
-            decisions: number;
-            /** Format: int64 */
-            through: number;
-        };
-        ModelAction: {
-            action: string;
-            /** Format: int64 */
-            decisions: number;
-            /** Format: double */
-            mean: number;
-            /** Format: double */
-            sd: number;
-        };
-        CurrentModel: {
-            /** Format: int64 */
-            version: number;
-            actions: components["schemas"]["ModelAction"][] | null;
-        };
-        Models: {
-            items: components["schemas"]["ModelVersion"][] | null;
-            current?: components["schemas"]["CurrentModel"];
-        };
-        ProfileRow: {
+        Who: {
+            /** @description False when nothing may be sent; the reasons tell why */
+            eligible: boolean;
+            /** @enum {string} */
+            group: "treated" | "control" | "holdout";
             profileId: string;
-            identifiers: components["schemas"]["Identifier"][] | null;
-            traits: {
-                [key: string]: unknown;
-            };
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-            /** Format: date-time */
-            lastSeenAt?: string;
-        };
-        ProfileList: {
-            items: components["schemas"]["ProfileRow"][] | null;
-            next: string;
-        };
-        Identifier: {
-            namespace: string;
-            value: string;
-            /** Format: date-time */
-            firstSeen?: string;
-        };
-        ProfileEvent: {
-            messageId: string;
-            type: string;
-            event: string;
-            /** Format: date-time */
-            timestamp: string;
-            /** Format: date-time */
-            receivedAt?: string;
-            decisionId?: string;
-            properties?: {
-                [key: string]: unknown;
-            };
-            context?: {
-                [key: string]: unknown;
-            };
-        };
-        Profile: {
-            profileId: string;
-            identifiers: components["schemas"]["Identifier"][] | null;
-            traits: {
-                [key: string]: unknown;
-            };
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-            /** Format: date-time */
-            lastSeenAt?: string;
-            decisions: components["schemas"]["DecisionRow"][] | null;
-            events: components["schemas"]["ProfileEvent"][] | null;
-        };
-        Holdout: {
-            key: string;
-            /** Format: double */
-            share: number;
-            salt?: string;
-            /** Format: int64 */
-            version: number;
-        };
-        HoldoutBody: {
-            /** Format: double */
-            share: number;
-            salt?: string;
+            /** @description Rules that made the person ineligible */
+            reasons: string[];
         };
     };
     responses: never;
@@ -899,66 +2783,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    password: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PasswordBody"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     login: {
         parameters: {
             query?: never;
@@ -968,7 +2792,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LoginBody"];
+                "application/json": components["schemas"]["CredentialsInput"];
             };
         };
         responses: {
@@ -1001,7 +2825,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Signed out */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1019,7 +2843,7 @@ export interface operations {
             };
         };
     };
-    "list-keys": {
+    "get-session": {
         parameters: {
             query?: never;
             header?: never;
@@ -1034,11 +2858,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["APIKeyList"];
+                    "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1048,7 +2890,67 @@ export interface operations {
             };
         };
     };
-    "create-key": {
+    "set-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: {
+                quintet_session?: components["schemas"]["Cookie"];
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alias: {
         parameters: {
             query?: never;
             header?: never;
@@ -1057,17 +2959,17 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewAPIKey"];
+                "application/json": components["schemas"]["MessageBody"];
             };
         };
         responses: {
             /** @description OK */
-            201: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CreatedAPIKey"];
+                    "application/json": components["schemas"]["IngestResult"];
                 };
             };
             /** @description Error */
@@ -1081,7 +2983,123 @@ export interface operations {
             };
         };
     };
-    "revoke-key": {
+    "list-api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-api-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInputBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "revoke-api-key": {
         parameters: {
             query?: never;
             header?: never;
@@ -1092,15 +3110,3297 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description No Content */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchBodyInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestResult"];
+                };
+            };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-channel": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputChannelBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "decide-batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResponse"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-decision-point": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputDecisionPointBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-decision-point": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionPointDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-decision-point": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionPointBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionPointDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-decision-point": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "decision-point-activity": {
+        parameters: {
+            query?: {
+                /** @description How far to look back */
+                hours?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description Versions before this one; the next of the page before */
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Models"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-decisions": {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description Key of a decision point */
+                decisionPoint?: string;
+                /** @description Id of a profile */
+                profileId?: string;
+                /** @description Decisions older than this id; the next of the page before */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody234"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "log-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody2"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody23"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "read-decision-log": {
+        parameters: {
+            query: {
+                /** @description Key of a decision point */
+                decisionPoint: string;
+                /** @description Decisions younger than this id; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody2"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Decision id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-experiment": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputExperimentBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-experiment": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-experiment": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "report-experiment": {
+        parameters: {
+            query?: {
+                /** @description Key of one metric; the experiment's own metrics unless given */
+                metric?: string;
+                /** @description Report as of this moment; now unless given */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestResult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-holdout": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputHoldoutBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-holdout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldoutDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-holdout": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldoutBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldoutDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-holdout": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    identify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestResult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-imports": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody23"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportStart"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportProgress"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-item": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputItemBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-item": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-item": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ItemBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-item": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-login-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-metric": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputMetricBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-metric": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-metric": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetricBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-metric": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-offer": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputOfferBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-offer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-offer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1128,8 +6428,26 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1139,19 +6457,18 @@ export interface operations {
             };
         };
     };
-    "list-decisions": {
+    page: {
         parameters: {
-            query?: {
-                limit?: number;
-                decisionPoint?: string;
-                profileId?: string;
-                after?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -1159,388 +6476,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DecisionList"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "get-decision": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DecisionWhy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "list-experiments": {
-        parameters: {
-            query?: {
-                after?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExperimentList"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "get-experiment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Experiment"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "start-experiment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Experiment"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "stop-experiment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Experiment"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    report: {
-        parameters: {
-            query?: {
-                metric?: string;
-                at?: string;
-            };
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Report"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "list-decision-points": {
-        parameters: {
-            query?: {
-                after?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DecisionPointList"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "get-decision-point": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DecisionPoint"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    activity: {
-        parameters: {
-            query?: {
-                hours?: number;
-            };
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Activity"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    models: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Models"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "list-offers": {
-        parameters: {
-            query?: {
-                after?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OfferList"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "list-channels": {
-        parameters: {
-            query?: {
-                after?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ChannelList"];
+                    "application/json": components["schemas"]["IngestResult"];
                 };
             };
             /** @description Error */
@@ -1557,7 +6493,9 @@ export interface operations {
     "list-profiles": {
         parameters: {
             query?: {
+                /** @description Beginning of an identifier, or of the trait name, firstName or lastName; namespace:value narrows it down */
                 query?: string;
+                /** @description The next of the page before */
                 after?: string;
                 limit?: number;
             };
@@ -1573,11 +6511,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProfileList"];
+                    "application/json": components["schemas"]["ListOutputBody2"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1592,6 +6566,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Profile id, or namespace:value such as userId:u42 or email:anna@example.org */
                 id: string;
             };
             cookie?: never;
@@ -1607,8 +6582,44 @@ export interface operations {
                     "application/json": components["schemas"]["Profile"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1618,49 +6629,16 @@ export interface operations {
             };
         };
     };
-    "get-holdout": {
+    screen: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Holdout"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "put-holdout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["HoldoutBody"];
+                "application/json": components["schemas"]["MessageBody"];
             };
         };
         responses: {
@@ -1670,7 +6648,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Holdout"];
+                    "application/json": components["schemas"]["IngestResult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    track: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestResult"];
                 };
             };
             /** @description Error */

@@ -13,6 +13,7 @@ const point: DecisionPoint = {
   version: 1,
   createdAt: '2026-11-22T12:00:00Z',
   updatedAt: '2026-11-22T12:00:00Z',
+  updatedBy: 'key:1',
 };
 
 describe('actionCount', () => {

@@ -10,7 +10,8 @@ export function actionCount(point: DecisionPoint): number {
 export function objectiveText(objective: DecisionPoint['objective']): string {
   const terms = (objective.terms ?? []).map((term) => {
     const what = term.property ? `${term.property} of ${term.event}` : `each ${term.event}`;
-    return term.weight === 1 ? what : `${term.weight.toString()} × ${what}`;
+    const weight = term.weight ?? 1;
+    return weight === 1 ? what : `${weight.toString()} × ${what}`;
   });
   if (terms.length === 0) return 'no objective';
   return terms.join(' + ') + (objective.subtractContactCost ? ' − contact cost' : '');

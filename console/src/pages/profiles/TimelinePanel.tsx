@@ -40,6 +40,11 @@ export function TimelinePanel({ profile }: { readonly profile: Profile }) {
         />
       }
     >
+      {(profile.missing ?? []).length > 0 && (
+        <p className="q-timeline-missing" role="status">
+          Could not be read in time: {(profile.missing ?? []).join(' and ')}. It is tried again by itself.
+        </p>
+      )}
       {entries.length === 0 ? (
         <EmptyState icon={<IconTimeline size={20} />} title="Nothing here yet" />
       ) : (

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DecisionRow, ProfileEvent } from '../../api/types';
 import { eventName, timeline } from './timeline';
 
-const event = (messageId: string, timestamp: string): ProfileEvent => ({ messageId, timestamp, type: 'track', event: 'Order Completed' });
+const event = (messageId: string, timestamp: string): ProfileEvent => ({ messageId, timestamp, receivedAt: timestamp, type: 'track', event: 'Order Completed' });
 const decision = (decisionId: string, decidedAt: string): DecisionRow => ({
   decisionId,
   decidedAt,
@@ -33,7 +33,7 @@ describe('timeline', () => {
     expect(timeline(profile, 'events')).toHaveLength(2);
     expect(timeline(profile, 'decisions')).toHaveLength(1);
   });
-  it('is empty for a new person', () => expect(timeline({ events: null, decisions: null }, 'all')).toEqual([]));
+  it('is empty for a new person', () => expect(timeline({ events: [], decisions: [] }, 'all')).toEqual([]));
 });
 
 describe('eventName', () => {

@@ -79,6 +79,7 @@ function KeyTable({ keys, onRevoke }: KeyTableProps) {
           <Table.Th>Name</Table.Th>
           <Table.Th>Scopes</Table.Th>
           <Table.Th>Created</Table.Th>
+          <Table.Th>Last used</Table.Th>
           <Table.Th>
             <span className="q-hidden-label">Actions</span>
           </Table.Th>
@@ -102,6 +103,9 @@ function KeyTable({ keys, onRevoke }: KeyTableProps) {
               </Table.Td>
               <Table.Td>
                 <Moment at={key.createdAt} />
+              </Table.Td>
+              <Table.Td>
+                <Moment at={key.lastUsedAt} as="ago" />
               </Table.Td>
               <Table.Td ta="right">
                 {revoked ? (
