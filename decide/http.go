@@ -313,3 +313,11 @@ func (s *Service) detail(ctx context.Context, rec *Record) Detail {
 	}
 	return d
 }
+
+// orEmpty makes a list that JSON shows as [].
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

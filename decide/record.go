@@ -1,9 +1,6 @@
 package decide
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Record is one decision as it is kept in the log: everything that is needed
 // to explain it, to learn from it and to compute it again.
@@ -53,16 +50,4 @@ type Record struct {
 type Removal struct {
 	Action string `json:"action"`
 	Rule   string `json:"rule"`
-}
-
-// encodeRecord gives the bytes of a record in the stream.
-func encodeRecord(r *Record) ([]byte, error) { return json.Marshal(r) }
-
-// decodeRecord reads what [encodeRecord] wrote.
-func decodeRecord(data []byte) (*Record, error) {
-	r := new(Record)
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, err
-	}
-	return r, nil
 }
