@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { effectText, effectTick, meanText } from './effect';
+import { effectText, effectTick, levelTick, meanText } from './effect';
 
 describe('effectText', () => {
   // Men's e-mail of the Hillstrom trial against no e-mail.
@@ -41,6 +41,15 @@ describe('effectTick', () => {
     ['mean', 'absolute', 1500, '+1,500'],
     ['mean', 'relative', 0, '0%'],
   ] as const)('a %s, %s tick at %s is %s', (kind, mode, value, text) => expect(effectTick(kind, mode)(value)).toBe(text));
+});
+
+describe('levelTick', () => {
+  it.each([
+    [0, '0'],
+    [0.5, '0.5'],
+    [-2, '−2'],
+    [1500, '1,500'],
+  ])('%s is %s', (value, text) => expect(levelTick(value)).toBe(text));
 });
 
 describe('meanText', () => {

@@ -43,16 +43,16 @@ export function effectTick(kind: string, mode: EffectMode): (value: number) => s
   const { factor, unit } = unitOf(kind, mode);
   return (value) => {
     const scaled = value * factor;
-    const text = plainTick(scaled);
+    const text = scaled > 0 ? `+${levelTick(scaled)}` : levelTick(scaled);
     if (unit === '%') return `${text}%`;
     // A unit of letters stands once, at zero, where there is room for it.
     return unit !== '' && scaled === 0 ? `${text} ${unit}` : text;
   };
 }
 
-/** An axis figure with no more decimals than it has. */
-export function plainTick(value: number): string {
-  return value === 0 ? '0' : signed(value, tickDecimals(value));
+/** An axis figure of a level: no sign of its own, and no more decimals than it has. */
+export function levelTick(value: number): string {
+  return fixed(value, tickDecimals(value));
 }
 
 function tickDecimals(value: number): number {

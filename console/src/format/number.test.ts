@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compact, count, decimalsFor, fixed, pValue, percent, probability, signed, significant } from './number';
+import { compact, compactTick, count, decimalsFor, fixed, pValue, percent, probability, signed, significant } from './number';
 
 describe('count', () => {
   it.each([
@@ -21,6 +21,19 @@ describe('compact', () => {
     [4_560_000, '4.56M'],
     [7_800_000_000, '7.80B'],
   ])('%s is %s', (value, text) => expect(compact(value)).toBe(text));
+});
+
+describe('compactTick', () => {
+  it.each([
+    [0, '0'],
+    [500, '500'],
+    [1000, '1k'],
+    [1500, '1.5k'],
+    [1250, '1.25k'],
+    [20_000, '20k'],
+    [100_000, '100k'],
+    [2_000_000, '2M'],
+  ])('%s is %s', (value, text) => expect(compactTick(value)).toBe(text));
 });
 
 describe('signed', () => {

@@ -31,6 +31,11 @@ export function compact(value: number): string {
   return typographic(size < 10 && !Number.isInteger(value) ? value.toFixed(2) : Math.round(value).toString());
 }
 
+/** The same on an axis, where the steps are round: 1.5k, 2k. */
+export function compactTick(value: number): string {
+  return compact(value).replace(/\.0+(?=\D|$)|(\.\d*?)0+(?=\D|$)/, '$1');
+}
+
 /** A fixed number of decimals, with thousands separated. */
 export function fixed(value: number, decimals: number): string {
   if (!Number.isFinite(value)) return noFigure;

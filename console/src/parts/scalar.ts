@@ -1,3 +1,10 @@
+/** The same where there is little room: a list or an object is counted, not written out. */
+export function briefText(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 1 ? '1 entry' : `${value.length.toString()} entries`;
+  if (typeof value === 'object' && value !== null) return `${Object.keys(value).length.toString()} fields`;
+  return scalarText(value);
+}
+
 /** A value of a trait, a context or a property as one line of text. */
 export function scalarText(value: unknown): string {
   if (value === null || value === undefined) return 'null';

@@ -5,8 +5,8 @@ import { modelsQuery } from '../../api/points';
 import type { Models } from '../../api/types';
 import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
 import { intervalScale } from '../../charts/scale';
-import { plainTick } from '../../format/effect';
-import { count, decimalsFor, fixed } from '../../format/number';
+import { levelTick } from '../../format/effect';
+import { count, decimalsFor, fixed, significant } from '../../format/number';
 import { ActionName } from '../../parts/ActionName';
 import { EmptyState } from '../../parts/EmptyState';
 import { Loaded } from '../../parts/Loaded';
@@ -59,6 +59,7 @@ function ModelBody({ models }: { readonly models: Models }) {
             <Table.Th>Version</Table.Th>
             <Table.Th>Built</Table.Th>
             <Table.Th className="q-number">Decisions learned from</Table.Th>
+            <Table.Th className="q-number">Their reward per decision</Table.Th>
             <Table.Th className="q-number">Through sequence</Table.Th>
           </Table.Tr>
         </Table.Thead>
@@ -73,6 +74,7 @@ function ModelBody({ models }: { readonly models: Models }) {
                 <Moment at={version.builtAt} />
               </Table.Td>
               <Table.Td className="q-number">{count(version.decisions)}</Table.Td>
+              <Table.Td className="q-number">{significant(version.decisions > 0 ? version.reward / version.decisions : undefined)}</Table.Td>
               <Table.Td className="q-number">{count(version.through)}</Table.Td>
             </Table.Tr>
           ))}
@@ -122,7 +124,7 @@ function Beliefs({ models }: { readonly models: Models }) {
         <Table.Tr>
           <Table.Td colSpan={3} />
           <Table.Td>
-            <IntervalAxis scale={scale} format={plainTick} />
+            <IntervalAxis scale={scale} format={levelTick} />
           </Table.Td>
         </Table.Tr>
       </Table.Tbody>

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { decisionQuery } from '../../api/decisions';
+import { experimentQuery } from '../../api/experiments';
 import { pointQuery } from '../../api/points';
 import type { DecisionWhy } from '../../api/types';
 import { Group } from '../../parts/Group';
@@ -16,7 +17,7 @@ import { InputsPanel } from './InputsPanel';
 import { RemovedPanel } from './RemovedPanel';
 import { ReplayVerdict } from './ReplayVerdict';
 import { VersionsPanel } from './VersionsPanel';
-import { floorOf } from './distribution';
+import { explorationOf, floorOf } from './distribution';
 import './why.css';
 
 export function DecisionPage() {
@@ -94,15 +95,20 @@ function Why({ why }: { readonly why: DecisionWhy }) {
   );
 }
 
-// The floor stands in the definition of the decision point, not in the record.
-// It is drawn only when the definition is still the one that decided, and no
-// experiment put another policy in its place.
+const universalHoldout = 'universal-holdout';
+
+// The floor stands in the definitions, not in the record. It is drawn only when
+// the decision point's is still the one that decided; a running experiment's
+// variants are fixed.
 function Candidates({ why }: { readonly why: DecisionWhy }) {
   const { record } = why;
   const learned = record.policy === 'bandit';
   const point = useQuery({ ...pointQuery(record.decision), enabled: learned });
-  const trial = (record.experiments ?? []).some((experiment) => experiment.key !== 'universal-holdout');
-  const same = point.data !== undefined && point.data.version === record.pointVersion && !trial;
-  const floor = learned && same ? floorOf(point.data.policy.exploration, (record.candidates ?? []).length) : undefined;
+  const trial = (record.experiments ?? []).find((experiment) => experiment.key !== universalHoldout);
+  const experiment = useQuery({ ...experimentQuery(trial?.key ?? ''), enabled: learned && trial !== undefined });
+  const variant = experiment.data?.variants?.find((each) => each.key === trial?.variant);
+  const known = point.data?.version === record.pointVersion && (trial === undefined || variant !== undefined);
+  const floor =
+    learned && known ? floorOf(explorationOf(point.data?.policy, variant?.policy), (record.candidates ?? []).length) : undefined;
   return <CandidatesPanel record={record} floor={floor} />;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cumulative, floorOf } from './distribution';
+import { cumulative, explorationOf, floorOf } from './distribution';
 
 describe('cumulative', () => {
   it('lays the actions end to end in their order', () => {
@@ -15,6 +15,15 @@ describe('cumulative', () => {
     ]);
   });
   it('is empty without candidates', () => expect(cumulative([])).toEqual([]));
+});
+
+describe('explorationOf', () => {
+  it.each([
+    [{ exploration: 0.1 }, undefined, 0.1],
+    [{ exploration: 0.1 }, { type: 'bandit' }, 0.1],
+    [{ exploration: 0.1 }, { type: 'bandit', exploration: 0.2 }, 0.2],
+    [{ type: 'uniform' }, { type: 'bandit' }, 0.05],
+  ])('of %o under %o is %s', (point, variant, exploration) => expect(explorationOf(point, variant)).toBe(exploration));
 });
 
 describe('floorOf', () => {

@@ -17,6 +17,19 @@ export function cumulative(candidates: readonly Candidate[]): Stretch[] {
   });
 }
 
+// What a bandit explores when neither its decision point nor its variant says.
+const defaultExploration = 0.05;
+
+/** The exploration of a bandit, where a variant's policy may stand over the decision point's. */
+export function explorationOf(pointPolicy: unknown, variantPolicy: unknown): number {
+  for (const policy of [variantPolicy, pointPolicy]) {
+    if (typeof policy !== 'object' || policy === null) continue;
+    const value = (policy as Record<string, unknown>)['exploration'];
+    if (typeof value === 'number') return value;
+  }
+  return defaultExploration;
+}
+
 /** The least probability that exploration leaves to each of the eligible actions. */
 export function floorOf(exploration: number | undefined, candidates: number): number | undefined {
   if (exploration === undefined || candidates === 0) return undefined;

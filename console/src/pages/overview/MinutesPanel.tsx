@@ -5,20 +5,23 @@ import { axisText, timeAxis, tooltipRow, tooltipStyle, valueAxis } from '../../c
 import type { ChartOption } from '../../charts/echarts';
 import { usePalette } from '../../charts/usePalette';
 import type { Palette } from '../../charts/palette';
-import { compact, count } from '../../format/number';
+import { compactTick, count } from '../../format/number';
 import { hourMinute } from '../../format/time';
 import { Panel } from '../../parts/Panel';
-import { filledMinutes } from './minutes';
+import { filledMinutes, minuteWindow } from './minutes';
 
 const groups = ['treated', 'control', 'holdout'] as const;
-const windowMinutes = 60;
 
 export function MinutesPanel({ minutes }: { readonly minutes: readonly MinuteCount[] }) {
   const palette = usePalette();
-  const option = useMemo(() => minutesOption(filledMinutes(minutes, Date.now(), windowMinutes), palette), [minutes, palette]);
+  const drawn = useMemo(() => {
+    const now = Date.now();
+    return filledMinutes(minutes, now, minuteWindow(minutes, now));
+  }, [minutes]);
+  const option = useMemo(() => minutesOption(drawn, palette), [drawn, palette]);
   return (
-    <Panel title="Decisions per minute" note="By group, the last hour. The last bar is the minute that is running.">
-      <LazyChart option={option} height={214} label="Decisions per minute of the last hour by group" />
+    <Panel title="Decisions per minute" note={`By group, the last ${drawn.length.toString()} minutes. The last bar is the minute that is running.`}>
+      <LazyChart option={option} height={214} label="Decisions per minute by group" />
     </Panel>
   );
 }
@@ -42,7 +45,7 @@ function minutesOption(minutes: readonly MinuteCount[], palette: Palette): Chart
       },
     },
     xAxis: timeAxis(palette),
-    yAxis: { ...valueAxis(palette), minInterval: 1, axisLabel: { ...axisText(palette), formatter: (value: number) => compact(value) } },
+    yAxis: { ...valueAxis(palette), minInterval: 1, axisLabel: { ...axisText(palette), formatter: (value: number) => compactTick(value) } },
     series: groups.map((group) => ({
       type: 'bar',
       name: group,

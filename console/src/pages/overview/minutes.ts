@@ -8,6 +8,17 @@ export function lastWholeMinute(minutes: readonly MinuteCount[], now: number): M
   return minutes.filter((minute) => Date.parse(minute.minute) < current).at(-1);
 }
 
+const longestWindow = 60;
+const shortestWindow = 15;
+
+/** How many minutes to draw: the last hour, less while there is less to show. */
+export function minuteWindow(minutes: readonly MinuteCount[], now: number): number {
+  const first = minutes[0];
+  if (first === undefined) return longestWindow;
+  const age = Math.ceil((now - Date.parse(first.minute)) / minuteMs);
+  return Math.min(longestWindow, Math.max(shortestWindow, age));
+}
+
 /** One entry for each minute of the window, zero where nothing was decided. */
 export function filledMinutes(minutes: readonly MinuteCount[], now: number, window: number): MinuteCount[] {
   const current = Math.floor(now / minuteMs) * minuteMs;

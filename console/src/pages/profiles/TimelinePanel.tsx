@@ -10,7 +10,7 @@ import { EmptyState } from '../../parts/EmptyState';
 import { Group } from '../../parts/Group';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
-import { scalarText } from '../../parts/scalar';
+import { briefText, scalarText } from '../../parts/scalar';
 import { eventName, timeline, type Entry, type Part } from './timeline';
 import './timeline.css';
 
@@ -118,7 +118,7 @@ function EventEntry({ event }: { readonly event: ProfileEvent }) {
         <div className="q-entry-note">
           {properties.slice(0, shownProperties).map(([name, value]) => (
             <span key={name} className="q-entry-property">
-              {name} <b>{scalarText(value)}</b>
+              {name} <b title={scalarText(value)}>{briefText(value)}</b>
             </span>
           ))}
           {properties.length > shownProperties && <span>and {properties.length - shownProperties} more</span>}

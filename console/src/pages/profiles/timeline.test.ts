@@ -29,6 +29,11 @@ describe('timeline', () => {
   it('merges by time, newest first, whatever the zone', () => {
     expect(timeline(profile, 'all').map((entry) => entry.key)).toEqual(['event m2', 'decision d1', 'event m1']);
   });
+  it('puts what followed a decision after it, even by a slow clock', () => {
+    const early = { ...event('m3', '2026-11-22T11:59:59Z'), decisionId: 'd1' };
+    const keys = timeline({ events: [early], decisions: profile.decisions }, 'all').map((entry) => entry.key);
+    expect(keys).toEqual(['event m3', 'decision d1']);
+  });
   it('shows a part', () => {
     expect(timeline(profile, 'events')).toHaveLength(2);
     expect(timeline(profile, 'decisions')).toHaveLength(1);

@@ -21,7 +21,14 @@ export function timeline(profile: Pick<Profile, 'events' | 'decisions'>, part: P
       entries.push({ kind: 'decision', at: decision.decidedAt, key: `decision ${decision.decisionId}`, decision });
     }
   }
-  return entries.sort((a, b) => Date.parse(b.at) - Date.parse(a.at) || a.key.localeCompare(b.key));
+  const decidedAt = new Map((profile.decisions ?? []).map((decision) => [decision.decisionId, Date.parse(decision.decidedAt)]));
+  // Clocks differ: what followed a decision never stands before it.
+  const place = (entry: Entry) => {
+    const cause = entry.kind === 'event' ? decidedAt.get(entry.event.decisionId ?? '') : undefined;
+    return Math.max(Date.parse(entry.at), cause ?? Number.NEGATIVE_INFINITY);
+  };
+  const rank = (entry: Entry) => (entry.kind === 'event' ? 0 : 1);
+  return entries.sort((a, b) => place(b) - place(a) || rank(a) - rank(b) || a.key.localeCompare(b.key));
 }
 
 /** The name of an event: the one it was tracked by, or the call that it came with. */
