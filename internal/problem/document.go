@@ -122,7 +122,9 @@ func echo(value any) any {
 	if err != nil {
 		return Clip(fmt.Sprint(value))
 	}
-	if len(encoded) <= maxValue {
+	// A number that the caller wrote may be JSON and yet too large for whoever reads the answer.
+	var readable any
+	if len(encoded) <= maxValue && json.Unmarshal(encoded, &readable) == nil {
 		return json.RawMessage(encoded)
 	}
 	return Clip(string(encoded))

@@ -121,7 +121,7 @@ func TestHeaders(t *testing.T) {
 // a bounded size.
 func TestDocumentIsAlwaysJSON(t *testing.T) {
 	t.Parallel()
-	awkward := []any{math.NaN(), math.Inf(-1), make(chan int), func() {}, map[string]any{"x": math.NaN()}, strings.Repeat("é", 5000), []byte{0xff}}
+	awkward := []any{math.NaN(), math.Inf(-1), make(chan int), func() {}, map[string]any{"x": math.NaN()}, strings.Repeat("é", 5000), []byte{0xff}, json.RawMessage("-1e999")}
 	rapid.Check(t, func(t *rapid.T) {
 		var bad Invalid
 		for range rapid.IntRange(0, 150).Draw(t, "n") {
@@ -139,6 +139,10 @@ func TestDocumentIsAlwaysJSON(t *testing.T) {
 		encoded, err := json.Marshal(bad.Problem().Document("id"))
 		if err != nil {
 			t.Fatalf("encoding: %v", err)
+		}
+		var back Document
+		if err := json.Unmarshal(encoded, &back); err != nil {
+			t.Fatalf("decoding: %v", err)
 		}
 		if len(encoded) > 200*1024 {
 			t.Fatalf("%d bytes", len(encoded))
