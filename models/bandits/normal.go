@@ -43,10 +43,49 @@ func (t *cdfTable) at(x float64) float64 {
 	return lo + float64((hi-lo)*(position-float64(cell)))
 }
 
+const (
+	bellCells = 2048
+	bellScale = bellCells / (2 * cdfLimit)
+)
+
+// bellTable holds Φ and its density φ at bellCells+1 points on [-8, 8], for
+// linear interpolation with an error below 3e-6.
+type bellTable [bellCells + 1]struct{ cdf, density float64 }
+
+// bell computes the table once.
+var bell = sync.OnceValue(func() *bellTable {
+	var t bellTable
+	for i := range bellCells/2 + 1 {
+		x := float64(i) / bellScale
+		tail, density := upperTail(x), normalDensity(x)
+		t[bellCells/2-i].cdf, t[bellCells/2-i].density = tail, density
+		t[bellCells/2+i].cdf, t[bellCells/2+i].density = 1-tail, density
+	}
+	return &t
+})
+
+// at interpolates Φ(x) and φ(x).
+func (t *bellTable) at(x float64) (cdf, density float64) {
+	if !(x > -cdfLimit) {
+		return 0, 0
+	}
+	if x >= cdfLimit {
+		return 1, 0
+	}
+	position := float64((x + cdfLimit) * bellScale)
+	cell := int(position)
+	lo, hi := &t[cell&(bellCells-1)], &t[cell&(bellCells-1)+1]
+	part := position - float64(cell)
+	return lo.cdf + float64((hi.cdf-lo.cdf)*part), lo.density + float64((hi.density-lo.density)*part)
+}
+
+const sqrt2Pi = 2.50662827463100050242
+
+func normalDensity(x float64) float64 { return expMinus(float64(x*x)/2) / sqrt2Pi }
+
 // upperTail is 1-Φ(x) for x in [0, 8], to about 1e-15 relative.
 func upperTail(x float64) float64 {
-	const sqrt2Pi = 2.50662827463100050242
-	density := expMinus(float64(x*x)/2) / sqrt2Pi
+	density := normalDensity(x)
 	if x < 2.5 {
 		// Φ(x) - 1/2 = φ(x) Σ x^(2n+1) / (1·3·5…(2n+1)): all terms positive.
 		term, sum := x, x
