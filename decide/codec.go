@@ -165,14 +165,6 @@ func decodeRow(data []byte, r *Record) (context, traits string, err error) {
 	return context, traits, nil
 }
 
-func objectJSON(m map[string]any) (string, error) {
-	if len(m) == 0 {
-		return "{}", nil
-	}
-	b, err := json.Marshal(m)
-	return string(b), err
-}
-
 type recordWriter struct{ b []byte }
 
 func (w *recordWriter) length(n int) { w.b = binary.AppendUvarint(w.b, uint64(n)) }

@@ -74,7 +74,8 @@ func (s *Service) serveDecide(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, r, err)
 		return
 	}
-	writeJSON(w, resp)
+	var room [2048]byte
+	write(w, resp.appendJSON(room[:0]))
 }
 
 func (s *Service) serveBatch(w http.ResponseWriter, r *http.Request) {
@@ -124,6 +125,10 @@ func writeJSON(w http.ResponseWriter, v any) {
 		http.Error(w, "encoding the answer failed", http.StatusInternalServerError)
 		return
 	}
+	write(w, body)
+}
+
+func write(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
