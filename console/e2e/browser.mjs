@@ -13,13 +13,23 @@ const flags = [
   '--disable-dev-shm-usage',
 ];
 
+// Root has no sandbox in Chromium, and some containers allow it to nobody. The
+// pages are this service's own.
+async function launch(executable) {
+  const asRoot = typeof process.getuid === 'function' && process.getuid() === 0;
+  if (!asRoot) {
+    try {
+      return await chromium.launch({ executablePath: executable, args: flags });
+    } catch (error) {
+      if (!/sandbox|namespace/i.test(String(error))) throw error;
+    }
+  }
+  return chromium.launch({ executablePath: executable, args: [...flags, '--no-sandbox'] });
+}
+
 /** Opens a page of the console; the faults are those since the last call of takeFaults. */
 export async function openBrowser({ executable, screenshots }) {
-  const asRoot = typeof process.getuid === 'function' && process.getuid() === 0;
-  const browser = await chromium.launch({
-    executablePath: executable,
-    args: asRoot ? [...flags, '--no-sandbox'] : flags,
-  });
+  const browser = await launch(executable);
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, colorScheme: 'light', reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);

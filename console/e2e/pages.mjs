@@ -62,6 +62,9 @@ async function useSettings(session, base) {
   await page.getByRole('button', { name: `Revoke ${name}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  assert.equal(await page.getByText(name).count(), 0);
+  await page.getByRole('button', { name: /^Show \d+ revoked/ }).click();
+  await page.locator('tr', { hasText: name }).getByText(/^revoked/).waitFor();
   assert.equal(await page.getByRole('button', { name: `Revoke ${name}` }).count(), 0);
   await session.screenshot('settings-light');
   await page.getByRole('tab', { name: 'Universal holdout' }).click();

@@ -72,6 +72,29 @@ interface KeyTableProps {
 }
 
 function KeyTable({ keys, onRevoke }: KeyTableProps) {
+  const [all, setAll] = useState(false);
+  const used = keys.filter((key) => !isMoment(key.revokedAt));
+  const revokedKeys = keys.length - used.length;
+  return (
+    <>
+      <KeyRows keys={all ? keys : used} onRevoke={onRevoke} />
+      {revokedKeys > 0 && (
+        <Button
+          variant="subtle"
+          size="xs"
+          m={8}
+          onClick={() => {
+            setAll(!all);
+          }}
+        >
+          {all ? 'Hide revoked keys' : `Show ${revokedKeys.toString()} revoked ${revokedKeys === 1 ? 'key' : 'keys'}`}
+        </Button>
+      )}
+    </>
+  );
+}
+
+function KeyRows({ keys, onRevoke }: KeyTableProps) {
   return (
     <Table className="q-list" verticalSpacing={8}>
       <Table.Thead>
