@@ -1,5 +1,6 @@
 -- +goose Up
-CREATE TABLE decisions (
+-- Repeatable: ClickHouse cannot undo a migration that broke off half-way.
+CREATE TABLE IF NOT EXISTS decisions (
   decision_id String,
   sequence UInt64 COMMENT 'position in the stream',
   decided_at DateTime64(3, 'UTC'),
@@ -48,7 +49,7 @@ SETTINGS non_replicated_deduplication_window = 1000;
 
 -- Every decision that counts for an experiment exposes the person to its variant.
 -- +goose StatementBegin
-CREATE MATERIALIZED VIEW decision_exposures TO exposures AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS decision_exposures TO exposures AS
 SELECT
   experiment,
   variant,
@@ -62,5 +63,5 @@ ARRAY JOIN experiments AS experiment, variants AS variant;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP VIEW decision_exposures;
-DROP TABLE decisions;
+DROP VIEW IF EXISTS decision_exposures;
+DROP TABLE IF EXISTS decisions;
