@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -27,11 +28,13 @@ func newLoginCommand() *cobra.Command {
 			if err := c.Post(cmd.Context(), "/v1/login-links", map[string]any{}, &out); err != nil {
 				return err
 			}
-			base := set.cfg.PublicURL
-			if base == "" {
-				base = c.BaseURL()
+			link := out.URL // of the address that this command spoke to, which a proxy may hide
+			if public := set.cfg.PublicURL; public != "" {
+				if _, path, found := strings.Cut(link, "/auth/"); found {
+					link = strings.TrimRight(public, "/") + "/auth/" + path
+				}
 			}
-			fmt.Println(base + out.URL)
+			fmt.Println(link)
 			return nil
 		}),
 	}
