@@ -27,7 +27,8 @@ const (
 
 // Decide answers a request and returns when its record is in the stream. Bad
 // input is the only error: whatever else fails, the default action of the
-// decision point comes back with Fallback set, which is then not recorded.
+// decision point comes back with Fallback set, which is then not recorded. The
+// record keeps the request's context, which must not change afterwards.
 func (s *Service) Decide(ctx context.Context, req *Request, source string) (*Response, error) {
 	ids, err := req.validate()
 	if err != nil {
@@ -52,31 +53,32 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 	now := s.now().UTC().Truncate(time.Millisecond)
 	rec := &Record{
 		DecisionID: newDecisionID(now), DecidedAt: now, Decision: p.key, PointVersion: p.version,
-		Class: p.def.Class, Source: source, Context: req.Context,
+		Class: p.def.Class, Source: source, Context: req.Context, SendAt: now,
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "panic", r)
-			resp = s.fallback(p, rec, fallbackInternal)
+			resp = s.fallback(p, rec, req, fallbackInternal)
 		}
 	}()
 	if err := s.fill(st, p, rec, ids); err != nil {
 		s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
-		return s.fallback(p, rec, fallbackInternal)
+		return s.fallback(p, rec, req, fallbackInternal)
 	}
 	resp = s.answer(p, rec, req)
 
 	data, err := encodeRecord(rec)
 	if err != nil {
 		s.log.Error("encoding a decision record", "decision", p.key, "error", err)
-		return s.fallback(p, rec, fallbackInternal)
+		return s.fallback(p, rec, req, fallbackInternal)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.deadline)
+	// A caller that goes away does not take back what the stream may hold already.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.deadline)
 	defer cancel()
 	if _, err := s.topic.Publish(ctx, data); err != nil {
 		reason := publishFailure(err)
 		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
-		return s.fallback(p, rec, reason)
+		return s.fallback(p, rec, req, reason)
 	}
 	s.recent.add(rec)
 	return resp
@@ -117,7 +119,7 @@ func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifi
 	defer s.scratch.Put(sc)
 	sc.actions = sc.actions[:0]
 	for i := range p.actions {
-		if rule, ok := p.actions[i].allowed(p, view, rec.DecidedAt); ok {
+		if rule, ok := p.actions[i].allowed(p, policy, view, rec.DecidedAt); ok {
 			sc.actions = append(sc.actions, i)
 		} else if rule != "" {
 			rec.Removed = append(rec.Removed, Removal{Action: p.actions[i].id, Rule: rule})
@@ -180,9 +182,9 @@ func assign(plan *experiments.Plan, p *point, profileID string) (Policy, []Enrol
 
 // allowed says whether an action can be taken; the rule is empty for an action
 // that was never a candidate.
-func (a *action) allowed(p *point, view *profiles.View, at time.Time) (rule string, ok bool) {
+func (a *action) allowed(p *point, policy Policy, view *profiles.View, at time.Time) (rule string, ok bool) {
 	if a.id == NoneAction {
-		return "", *p.def.NoneAction
+		return "", p.offersNone(policy)
 	}
 	if a.offer == nil {
 		return "offer-unknown", false
@@ -200,6 +202,12 @@ func (a *action) allowed(p *point, view *profiles.View, at time.Time) (rule stri
 		return "channel-unreachable", false
 	}
 	return "", true
+}
+
+// offersNone says whether sending nothing is a candidate: where the decision point
+// has it among its actions, and for a baseline that consists in it.
+func (p *point) offersNone(policy Policy) bool {
+	return *p.def.NoneAction || policy.Type == PolicyFixed && policy.Action == NoneAction
 }
 
 // reachable says whether a person has the identifier or trait that a channel needs.
@@ -239,13 +247,9 @@ func take(p *point, rec *Record, candidates []int, chosen int) {
 	if a.creative != nil {
 		rec.Creative = a.creative.Key
 	}
-	if a.offer != nil {
-		rec.Items = a.offer.Items
-	}
 	if a.channel != nil {
 		rec.ContactCost = a.channel.ContactCost
 	}
-	rec.SendAt = rec.DecidedAt
 	rec.Propensity = rec.Probabilities[chosen]
 	rec.Propensities = factor(p, candidates, rec.Probabilities, chosen)
 }
@@ -269,7 +273,7 @@ func factor(p *point, candidates []int, q []float64, chosen int) Propensities {
 	return Propensities{What: what, Where: where / what, When: 1, How: q[chosen] / where}
 }
 
-// answer makes the response of a record.
+// answer makes the response of a record and notes the items in the record.
 func (s *Service) answer(p *point, rec *Record, req *Request) *Response {
 	resp := &Response{
 		DecisionID: rec.DecisionID, Decision: p.key,
@@ -289,6 +293,12 @@ func (s *Service) answer(p *point, rec *Record, req *Request) *Response {
 	if rec.Eligible {
 		s.describe(p, resp, rec.Action, rec.SendAt, req)
 	}
+	if resp.What != nil {
+		rec.Items = make([]string, len(resp.What.Items))
+		for i := range resp.What.Items {
+			rec.Items[i] = resp.What.Items[i].ID
+		}
+	}
 	return resp
 }
 
@@ -300,7 +310,7 @@ func (s *Service) describe(p *point, resp *Response, id string, at time.Time, re
 	}
 	resp.What = &What{Offer: a.offerKey, Items: []Item{}}
 	limit := 10
-	if req != nil && req.Limit > 0 {
+	if req.Limit > 0 {
 		limit = req.Limit
 	}
 	if a.offer != nil {
@@ -319,27 +329,43 @@ func (s *Service) describe(p *point, resp *Response, id string, at time.Time, re
 	resp.How = &How{Creative: c.Key, Tone: c.Tone, Emphasis: c.Emphasis, Background: c.Background, Imagery: c.Imagery}
 }
 
-// fallback is the default action, not recorded. The holdout holds even then.
-func (s *Service) fallback(p *point, rec *Record, reason string) *Response {
-	group := rec.Group
-	if group == "" {
-		group = GroupTreated
-	}
+// fallback is the default action, not recorded. The holdout and the rules hold even
+// then: where they are not known to let the action through, nothing is sent. It has
+// an id of its own, as the stream may hold the record of the decision all the same,
+// and outcomes of this answer must not count for that.
+func (s *Service) fallback(p *point, rec *Record, req *Request, reason string) *Response {
 	resp := &Response{
-		DecisionID: rec.DecisionID, Decision: p.key,
-		Who:         Who{ProfileID: rec.ProfileID, Eligible: group != GroupHoldout, Group: group, Reasons: rec.Reasons},
+		DecisionID: newDecisionID(rec.DecidedAt), Decision: p.key,
+		Who:         Who{ProfileID: rec.ProfileID, Eligible: true, Group: rec.Group, Reasons: orEmpty(rec.Reasons)},
 		Policy:      PolicyRef{Key: p.key, Version: p.version, Type: "none"},
 		Experiments: []Enrolment{},
 		Fallback:    true, Reason: reason,
 		ExpiresAt: rec.DecidedAt.Add(p.expires),
 	}
-	if resp.Who.Reasons == nil {
-		resp.Who.Reasons = []string{}
+	switch {
+	case rec.Group != "":
+		resp.Who.Eligible = rec.Eligible
+	default:
+		// It failed before the group was known.
+		resp.Who.Group = GroupTreated
+		if p.def.Class == ClassAdvertising {
+			resp.Who.Eligible, resp.Who.Reasons = false, []string{reason}
+		}
 	}
-	if resp.Who.Eligible {
-		s.describe(p, resp, p.def.DefaultAction, rec.DecidedAt, nil)
+	if resp.Who.Eligible && p.open(p.def.DefaultAction, rec) {
+		s.describe(p, resp, p.def.DefaultAction, rec.DecidedAt, req)
 	}
 	return resp
+}
+
+// open says whether an action other than none can be taken: by the rules that the
+// record applied, else by those that need no profile.
+func (p *point) open(id string, rec *Record) bool {
+	if len(rec.Candidates)+len(rec.Removed) > 0 {
+		return contains(rec.Candidates, id)
+	}
+	_, ok := p.actions[p.byID[id]].allowed(p, p.def.Policy, nil, rec.DecidedAt)
+	return ok
 }
 
 // traitsRead copies the traits that the decision reads, for the record.

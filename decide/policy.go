@@ -39,9 +39,11 @@ func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record,
 	return d, version, err
 }
 
-// fixedAction is the policy's action, else the default, else the first that is left.
+// fixedAction is the policy's action, else the default, else to send nothing, else
+// the first that is left: where the wanted action is closed, no other is sent instead
+// if that can be helped.
 func fixedAction(p *point, policy Policy, candidates []string) string {
-	for _, id := range []string{policy.Action, p.def.DefaultAction} {
+	for _, id := range [...]string{policy.Action, p.def.DefaultAction, NoneAction} {
 		if contains(candidates, id) {
 			return id
 		}

@@ -105,6 +105,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.deadline <= 0 {
 		s.deadline = 50 * time.Millisecond
 	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
 	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", ValidateOffer); err != nil {
@@ -119,7 +122,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.topic, err = d.Stream.Topic(ctx, Topic); err != nil {
 		return nil, fmt.Errorf("opening the stream of decisions: %w", err)
 	}
-	s.sink = stream.NewSink(s.topic, "clickhouse", s.store, stream.SinkOptions{Logger: d.Logger})
+	s.sink = stream.NewSink(s.topic, "clickhouse", s.store, stream.SinkOptions{MaxMessages: 20_000, Logger: d.Logger})
 	s.compile()
 	s.offers.OnChange(s.compile)
 	s.channels.OnChange(s.compile)
@@ -230,7 +233,20 @@ func (s *Service) compileOverrides(p *point, e definitions.Versioned[experiments
 	}
 }
 
-func (s *Service) inStock(item string) bool { return s.stock == nil || s.stock.InStock(item) }
+// inStock says whether an item can be offered. One whose stock cannot be told is
+// not: the fall-back asks as well, and must not fail.
+func (s *Service) inStock(item string) (ok bool) {
+	if s.stock == nil {
+		return true
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("asking for stock failed", "item", item, "panic", r)
+			ok = false
+		}
+	}()
+	return s.stock.InStock(item)
+}
 
 func publishFailure(err error) string {
 	switch {

@@ -27,7 +27,6 @@ type point struct {
 	actions []action // in the fixed order offers x channels x creatives, then none
 	ids     []string // of the actions, for records
 	byID    map[string]int
-	base    int // index of the default action
 	expires time.Duration
 	traits  []string // what the rules and features read of a profile
 
@@ -79,7 +78,6 @@ func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]defi
 		p.ids[i] = p.actions[i].id
 		p.byID[p.actions[i].id] = i
 	}
-	p.base = p.byID[p.def.DefaultAction]
 	p.traits = readTraits(p)
 	return p, nil
 }
