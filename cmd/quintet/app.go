@@ -43,22 +43,18 @@ type app struct {
 
 // openApp starts the engines, brings their schemas up to date and wires the
 // packages together. Nothing serves or consumes before [app.run].
-func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (*app, error) {
+	a := &app{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
 	if a.engines, err = engines.Start(ctx, cfg, log); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.engines.Close())
-		}
-	}()
 	if err := migrate(ctx, a.engines); err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.engines.Close())
 	}
 	if err := a.openServices(ctx); err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.engines.Close())
 	}
 	return a, nil
 }

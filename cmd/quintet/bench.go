@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,27 @@ func newBenchCommand() *cobra.Command {
 sends load over loopback from the same process, and measures a baseline in turn
 with it. Machines differ and are noisy: compare the ratio, not the rate.`,
 	}
-	cmd.AddCommand(newBenchDecideCommand(), newBenchIngestCommand())
+	var profile string
+	cmd.PersistentFlags().StringVar(&profile, "cpu-profile", "", "write a CPU profile for \"go tool pprof\" to this file")
+	for _, sub := range []*cobra.Command{newBenchDecideCommand(), newBenchIngestCommand()} {
+		run := sub.RunE
+		sub.RunE = func(cmd *cobra.Command, args []string) error {
+			if profile == "" {
+				return run(cmd, args)
+			}
+			f, err := os.Create(profile)
+			if err != nil {
+				return fmt.Errorf("creating the profile: %w", err)
+			}
+			defer f.Close()
+			if err := pprof.StartCPUProfile(f); err != nil {
+				return fmt.Errorf("starting the profile: %w", err)
+			}
+			defer pprof.StopCPUProfile()
+			return run(cmd, args)
+		}
+		cmd.AddCommand(sub)
+	}
 	return cmd
 }
 

@@ -12,8 +12,8 @@ const (
 	upperSpread = 5    // … and below max(m+5s), but for 4e-6 and K·3e-7
 	nodeSpacing = 0.2  // quantile nodes nearer than this many s to another node are dropped
 
-	smoothStep  = 0.35 // step of the trapezoidal rule, in the smallest standard deviation
-	smoothNodes = 72   // most nodes for which it is quicker than the grid
+	smoothStep  = 0.55 // step of the trapezoidal rule, in the smallest standard deviation
+	smoothNodes = 80   // most nodes for which it is quicker than the grid
 )
 
 // quantiles are where a narrow arm gets nodes of its own, in standard deviations.
