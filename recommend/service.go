@@ -31,9 +31,7 @@ func (s *Service) InStock(key string) bool {
 	return ok && (v.Value.Stock == nil || *v.Value.Stock > 0)
 }
 
-// Routes registers list, read, write and delete under /v1/items, and an import
-// of many items.
+// Routes registers /v1/items.
 func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
-	s.putRoute(srv.API)
 }
