@@ -136,19 +136,9 @@ func DeadlineHTTP(d time.Duration) func(http.Handler) http.Handler {
 	}
 }
 
-func limitRequest(r *http.Request, d any) {
+func limitRequest(r *http.Request, limit time.Duration) {
 	if rc := requestFrom(r.Context()); rc != nil {
-		limit, ok := d.(time.Duration)
-		if !ok {
-			return
-		}
-		limit = min(limit, maxDeadline)
-		rc.limit(limit)
-		if limit >= readTimeout {
-			// net/http cancels a request whose read deadline passes, even when its body has long been read.
-			// A writer without deadlines is a test's.
-			_ = http.NewResponseController(&rc.writer).SetReadDeadline(rc.deadline.Add(time.Second))
-		}
+		rc.limit(min(limit, maxDeadline))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -173,7 +174,7 @@ func (s *Server) Require(scope Scope) func(http.Handler) http.Handler {
 func (s *Server) enforce(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	r, w := humachi.Unwrap(ctx)
-	if d, ok := op.Metadata[deadlineKey]; ok {
+	if d, ok := op.Metadata[deadlineKey].(time.Duration); ok {
 		limitRequest(r, d)
 	}
 	if op.Metadata[publicKey] != nil {

@@ -40,7 +40,7 @@ import (
 // its problem document can still be sent.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 35 * time.Second
+	readTimeout       = 30 * time.Second
 	writeTimeout      = 60 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 64 << 10
@@ -149,8 +149,9 @@ func config(version string) huma.Config {
 				Description: "Decides, for one person at a time, who to talk to, what to offer, when, where and how, and proves with control groups that it was worth it.",
 				License:     &huma.License{Name: "Apache 2.0", Identifier: "Apache-2.0"},
 			},
-			// huma would set a read deadline of 5 s for operations with a body, and a read deadline that passes
-			// cancels the request even after its body has been read. The server's own timeout bounds the body.
+			// huma would set a read deadline of 5 s for operations with a body, and a deadline that a handler set
+			// cancels the request when it passes, even after the body has been read. The server's own timeout,
+			// which net/http takes back in time, bounds the body.
 			OnAddOperation: []huma.AddOpFunc{func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = 0 }},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", names.name),

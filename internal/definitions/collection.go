@@ -15,8 +15,14 @@ import (
 	"quintet/internal/problem"
 )
 
-// cachedVersions is how many old versions a collection keeps decoded.
-const cachedVersions = 512
+const (
+	// cachedVersions is how many old versions a collection keeps decoded.
+	cachedVersions = 512
+	// MaxBatch is the most definitions that one call writes.
+	MaxBatch = 10_000
+	// maxDefinitions is the most that a collection holds: all of them are in memory.
+	maxDefinitions = 1_000_000
+)
 
 // Validator checks a value before it is written and may fill in what it leaves
 // out. It returns a [problem.Invalid] that names each broken field.
@@ -38,15 +44,25 @@ type Collection[T any] struct {
 	kind     string
 	validate Validator[T]
 
-	snapshot atomic.Pointer[map[string]Versioned[T]]
-	known    atomic.Int64 // see follower.state
+	current atomic.Pointer[snapshot[T]]
 
-	mu       sync.Mutex // writers of the snapshot
-	versions map[string]int64
-	watchers []func()
+	refreshing sync.Mutex // one refresh at a time, so that snapshots follow one another
+	watchMu    sync.Mutex
+	watchers   []func()
 
 	oldMu sync.Mutex
 	old   map[oldKey]Versioned[T]
+}
+
+// snapshot is the definitions at one moment.
+type snapshot[T any] struct {
+	values  map[string]Versioned[T]
+	keys    func() []string // in order; sorted when first asked for
+	through int64           // the newest change that is in it
+}
+
+func newSnapshot[T any](values map[string]Versioned[T], through int64) *snapshot[T] {
+	return &snapshot[T]{values, sync.OnceValue(func() []string { return slices.Sorted(maps.Keys(values)) }), through}
 }
 
 type oldKey struct {
@@ -57,16 +73,17 @@ type oldKey struct {
 // NewCollection loads a kind, which is also its segment in routes:
 // "decision-points". validate may be nil.
 func NewCollection[T any](s *Store, kind string, validate Validator[T]) (*Collection[T], error) {
-	c := &Collection[T]{store: s, kind: kind, validate: validate, versions: make(map[string]int64), old: make(map[oldKey]Versioned[T])}
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	if err := c.reload(ctx); err != nil {
-		return nil, err
-	}
+	c := &Collection[T]{store: s, kind: kind, validate: validate, old: make(map[oldKey]Versioned[T])}
+	c.current.Store(newSnapshot(map[string]Versioned[T]{}, 0))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, taken := s.collections[kind]; taken {
 		return nil, fmt.Errorf("the kind %s has two collections", kind)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
 	}
 	s.collections[kind] = c
 	return c, nil
@@ -76,7 +93,7 @@ func NewCollection[T any](s *Store, kind string, validate Validator[T]) (*Collec
 func (c *Collection[T]) Kind() string { return c.kind }
 
 // Snapshot is all definitions by key at one moment. It must not be modified.
-func (c *Collection[T]) Snapshot() map[string]Versioned[T] { return *c.snapshot.Load() }
+func (c *Collection[T]) Snapshot() map[string]Versioned[T] { return c.current.Load().values }
 
 // Get returns the current definition of a key.
 func (c *Collection[T]) Get(key string) (Versioned[T], bool) {
@@ -87,16 +104,16 @@ func (c *Collection[T]) Get(key string) (Versioned[T], bool) {
 // List returns at most limit definitions in the order of their keys, from the
 // first one after the given key.
 func (c *Collection[T]) List(after string, limit int) []Versioned[T] {
-	snapshot := c.Snapshot()
-	keys := slices.Sorted(maps.Keys(snapshot))
+	s := c.current.Load()
+	keys := s.keys()
 	i, found := slices.BinarySearch(keys, after)
 	if found {
 		i++
 	}
-	keys = keys[i:min(len(keys), i+limit)]
+	keys = keys[i:min(len(keys), i+max(limit, 0))]
 	out := make([]Versioned[T], len(keys))
 	for i, k := range keys {
-		out[i] = snapshot[k]
+		out[i] = s.values[k]
 	}
 	return out
 }
@@ -104,43 +121,64 @@ func (c *Collection[T]) List(after string, limit int) []Versioned[T] {
 // OnChange has f called after each change, in this process and soon after in
 // others. f sees the new snapshot and must not write definitions.
 func (c *Collection[T]) OnChange(f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.watchMu.Lock()
+	defer c.watchMu.Unlock()
 	c.watchers = append(c.watchers, f)
 }
 
-// Put creates or replaces a definition. With ifVersion above 0 it must have that
-// version, with -1 it must not exist, otherwise the error is a 412 problem.
+// Put creates or replaces a definition; it is in the snapshot when Put returns. With
+// ifVersion above 0 the definition must have that version, with -1 it must not
+// exist, otherwise the error is a 412 problem. Putting the value that is there
+// already makes no new version.
 func (c *Collection[T]) Put(ctx context.Context, key string, v T, by string, ifVersion int64) (Versioned[T], error) {
 	next, err := c.check(ctx, key, v)
 	if err != nil {
 		return Versioned[T]{}, err
 	}
 	next.ifVersion = ifVersion
-	written, err := c.write(ctx, by, []change{next})
+	rows, _, err := c.write(ctx, by, []change{next})
 	if err != nil {
 		return Versioned[T]{}, err
 	}
-	return written[0], nil
+	return decode[T](&rows[0])
 }
 
-// PutMany creates or replaces many definitions in one transaction: all or none.
+// PutMany creates or replaces at most [MaxBatch] definitions in one transaction: all
+// or none. The fields of its error begin with the key of the definition.
 func (c *Collection[T]) PutMany(ctx context.Context, values map[string]T, by string) error {
-	changes := make([]change, 0, len(values))
+	keys := slices.Sorted(maps.Keys(values))
+	ordered := make([]T, len(keys))
+	for i, key := range keys {
+		ordered[i] = values[key]
+	}
+	_, err := c.putAll(ctx, keys, ordered, by, func(i int) string { return keys[i] })
+	return err
+}
+
+// putAll writes values under different keys and says how many were new or changed;
+// path is where a value is for its problems.
+func (c *Collection[T]) putAll(ctx context.Context, keys []string, values []T, by string, path func(i int) string) (written int, err error) {
+	if len(keys) > MaxBatch {
+		return 0, problem.Invalid{{Field: "", Rule: fmt.Sprintf("must be at most %d definitions at a time", MaxBatch), Value: len(keys)}}
+	}
+	changes := make([]change, 0, len(keys))
 	var bad problem.Invalid
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		next, err := c.check(ctx, key, values[key])
+	for i, key := range keys {
+		next, err := c.check(ctx, key, values[i])
 		if err != nil {
-			bad.Nest(key, err)
+			bad.Nest(path(i), err)
 			continue
 		}
 		changes = append(changes, next)
 	}
 	if err := bad.Err(); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := c.write(ctx, by, changes)
-	return err
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	_, written, err = c.write(ctx, by, changes)
+	return written, err
 }
 
 // Delete removes a definition; its versions stay readable by [Collection.AtVersion].
@@ -150,9 +188,9 @@ func (c *Collection[T]) Delete(ctx context.Context, key, by string) error {
 
 func (c *Collection[T]) deleteVersion(ctx context.Context, key, by string, ifVersion int64) error {
 	if _, ok := c.Get(key); !ok {
-		return problem.NotFound(c.kind, problem.Clip(key))
+		return problem.NotFound(c.kind, key)
 	}
-	_, err := c.write(ctx, by, []change{{key: key, ifVersion: ifVersion}})
+	_, _, err := c.write(ctx, by, []change{{key: key, ifVersion: ifVersion}})
 	return err
 }
 
@@ -169,11 +207,14 @@ func (c *Collection[T]) AtVersion(ctx context.Context, key string, version int64
 	if ok {
 		return v, nil
 	}
+	if err := checkText("path.key", key); err != nil {
+		return v, problem.NotFound(c.kind, key)
+	}
 	r, err := c.store.version(ctx, c.kind, key, version)
 	if err != nil {
 		return v, err
 	}
-	if r == nil {
+	if r == nil || r.deleted {
 		return v, problem.NotFound(c.kind, fmt.Sprintf("%s in version %d", problem.Clip(key), version))
 	}
 	if v, err = decode[T](r); err != nil {
@@ -190,6 +231,9 @@ func (c *Collection[T]) AtVersion(ctx context.Context, key string, version int64
 
 // check validates a value and encodes it.
 func (c *Collection[T]) check(ctx context.Context, key string, v T) (change, error) {
+	if err := checkText("path.key", key); err != nil {
+		return change{}, err
+	}
 	if c.validate != nil {
 		if err := c.validate(ctx, key, &v); err != nil {
 			return change{}, err
@@ -198,110 +242,96 @@ func (c *Collection[T]) check(ctx context.Context, key string, v T) (change, err
 	body, err := json.Marshal(v)
 	if err != nil {
 		// A number that JSON cannot hold is the caller's doing.
-		var bad problem.Invalid
-		bad.Add("", "must be JSON: "+err.Error(), nil)
-		return change{}, bad
+		return change{}, problem.Invalid{{Rule: "must be JSON: " + err.Error()}}
 	}
 	if len(body) > maxBody {
-		var bad problem.Invalid
-		bad.Add("", fmt.Sprintf("must be at most %d bytes of JSON", maxBody), len(body))
-		return change{}, bad
+		return change{}, problem.Invalid{{Rule: fmt.Sprintf("must be at most %d bytes of JSON", maxBody), Value: len(body)}}
+	}
+	if err := checkJSON(body); err != nil {
+		return change{}, err
 	}
 	return change{key: key, body: body}, nil
 }
 
-func (c *Collection[T]) write(ctx context.Context, by string, changes []change) ([]Versioned[T], error) {
-	rows, err := c.store.write(ctx, c.kind, by, changes)
+// write stores changes and takes them into the snapshot.
+func (c *Collection[T]) write(ctx context.Context, by string, changes []change) ([]row, int, error) {
+	if have := len(c.Snapshot()); have+len(changes) > maxDefinitions {
+		return nil, 0, problem.Conflict(fmt.Sprintf("There are %d %s; at most %d may be.", have, c.kind, maxDefinitions))
+	}
+	rows, written, err := c.store.write(ctx, c.kind, by, changes)
 	var stale *errStale
 	if errors.As(err, &stale) {
-		return nil, staleProblem(stale)
+		return nil, 0, staleProblem(stale)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]Versioned[T], len(rows))
-	for i := range rows {
-		if out[i], err = decode[T](&rows[i]); err != nil {
-			return nil, err
-		}
+	if written == 0 {
+		return rows, 0, nil
 	}
-	c.apply(rows, out)
-	return out, nil
+	// It is written, whatever becomes of the caller now.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	if err := c.refresh(ctx); err != nil {
+		c.store.log.Warn("reading back what was written; the next poll does", "kind", c.kind, "error", err)
+	}
+	return rows, written, nil
 }
 
 func staleProblem(stale *errStale) error {
-	detail := "It has version " + fmt.Sprint(stale.current) + " by now: read it again and repeat the change."
+	detail := fmt.Sprintf("%s has version %d by now: read it again and repeat the change.", stale.key, stale.current)
 	if stale.current == 0 {
-		detail = "It does not exist (any more)."
+		detail = fmt.Sprintf("%s does not exist (any more).", stale.key)
 	}
 	return &problem.Error{Status: http.StatusPreconditionFailed, Title: "Changed in the meantime", Detail: detail}
 }
 
-// apply puts written rows into the snapshot, unless a reload was faster.
-func (c *Collection[T]) apply(rows []row, values []Versioned[T]) {
-	c.mu.Lock()
-	next := maps.Clone(c.Snapshot())
-	sum := c.known.Load()
-	for i := range rows {
-		r := &rows[i]
-		if r.version <= c.versions[r.key] {
-			continue
-		}
-		sum += r.version - c.versions[r.key]
-		c.versions[r.key] = r.version
-		if r.deleted {
-			delete(next, r.key)
-		} else {
-			next[r.key] = values[i]
-		}
-	}
-	c.known.Store(sum)
-	c.snapshot.Store(&next)
-	watchers := slices.Clone(c.watchers)
-	c.mu.Unlock()
-	for _, f := range watchers {
-		f()
-	}
-}
+func (c *Collection[T]) through() int64 { return c.current.Load().through }
 
-func (c *Collection[T]) state() int64 { return c.known.Load() }
-
-// reload reads the whole kind and swaps it in.
-func (c *Collection[T]) reload(ctx context.Context) error {
-	rows, err := c.store.all(ctx, c.kind)
-	if err != nil {
+// refresh reads what changed since the snapshot and swaps in the next one. A value
+// that does not decode, which a newer program may have written, is logged, and what
+// was known of its key stays.
+func (c *Collection[T]) refresh(ctx context.Context) error {
+	if changed, err := c.swap(ctx); err != nil || !changed {
 		return err
 	}
-	next := make(map[string]Versioned[T], len(rows))
-	versions := make(map[string]int64, len(rows))
-	var sum int64
-	for i := range rows {
-		r := &rows[i]
-		sum += r.version
-		versions[r.key] = r.version
-		if r.deleted {
-			continue
-		}
-		v, err := decode[T](r)
-		if err != nil {
-			return fmt.Errorf("reading %s %s: %w", c.kind, r.key, err)
-		}
-		next[r.key] = v
-	}
-	c.mu.Lock()
-	if c.snapshot.Load() != nil && sum < c.known.Load() {
-		c.mu.Unlock()
-		return nil // a write overtook this read
-	}
-	c.versions = versions
-	c.known.Store(sum)
-	c.snapshot.Store(&next)
+	c.watchMu.Lock()
 	watchers := slices.Clone(c.watchers)
-	c.mu.Unlock()
+	c.watchMu.Unlock()
 	for _, f := range watchers {
 		f()
 	}
 	return nil
+}
+
+func (c *Collection[T]) swap(ctx context.Context) (changed bool, err error) {
+	c.refreshing.Lock()
+	defer c.refreshing.Unlock()
+	before := c.current.Load()
+	through := before.through
+	var next map[string]Versioned[T]
+	err = c.store.since(ctx, c.kind, before.through, func(r *row) error {
+		if next == nil {
+			next = maps.Clone(before.values)
+		}
+		through = r.change
+		if r.deleted {
+			delete(next, r.key)
+			return nil
+		}
+		v, err := decode[T](r)
+		if err != nil {
+			c.store.log.Error("reading a definition", "kind", c.kind, "key", r.key, "version", r.version, "error", err)
+			return nil
+		}
+		next[r.key] = v
+		return nil
+	})
+	if err != nil || next == nil {
+		return false, err
+	}
+	c.current.Store(newSnapshot(next, through))
+	return true, nil
 }
 
 func decode[T any](r *row) (Versioned[T], error) {

@@ -83,6 +83,9 @@ func TestVersionsAreKept(t *testing.T) {
 	if v, err := c.AtVersion(ctx, "x", 2); err != nil || v.Value.Name != "b" {
 		t.Errorf("version 2 of a deleted key = %+v, %v", v, err)
 	}
+	if v, err := c.AtVersion(ctx, "x", 4); problem.From(err) == nil || problem.From(err).Status != http.StatusNotFound {
+		t.Errorf("the version that is a deletion = %+v, %v", v, err)
+	}
 	if v, err := c.Put(ctx, "x", thing{Name: "again"}, "me", -1); err != nil || v.Version != 5 {
 		t.Errorf("created again as %+v, %v, want version 5", v, err)
 	}
@@ -95,7 +98,7 @@ func TestExpectedVersions(t *testing.T) {
 	t.Parallel()
 	_, c, _ := open(t)
 	ctx := t.Context()
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		name      string
 		ifVersion int64
 		fails     bool
@@ -103,7 +106,7 @@ func TestExpectedVersions(t *testing.T) {
 		{"replace what is not there", 3, true}, {"create", -1, false}, {"create again", -1, true},
 		{"replace version 1", 1, false}, {"replace version 1 again", 1, true}, {"replace any", 0, false},
 	} {
-		_, err := c.Put(ctx, "x", thing{Name: "n"}, "me", tt.ifVersion)
+		_, err := c.Put(ctx, "x", thing{Name: "n", Size: float64(i)}, "me", tt.ifVersion)
 		var p *problem.Error
 		if tt.fails && (!errors.As(err, &p) || p.Status != http.StatusPreconditionFailed) || !tt.fails && err != nil {
 			t.Errorf("%s: error %v", tt.name, err)
@@ -146,10 +149,10 @@ func TestChangesReachOtherProcesses(t *testing.T) {
 	c2.OnChange(func() { seen <- struct{}{} })
 	var writers sync.WaitGroup
 	const each = 20
-	for _, c := range []*definitions.Collection[thing]{c1, c2} {
+	for w, c := range []*definitions.Collection[thing]{c1, c2} {
 		writers.Go(func() {
-			for range each {
-				if _, err := c.Put(ctx, "x", thing{Name: "n"}, "me", 0); err != nil {
+			for i := range each {
+				if _, err := c.Put(ctx, "x", thing{Name: "n", Size: float64(each*w + i + 1)}, "me", 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -203,13 +206,28 @@ func TestRoutes(t *testing.T) {
 	if status != 200 || out["key"] != "a" || out["version"] != 1.0 || out["name"] != "first" || out["updatedBy"] != "key:k1" || header.Get("ETag") != `"1"` {
 		t.Fatalf("put: %d %v %v", status, out, header)
 	}
-	// What was read can be written back as it is.
-	back, _ := json.Marshal(out)
-	if status, out, _ = call("PUT", "/v1/things/a", string(back), "If-Match", `"1"`); status != 200 || out["version"] != 2.0 {
-		t.Fatalf("writing back: %d %v", status, out)
+	// What was read can be written back, as it is or changed.
+	for version, size := range []float64{1: 2, 2: 3} {
+		if version == 0 {
+			continue
+		}
+		out["size"] = size
+		back, _ := json.Marshal(out)
+		if status, out, _ = call("PUT", "/v1/things/a", string(back), "If-Match", `"1"`); status != 200 || out["version"] != float64(version) {
+			t.Fatalf("writing back: %d %v", status, out)
+		}
+	}
+	if status, out, _ = call("GET", "/v1/things?limit=1", ""); status != 200 || len(out["items"].([]any)) != 1 || out["next"] != "" {
+		t.Errorf("list: %d %v", status, out)
+	}
+	if status, out, _ = call("PUT", "/v1/things", `{"items":[{"key":"b","name":"b"},{"key":"a","name":"first","size":3}]}`); status != 200 || out["written"] != 1.0 || out["unchanged"] != 1.0 {
+		t.Errorf("many: %d %v", status, out)
 	}
 	if status, out, _ = call("GET", "/v1/things?limit=1", ""); status != 200 || len(out["items"].([]any)) != 1 || out["next"] != "a" {
 		t.Errorf("list: %d %v", status, out)
+	}
+	if status, out, _ = call("GET", "/v1/things?limit=1&after=a", ""); status != 200 || out["next"] != "" || out["items"].([]any)[0].(map[string]any)["key"] != "b" {
+		t.Errorf("second page: %d %v", status, out)
 	}
 	for _, tt := range []struct {
 		name, method, path, body string
@@ -225,6 +243,17 @@ func TestRoutes(t *testing.T) {
 		{"other key", "PUT", "/v1/things/a", `{"key":"b","name":"x"}`, nil, 422, "body.key"},
 		{"bad key", "PUT", "/v1/things/A%20b", `{"name":"x"}`, nil, 422, "path.key"},
 		{"malformed", "PUT", "/v1/things/a", `{"name":`, nil, 400, ""},
+		{"zero", "PUT", "/v1/things/a", `{"name":"a\u0000b"}`, nil, 422, "body.name"},
+		{"zero in a key", "PUT", "/v1/things/a%00", `{"name":"x"}`, nil, 422, "path.key"},
+		{"zero in an unknown key", "GET", "/v1/things/a%00/versions", ``, nil, 404, ""},
+		{"zero in an unknown version", "GET", "/v1/things/a%00/versions/1", ``, nil, 404, ""},
+		{"no ETag", "PUT", "/v1/things/a", `{"name":"x"}`, []string{"If-Match", "latest"}, 422, "header.If-Match"},
+		{"too large", "PUT", "/v1/things/a", `{"name":"` + strings.Repeat("x", 600<<10) + `"}`, nil, 413, "body"},
+		{"one of many", "PUT", "/v1/things", `{"items":[{"key":"c","name":"c"},{"key":"d","name":"d","size":-1}]}`, nil, 422, "body.items[1].size"},
+		{"a key of many", "PUT", "/v1/things", `{"items":[{"key":"c","name":"c"},{"name":"d"}]}`, nil, 422, "body.items[1].key"},
+		{"a key twice", "PUT", "/v1/things", `{"items":[{"key":"c","name":"c"},{"key":"c","name":"d"}]}`, nil, 422, "body.items[1].key"},
+		{"an unknown field of many", "PUT", "/v1/things", `{"items":[{"key":"c","name":"c","colour":1}]}`, nil, 422, "body.items[0].colour"},
+		{"none of many", "PUT", "/v1/things", `{"items":[]}`, nil, 422, "body.items"},
 		{"unknown", "GET", "/v1/things/zzz", ``, nil, 404, ""},
 		{"limit", "GET", "/v1/things?limit=1000", ``, nil, 422, "query.limit"},
 	} {
@@ -240,7 +269,36 @@ func TestRoutes(t *testing.T) {
 	if v, _ := c.Get("a"); v.Version != 2 {
 		t.Errorf("a refused request wrote version %d", v.Version)
 	}
-	if status, _, _ = call("DELETE", "/v1/things/a", ""); status != 204 {
+	if _, ok := c.Get("c"); ok {
+		t.Error("a part of a refused request was written")
+	}
+	if status, _, _ = call("DELETE", "/v1/things/a", "", "If-Match", `"1"`); status != 412 {
+		t.Errorf("delete of another version: %d", status)
+	}
+	if status, _, _ = call("DELETE", "/v1/things/a", "", "If-Match", `"2"`); status != 204 {
 		t.Errorf("delete: %d", status)
+	}
+	if status, _, _ = call("DELETE", "/v1/things/a", ""); status != 404 {
+		t.Errorf("delete again: %d", status)
+	}
+	status, out, _ = call("GET", "/v1/things/a/versions?limit=2", "")
+	items, _ := out["items"].([]any)
+	if status != 200 || len(items) != 2 || out["next"] != 2.0 {
+		t.Fatalf("versions: %d %v", status, out)
+	}
+	last, before := items[0].(map[string]any), items[1].(map[string]any)
+	if last["version"] != 3.0 || last["deleted"] != true || last["value"] != nil || before["deleted"] != false || before["value"].(map[string]any)["size"] != 3.0 {
+		t.Errorf("versions: %v", out)
+	}
+	if status, out, _ = call("GET", "/v1/things/a/versions?before=2", ""); status != 200 || len(out["items"].([]any)) != 1 || out["next"] != 0.0 {
+		t.Errorf("older versions: %d %v", status, out)
+	}
+	if status, out, _ = call("GET", "/v1/things/a/versions/1", ""); status != 200 || out["size"] != 2.0 || out["version"] != 1.0 {
+		t.Errorf("version 1: %d %v", status, out)
+	}
+	for _, path := range []string{"/v1/things/a/versions/3", "/v1/things/a/versions/4", "/v1/things/zzz/versions"} {
+		if status, _, _ = call("GET", path, ""); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
 	}
 }

@@ -48,6 +48,18 @@ func (entity[T]) Schema(r huma.Registry) *huma.Schema {
 	})
 }
 
+// past is a version in a history.
+type past[T any] struct {
+	Version   int64     `json:"version"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	UpdatedBy string    `json:"updatedBy"`
+	Deleted   bool      `json:"deleted" doc:"This version ended the definition"`
+	Value     *T        `json:"value,omitempty" doc:"Absent when deleted"`
+}
+
+// SchemaName is the type's name in the OpenAPI document.
+func (past[T]) SchemaName() string { return reflect.TypeFor[T]().Name() + "Version" }
+
 // body is a definition as it is written: the facts may come along, as in what was
 // read before, and are ignored, but for a key that contradicts the path.
 type body[T any] struct {

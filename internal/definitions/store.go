@@ -6,27 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"quintet/internal/postgres"
 )
 
 const (
 	channel      = "quintet_definitions"
 	pollInterval = 5 * time.Second
 	callTimeout  = 10 * time.Second
-	maxBody      = 256 << 10 // bytes of one definition's JSON
+	writeTimeout = 25 * time.Second // for many at once; below the pool's limit of a statement
+	maxBody      = 256 << 10        // bytes of one definition's JSON
 )
 
 // Store is the table of all definitions and the news of its changes.
 type Store struct {
-	pool     *pgxpool.Pool
-	log      *slog.Logger
-	instance string // marks this process's own notifications
+	pool *pgxpool.Pool
+	log  *slog.Logger
 
 	mu          sync.Mutex
 	collections map[string]follower
@@ -34,10 +34,10 @@ type Store struct {
 
 // follower is a collection as the store sees it.
 type follower interface {
-	// state is the sum of all version numbers that the collection knows, which
-	// grows by one with every change.
-	state() int64
-	reload(ctx context.Context) error
+	// through is the number of the newest change that the collection has.
+	through() int64
+	// refresh reads what is newer.
+	refresh(ctx context.Context) error
 }
 
 // Open returns the store of a database that has [Migrations].
@@ -45,97 +45,62 @@ func Open(_ context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Store, erro
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Store{pool: pool, log: log, instance: uuid.NewString(), collections: make(map[string]follower)}, nil
+	return &Store{pool: pool, log: log, collections: make(map[string]follower)}, nil
 }
 
 // Run follows what other processes change until the context ends.
 func (s *Store) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if err := s.follow(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("following changes of definitions; trying again", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
-		}
-	}
-	return ctx.Err()
+	return postgres.Watch(ctx, s.pool, channel, pollInterval, s.log, s.catchUp)
 }
 
-// follow listens on one connection, and compares now and then in case a
-// notification was lost.
-func (s *Store) follow(ctx context.Context) error {
-	conn, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("taking a connection to listen on: %w", err)
-	}
-	defer func() {
-		// The connection listens, so it does not go back to the pool.
-		_ = conn.Hijack().Close(context.WithoutCancel(ctx))
-	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return fmt.Errorf("listening: %w", err)
-	}
-	for {
-		if err := s.catchUp(ctx); err != nil {
-			return err
-		}
-		wait, cancel := context.WithTimeout(ctx, pollInterval)
-		n, err := conn.Conn().WaitForNotification(wait)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded):
-			if conn.Conn().IsClosed() {
-				return errors.New("the connection was lost")
-			}
-		case err != nil:
-			return fmt.Errorf("waiting for a notification: %w", err)
-		case strings.HasPrefix(n.Payload, s.instance):
-			continue
-		}
-	}
-}
-
-// catchUp reloads the collections that are behind the table.
+// catchUp refreshes the collections that are behind the table.
 func (s *Store) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	rows, err := s.pool.Query(ctx, "SELECT kind, sum(version)::bigint FROM definitions GROUP BY kind")
+	s.mu.Lock()
+	kinds := make([]string, 0, len(s.collections))
+	for kind := range s.collections {
+		kinds = append(kinds, kind)
+	}
+	s.mu.Unlock()
+	rows, err := s.pool.Query(ctx, `SELECT k, (SELECT max(change) FROM definitions WHERE kind = k) FROM unnest($1::text[]) k`, kinds)
 	if err != nil {
 		return fmt.Errorf("looking for changes: %w", err)
 	}
-	behind := make(map[string]int64)
+	newest := make(map[string]int64)
 	var kind string
-	var sum int64
-	if _, err := pgx.ForEachRow(rows, []any{&kind, &sum}, func() error { behind[kind] = sum; return nil }); err != nil {
+	var change *int64
+	if _, err := pgx.ForEachRow(rows, []any{&kind, &change}, func() error {
+		if change != nil {
+			newest[kind] = *change
+		}
+		return nil
+	}); err != nil {
 		return fmt.Errorf("looking for changes: %w", err)
 	}
-	s.mu.Lock()
-	var stale []follower
-	for kind, c := range s.collections {
-		if behind[kind] != c.state() {
-			stale = append(stale, c)
+	for kind, change := range newest {
+		s.mu.Lock()
+		c := s.collections[kind]
+		s.mu.Unlock()
+		if change <= c.through() {
+			continue
 		}
-	}
-	s.mu.Unlock()
-	for _, c := range stale {
-		if err := c.reload(ctx); err != nil {
+		if err := c.refresh(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// row is a definition as the table has it.
+// row is a version of a definition as the tables have it.
 type row struct {
 	key                  string
 	version              int64
-	body                 json.RawMessage
+	body                 json.RawMessage // of a deleted one: what it was before
 	deleted              bool
 	createdAt, updatedAt time.Time
 	updatedBy            string
+	change               int64 // only of the newest version
 }
 
 const columns = "key, version, body, deleted, created_at, updated_at, updated_by"
@@ -144,23 +109,18 @@ func (r *row) targets() []any {
 	return []any{&r.key, &r.version, &r.body, &r.deleted, &r.createdAt, &r.updatedAt, &r.updatedBy}
 }
 
-// all reads the newest version of every definition of a kind, deleted ones too.
-func (s *Store) all(ctx context.Context, kind string) ([]row, error) {
-	rows, err := s.pool.Query(ctx, "SELECT "+columns+" FROM definitions WHERE kind = $1", kind)
+// since calls each for the newest version of every definition of a kind that
+// changed after the given number, deleted ones too, in the order of the changes.
+func (s *Store) since(ctx context.Context, kind string, change int64, each func(*row) error) error {
+	rows, err := s.pool.Query(ctx, "SELECT "+columns+", change FROM definitions WHERE kind = $1 AND change > $2 ORDER BY change", kind, change)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", kind, err)
+		return fmt.Errorf("reading %s: %w", kind, err)
 	}
-	var out []row
 	var r row
-	if _, err := pgx.ForEachRow(rows, r.targets(), func() error {
-		next := r
-		next.body = append(json.RawMessage(nil), r.body...)
-		out = append(out, next)
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", kind, err)
+	if _, err := pgx.ForEachRow(rows, append(r.targets(), &r.change), func() error { return each(&r) }); err != nil {
+		return fmt.Errorf("reading %s: %w", kind, err)
 	}
-	return out, nil
+	return nil
 }
 
 // version reads one version of a definition; nil when there is none.
@@ -177,6 +137,23 @@ func (s *Store) version(ctx context.Context, kind, key string, version int64) (*
 		return nil, fmt.Errorf("reading version %d of %s %s: %w", version, kind, key, err)
 	}
 	return &r, nil
+}
+
+// history reads at most limit versions of a definition, newest first, from the one
+// before the given version; 0 is from the newest.
+func (s *Store) history(ctx context.Context, kind, key string, before int64, limit int) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	rows, err := s.pool.Query(ctx, "SELECT "+columns+` FROM definition_versions
+		WHERE kind = $1 AND key = $2 AND ($3 = 0 OR version < $3) ORDER BY version DESC LIMIT $4`, kind, key, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading the versions of %s %s: %w", kind, key, err)
+	}
+	list, err := pgx.CollectRows(rows, func(cr pgx.CollectableRow) (r row, err error) { err = cr.Scan(r.targets()...); return r, err })
+	if err != nil {
+		return nil, fmt.Errorf("reading the versions of %s %s: %w", kind, key, err)
+	}
+	return list, nil
 }
 
 // change is one write of a transaction.
@@ -197,67 +174,120 @@ func (e *errStale) Error() string {
 	return fmt.Sprintf("%s has version %d", e.key, e.current)
 }
 
-// write applies all changes or none and returns the new rows in the same order.
-func (s *Store) write(ctx context.Context, kind, by string, changes []change) ([]row, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// write applies all changes or none. The keys must differ. It returns the resulting
+// rows in the same order and how many of them are new versions: writing what is
+// there already makes none.
+func (s *Store) write(ctx context.Context, kind, by string, changes []change) (rows []row, written int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	out := make([]row, len(changes))
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// One writer of a kind at a time: also two that create the same key.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", channel+kind); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", channel+" "+kind); err != nil {
 			return err
 		}
-		for i, c := range changes {
-			r, err := writeOne(ctx, tx, kind, by, c)
-			if err != nil {
-				return err
-			}
-			out[i] = *r
+		var next batch
+		if rows, err = plan(ctx, tx, kind, by, changes, &next); err != nil {
+			return err
 		}
-		_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, s.instance+" "+kind)
+		if written = len(next.keys); written == 0 {
+			return nil
+		}
+		if err := next.store(ctx, tx, kind, by); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, kind)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("writing %s: %w", kind, err)
+		return nil, 0, fmt.Errorf("writing %s: %w", kind, err)
 	}
-	return out, nil
+	return rows, written, nil
 }
 
-func writeOne(ctx context.Context, tx pgx.Tx, kind, by string, c change) (*row, error) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	next := row{key: c.key, version: 1, body: c.body, createdAt: now, updatedAt: now, updatedBy: by}
-	var old row
-	err := tx.QueryRow(ctx, "SELECT "+columns+" FROM definitions WHERE kind = $1 AND key = $2", kind, c.key).Scan(old.targets()...)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-	case err != nil:
-		return nil, err
-	default:
-		next.version = old.version + 1
-		if !old.deleted {
-			next.createdAt = old.createdAt
+// plan compares the changes with what is there and returns the rows that will be;
+// those that are new go into next.
+func plan(ctx context.Context, tx pgx.Tx, kind, by string, changes []change, next *batch) ([]row, error) {
+	keys, bodies := make([]string, len(changes)), make([]*string, len(changes))
+	for i, c := range changes {
+		keys[i] = c.key
+		if c.body != nil {
+			body := string(c.body)
+			bodies[i] = &body
 		}
 	}
-	exists := old.version > 0 && !old.deleted
-	current := old.version
-	if !exists {
-		current = 0
+	// Postgres compares the values: equal JSON may be written in several ways.
+	existing, err := tx.Query(ctx, `SELECT n, d.key, d.version, d.body, d.deleted, d.created_at, d.updated_at, d.updated_by, coalesce(d.body = c.body::jsonb, false)
+		FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS c (key, body, n) JOIN definitions d ON d.kind = $1 AND d.key = c.key`, kind, keys, bodies)
+	if err != nil {
+		return nil, err
 	}
-	if c.ifVersion > 0 && current != c.ifVersion || c.ifVersion < 0 && exists || c.body == nil && !exists {
-		return nil, &errStale{key: c.key, current: current}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	rows := make([]row, len(changes))
+	same := make([]bool, len(changes))
+	var n int64
+	var old row
+	var equal bool
+	if _, err := pgx.ForEachRow(existing, append(append([]any{&n}, old.targets()...), &equal), func() error {
+		rows[n-1], same[n-1] = old, equal && !old.deleted
+		old.body = nil // or the next row would be read into the same bytes
+		return nil
+	}); err != nil {
+		return nil, err
 	}
-	if c.body == nil {
-		next.deleted, next.body = true, old.body
+	for i, c := range changes {
+		r := &rows[i]
+		exists := r.version > 0 && !r.deleted
+		current := r.version
+		if !exists {
+			current = 0
+		}
+		if c.ifVersion > 0 && current != c.ifVersion || c.ifVersion < 0 && exists || c.body == nil && !exists {
+			return nil, &errStale{key: c.key, current: current}
+		}
+		if same[i] {
+			continue
+		}
+		if !exists {
+			r.createdAt = now
+		}
+		r.key, r.updatedAt, r.updatedBy, r.deleted = c.key, now, by, c.body == nil
+		r.version++
+		if c.body != nil {
+			r.body = c.body
+		}
+		next.add(r)
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO definitions (kind, `+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	return rows, nil
+}
+
+// batch is rows by column, for one statement that writes them all.
+type batch struct {
+	keys             []string
+	versions         []int64
+	bodies           []string
+	deleted          []bool
+	created, updated []time.Time
+}
+
+func (b *batch) add(r *row) {
+	b.keys = append(b.keys, r.key)
+	b.versions = append(b.versions, r.version)
+	b.bodies = append(b.bodies, string(r.body))
+	b.deleted = append(b.deleted, r.deleted)
+	b.created = append(b.created, r.createdAt)
+	b.updated = append(b.updated, r.updatedAt)
+}
+
+func (b *batch) store(ctx context.Context, tx pgx.Tx, kind, by string) error {
+	const from = ` SELECT $1, key, version, body::jsonb, deleted, created_at, updated_at, $8
+		FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bool[], $6::timestamptz[], $7::timestamptz[])
+		AS n (key, version, body, deleted, created_at, updated_at)`
+	args := []any{kind, b.keys, b.versions, b.bodies, b.deleted, b.created, b.updated, by}
+	if _, err := tx.Exec(ctx, `INSERT INTO definitions (kind, `+columns+`)`+from+`
 		ON CONFLICT (kind, key) DO UPDATE SET version = excluded.version, body = excluded.body, deleted = excluded.deleted,
-		created_at = excluded.created_at, updated_at = excluded.updated_at, updated_by = excluded.updated_by`,
-		kind, next.key, next.version, next.body, next.deleted, next.createdAt, next.updatedAt, next.updatedBy); err != nil {
-		return nil, err
+		created_at = excluded.created_at, updated_at = excluded.updated_at, updated_by = excluded.updated_by, change = excluded.change`, args...); err != nil {
+		return err
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO definition_versions (kind, "+columns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		kind, next.key, next.version, next.body, next.deleted, next.createdAt, next.updatedAt, next.updatedBy); err != nil {
-		return nil, err
-	}
-	return &next, nil
+	_, err := tx.Exec(ctx, `INSERT INTO definition_versions (kind, `+columns+`)`+from, args...)
+	return err
 }
