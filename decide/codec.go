@@ -145,7 +145,9 @@ func decodeRow(data []byte, r *Record) (context, traits string, err error) {
 	if n := d.length(1); n > 0 {
 		r.FeatureIndex = make([]uint32, n)
 		for i := range r.FeatureIndex {
-			r.FeatureIndex[i] = uint32(d.unsigned())
+			index := d.unsigned()
+			d.bad = d.bad || index > math.MaxUint32
+			r.FeatureIndex[i] = uint32(index)
 		}
 	}
 	r.FeatureValue = d.floats()
@@ -159,7 +161,7 @@ func decodeRow(data []byte, r *Record) (context, traits string, err error) {
 	r.FallbackReason = d.string()
 	r.Source = d.string()
 	context, traits = d.string(), d.string()
-	if d.bad || d.at != len(d.text) {
+	if d.bad || d.at != len(d.text) || !r.parallel() {
 		return "", "", fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
 	}
 	return context, traits, nil

@@ -42,14 +42,18 @@ type Filter struct {
 	Limit     int
 }
 
-// List returns decisions, newest first. Without a filter that needs the log the
-// answer comes from memory.
+func (f *Filter) match(r *Record) bool {
+	return (f.Decision == "" || r.Decision == f.Decision) && (f.ProfileID == "" || r.ProfileID == f.ProfileID) &&
+		(f.Before == "" || r.DecisionID < f.Before)
+}
+
+// List returns decisions, newest first by their ids. Where memory holds enough
+// younger ones the log is not asked; decisions that another process made a moment
+// ago are then not among them.
 func (s *Service) List(ctx context.Context, f Filter) ([]*Record, error) {
-	if f.Before == "" && f.ProfileID == "" {
-		out := s.recent.list(f.Limit, func(r *Record) bool { return f.Decision == "" || r.Decision == f.Decision })
-		if len(out) == f.Limit {
-			return out, nil
-		}
+	recent, complete := s.recent.list(f.Limit, f.match)
+	if complete {
+		return recent, nil
 	}
 	var where []string
 	var args []any
@@ -66,10 +70,7 @@ func (s *Service) List(ctx context.Context, f Filter) ([]*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing decisions: %w", err)
 	}
-	return merge(s.recent.list(f.Limit, func(r *Record) bool {
-		return (f.Decision == "" || r.Decision == f.Decision) && (f.ProfileID == "" || r.ProfileID == f.ProfileID) &&
-			(f.Before == "" || r.DecisionID < f.Before)
-	}), logged, f.Limit), nil
+	return merge(recent, logged, f.Limit), nil
 }
 
 // Log returns decisions of a decision point as they are in ClickHouse, oldest
@@ -123,11 +124,16 @@ func (s *Service) query(ctx context.Context, clause string, args ...any) ([]*Rec
 			return nil, err
 		}
 		rec.Group, rec.PointVersion, rec.ModelVersion = Group(group), int64(pointVersion), int64(modelVersion)
-		for i := range removed {
-			rec.Removed = append(rec.Removed, Removal{Action: removed[i], Rule: rules[i]})
+		if len(removed) != len(rules) || len(keys) != len(variants) || len(keys) != len(versions) || !rec.parallel() {
+			return nil, fmt.Errorf("reading decision %s: %w: columns that belong together differ in length", rec.DecisionID, errDamaged)
 		}
+		rec.Removed = make([]Removal, len(removed))
+		for i := range removed {
+			rec.Removed[i] = Removal{Action: removed[i], Rule: rules[i]}
+		}
+		rec.Experiments = make([]Enrolment, len(keys))
 		for i := range keys {
-			rec.Experiments = append(rec.Experiments, Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])})
+			rec.Experiments[i] = Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])}
 		}
 		if err := json.Unmarshal([]byte(contextJSON), &rec.Context); err != nil {
 			return nil, fmt.Errorf("reading the context of decision %s: %w", rec.DecisionID, err)

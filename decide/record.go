@@ -18,7 +18,7 @@ type Record struct {
 	Offer        string       `json:"offer"`
 	Channel      string       `json:"channel"`
 	Creative     string       `json:"creative"`
-	Items        []string     `json:"items" nullable:"false"`
+	Items        []string     `json:"items" doc:"Items of the answer" nullable:"false"`
 	SendAt       time.Time    `json:"sendAt"`
 	ContactCost  float64      `json:"contactCost"`
 	Propensity   float64      `json:"propensity"`
@@ -44,6 +44,11 @@ type Record struct {
 	Source         string         `json:"source" doc:"Id of the API key that asked"`
 	Context        map[string]any `json:"context" doc:"Context of the request"`
 	Traits         map[string]any `json:"traits" doc:"Traits of the profile that the decision read"`
+}
+
+// parallel says whether the lists that belong together are of the same length.
+func (r *Record) parallel() bool {
+	return len(r.Candidates) == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue)
 }
 
 // Removal is an action that a rule took out of the candidates.

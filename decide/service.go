@@ -100,7 +100,7 @@ type Service struct {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, db: d.ClickHouse,
-		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords), metrics: newMetrics(d.Registry),
+		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords, time.Now()), metrics: newMetrics(d.Registry),
 	}
 	if s.deadline <= 0 {
 		s.deadline = 50 * time.Millisecond
