@@ -2,10 +2,10 @@ package decide
 
 import (
 	"fmt"
-	"quintet/experiments"
 	"sort"
 	"strings"
 
+	"quintet/experiments"
 	"quintet/models/bandits"
 )
 
@@ -19,10 +19,18 @@ func explain(rec *Record) []string {
 	}
 	switch rec.Group {
 	case GroupHoldout:
+		if rec.Policy == policyExternal {
+			add("%s is in the holdout of that system.", who)
+			break
+		}
 		add("%s is in the universal holdout, a fixed random share of people whom no advertising reaches, so nothing was sent.", who)
 		return out
 	case GroupControl:
-		add("%s is in the control group of %s.", who, trialNames(rec))
+		if names := trialNames(rec); names != "" {
+			add("%s is in the control group of %s.", who, names)
+		} else {
+			add("%s is in a control group.", who)
+		}
 	default:
 		if names := trialNames(rec); names != "" {
 			add("%s takes part in %s.", who, names)
@@ -37,7 +45,7 @@ func explain(rec *Record) []string {
 	}
 	switch rec.Policy {
 	case PolicyFixed:
-		add("The policy is fixed: it always takes %s.", rec.Action)
+		add("The policy is fixed: of the %d actions that were left it takes %s.", len(rec.Candidates), rec.Action)
 	case PolicyUniform:
 		add("The policy chooses evenly: each of the %d actions had probability %s.", len(rec.Candidates), percent(rec.Propensity))
 	case PolicyBandit:

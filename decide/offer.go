@@ -21,6 +21,23 @@ const (
 	maxActions    = 1000
 )
 
+// Rules that remove an action from the candidates, as records name them.
+const (
+	ruleOfferUnknown    = "offer-unknown"
+	ruleOfferInactive   = "offer-inactive"
+	ruleOfferNotStarted = "offer-not-started"
+	ruleOfferEnded      = "offer-ended"
+	ruleChannelUnknown  = "channel-unknown"
+	ruleChannelInactive = "channel-inactive"
+	ruleUnreachable     = "channel-unreachable"
+)
+
+// removalRules are all of them.
+var removalRules = []string{
+	ruleOfferUnknown, ruleOfferInactive, ruleOfferNotStarted, ruleOfferEnded,
+	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable,
+}
+
 // Offer is something that may be proposed to a person: a discount, a message
 // theme, a piece of content.
 type Offer struct {
@@ -64,11 +81,11 @@ func ValidateOffer(_ context.Context, _ string, o *Offer) error {
 func (o *Offer) available(at time.Time) (rule string, ok bool) {
 	switch {
 	case !o.Active:
-		return "offer-inactive", false
+		return ruleOfferInactive, false
 	case o.StartsAt != nil && at.Before(*o.StartsAt):
-		return "offer-not-started", false
+		return ruleOfferNotStarted, false
 	case o.EndsAt != nil && !at.Before(*o.EndsAt):
-		return "offer-ended", false
+		return ruleOfferEnded, false
 	}
 	return "", true
 }

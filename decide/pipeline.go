@@ -187,19 +187,19 @@ func (a *action) allowed(p *point, policy Policy, view *profiles.View, at time.T
 		return "", p.offersNone(policy)
 	}
 	if a.offer == nil {
-		return "offer-unknown", false
+		return ruleOfferUnknown, false
 	}
 	if a.channel == nil {
-		return "channel-unknown", false
+		return ruleChannelUnknown, false
 	}
 	if rule, ok := a.offer.available(at); !ok {
 		return rule, false
 	}
 	if !a.channel.Active {
-		return "channel-inactive", false
+		return ruleChannelInactive, false
 	}
 	if need := a.channel.Requires; need != "" && !reachable(view, need) {
-		return "channel-unreachable", false
+		return ruleUnreachable, false
 	}
 	return "", true
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"quintet/experiments"
 	"quintet/internal/definitions"
@@ -19,8 +22,11 @@ type ReplayResult struct {
 	Differences []string `json:"differences" doc:"What differs, or why the replay is not possible" nullable:"false"`
 }
 
-// Replay computes a decision again. The candidates are taken from the record:
-// which offers and channels were open at that moment is what the record says.
+// Replay computes a decision again. Which actions were open at that moment is what
+// the record says, as offers, channels and the profile have no part in the version
+// of the decision point; that its candidates and removed actions are together all
+// actions of the point is checked. The contact cost and the items of the answer,
+// which depend on the offer, the channel and the stock, are not.
 func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error) {
 	if rec.Policy == policyExternal {
 		return ReplayResult{Differences: []string{"the decision was made by another system"}}, nil
@@ -34,9 +40,14 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 		return ReplayResult{}, err
 	}
 	again := &Record{
-		DecisionID: rec.DecisionID, DecidedAt: rec.DecidedAt, Candidates: rec.Candidates,
+		DecisionID: rec.DecisionID, Class: p.def.Class, Candidates: rec.Candidates,
 		Context: rec.Context, Traits: rec.Traits, Group: GroupTreated, Eligible: true,
 	}
+	// The id of a decision holds the time at which it was made.
+	if id, err := ulid.ParseStrict(rec.DecisionID); err == nil {
+		again.DecidedAt = ulid.Time(id.Time()).UTC()
+	}
+	again.SendAt = again.DecidedAt
 	policy, err := s.regroup(ctx, p, rec, again)
 	if err != nil {
 		return ReplayResult{}, err
@@ -49,6 +60,9 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 		again.Eligible, again.Reasons = false, []string{fallbackNoAction}
 	}
 	differences := compare(rec, again)
+	if rec.Group != GroupHoldout && !p.coveredBy(rec, policy) {
+		differences = append(differences, "candidates: together with the removed actions they are not the actions of the decision point")
+	}
 	return ReplayResult{Possible: true, Agrees: len(differences) == 0, Differences: differences}, nil
 }
 
@@ -56,18 +70,27 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Policy, error) {
 	policy := p.def.Policy
 	again.Policy = policy.Type
-	for _, e := range rec.Experiments {
+	trials := rec.Experiments
+	if p.def.Class == ClassAdvertising {
+		// Also where the record lacks it: that is a difference.
+		universal := Enrolment{Key: experiments.UniversalExperiment}
+		if len(trials) > 0 && trials[0].Key == universal.Key {
+			universal.Version, trials = trials[0].Version, trials[1:]
+		}
+		var err error
+		if universal.Variant, err = s.reholdout(ctx, rec.ProfileID, universal.Version); err != nil {
+			return Policy{}, err
+		}
+		again.Experiments = append(again.Experiments, universal)
+		if universal.Variant == experiments.HoldoutVariant {
+			again.Group, again.Eligible, again.Policy, again.Reasons = GroupHoldout, false, "none", []string{experiments.UniversalExperiment}
+			again.Candidates = nil
+			return policy, nil
+		}
+	}
+	for _, e := range trials {
 		if e.Key == experiments.UniversalExperiment {
-			variant, err := s.reholdout(ctx, rec.ProfileID, e)
-			if err != nil {
-				return Policy{}, err
-			}
-			again.Experiments = append(again.Experiments, Enrolment{Key: e.Key, Variant: variant, Version: e.Version})
-			if variant == experiments.HoldoutVariant {
-				again.Group, again.Eligible, again.Policy, again.Reasons = GroupHoldout, false, "none", []string{experiments.UniversalExperiment}
-				return policy, nil
-			}
-			continue
+			continue // misplaced, which is a difference
 		}
 		v, err := s.trials.Definitions().AtVersion(ctx, e.Key, e.Version)
 		if err != nil {
@@ -90,12 +113,14 @@ func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Po
 	return policy, nil
 }
 
-func (s *Service) reholdout(ctx context.Context, profileID string, e Enrolment) (string, error) {
+// reholdout is the variant of the universal holdout by its definition of a version,
+// 0 for the time before there was one.
+func (s *Service) reholdout(ctx context.Context, profileID string, version int64) (string, error) {
 	var h experiments.Holdout
-	if e.Version > 0 {
-		v, err := s.trials.Holdouts().AtVersion(ctx, experiments.UniversalHoldout, e.Version)
+	if version > 0 {
+		v, err := s.trials.Holdouts().AtVersion(ctx, experiments.UniversalHoldout, version)
 		if err != nil {
-			return "", fmt.Errorf("loading the universal holdout's version %d: %w", e.Version, err)
+			return "", fmt.Errorf("loading the universal holdout's version %d: %w", version, err)
 		}
 		h = v.Value
 	}
@@ -129,43 +154,56 @@ func (s *Service) redraw(ctx context.Context, p *point, policy Policy, rec, agai
 	return choose(p, policy, snapshot, again, sc)
 }
 
+// coveredBy says whether the candidates and the removed actions of a record are all
+// actions of the point, each once and in their order.
+func (p *point) coveredBy(rec *Record, policy Policy) bool {
+	candidates, removed := rec.Candidates, rec.Removed
+	for i := range p.actions {
+		id := p.actions[i].id
+		switch {
+		case id == NoneAction && !p.offersNone(policy):
+		case len(candidates) > 0 && candidates[0] == id:
+			candidates = candidates[1:]
+		case len(removed) > 0 && removed[0].Action == id && id != NoneAction && slices.Contains(removalRules, removed[0].Rule):
+			removed = removed[1:]
+		default:
+			return false
+		}
+	}
+	return len(candidates)+len(removed) == 0
+}
+
 // compare lists what differs between a record and its replay.
 func compare(rec, again *Record) []string {
 	out := []string{}
-	differ := func(what string, was, is any) {
-		out = append(out, fmt.Sprintf("%s: recorded %v, replayed %v", what, was, is))
+	differ := func(same bool, what string, was, is any) {
+		if !same {
+			out = append(out, fmt.Sprintf("%s: recorded %v, replayed %v", what, was, is))
+		}
 	}
-	if rec.Group != again.Group {
-		differ("group", rec.Group, again.Group)
-	}
-	if rec.Eligible != again.Eligible {
-		differ("eligible", rec.Eligible, again.Eligible)
-	}
-	if rec.Policy != again.Policy {
-		differ("policy", rec.Policy, again.Policy)
-	}
-	if !slices.Equal(rec.Experiments, again.Experiments) {
-		differ("experiments", rec.Experiments, again.Experiments)
-	}
-	if !slices.Equal(rec.FeatureIndex, again.FeatureIndex) || !sameBits(rec.FeatureValue, again.FeatureValue) {
-		differ("features", rec.FeatureIndex, again.FeatureIndex)
-	}
-	if rec.ModelVersion != again.ModelVersion {
-		differ("model version", rec.ModelVersion, again.ModelVersion)
-	}
-	if !sameBits(rec.Probabilities, again.Probabilities) {
-		differ("probabilities", rec.Probabilities, again.Probabilities)
-	}
-	was := []float64{rec.Draw, rec.Propensity, rec.Propensities.What, rec.Propensities.Where, rec.Propensities.When, rec.Propensities.How}
-	is := []float64{again.Draw, again.Propensity, again.Propensities.What, again.Propensities.Where, again.Propensities.When, again.Propensities.How}
-	if !sameBits(was, is) {
-		differ("draw and propensities", was, is)
-	}
-	if rec.Action != again.Action {
-		differ("action", rec.Action, again.Action)
-	}
+	differ(rec.DecidedAt.Equal(again.DecidedAt), "time", rec.DecidedAt.Format(time.RFC3339Nano), again.DecidedAt.Format(time.RFC3339Nano))
+	differ(rec.SendAt.Equal(again.SendAt), "time of sending", rec.SendAt.Format(time.RFC3339Nano), again.SendAt.Format(time.RFC3339Nano))
+	differ(rec.Class == again.Class, "class", rec.Class, again.Class)
+	differ(rec.Group == again.Group, "group", rec.Group, again.Group)
+	differ(rec.Eligible == again.Eligible, "eligible", rec.Eligible, again.Eligible)
+	differ(slices.Equal(rec.Reasons, again.Reasons), "reasons", rec.Reasons, again.Reasons)
+	differ(rec.Policy == again.Policy, "policy", rec.Policy, again.Policy)
+	differ(slices.Equal(rec.Experiments, again.Experiments), "experiments", rec.Experiments, again.Experiments)
+	differ(slices.Equal(rec.Candidates, again.Candidates), "candidates", rec.Candidates, again.Candidates)
+	differ(slices.Equal(rec.FeatureIndex, again.FeatureIndex), "features", rec.FeatureIndex, again.FeatureIndex)
+	differ(sameBits(rec.FeatureValue, again.FeatureValue), "values of features", rec.FeatureValue, again.FeatureValue)
+	differ(rec.ModelVersion == again.ModelVersion, "model version", rec.ModelVersion, again.ModelVersion)
+	differ(sameBits(rec.Probabilities, again.Probabilities), "probabilities", rec.Probabilities, again.Probabilities)
+	differ(sameBits([]float64{rec.Draw}, []float64{again.Draw}), "draw", rec.Draw, again.Draw)
+	differ(sameBits([]float64{rec.Propensity}, []float64{again.Propensity}), "propensity", rec.Propensity, again.Propensity)
+	differ(sameBits(rec.Propensities.list(), again.Propensities.list()), "propensities", rec.Propensities, again.Propensities)
+	was := []string{rec.Action, rec.Offer, rec.Channel, rec.Creative}
+	is := []string{again.Action, again.Offer, again.Channel, again.Creative}
+	differ(slices.Equal(was, is), "action", was, is)
 	return out
 }
+
+func (p Propensities) list() []float64 { return []float64{p.What, p.Where, p.When, p.How} }
 
 func sameBits(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) })
