@@ -23,6 +23,9 @@ const policyExternal = "external"
 // maxExternal is the most decisions that one call may log.
 const maxExternal = 1000
 
+// maxEnrolments is the most experiments that one of them may count for.
+const maxEnrolments = 20
+
 // External is a decision that another system made: with its probabilities it
 // can be reported on, learned from and evaluated like our own.
 type External struct {
@@ -106,8 +109,13 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 
 func (s *Service) external(e *External, at, source string, bad *problem.Invalid) *Record {
 	before := len(*bad)
-	if _, err := ulid.ParseStrict(e.DecisionID); err != nil {
+	if id, err := ulid.ParseStrict(e.DecisionID); err != nil {
 		bad.Add(at+"decisionId", "must be a ULID", problem.Clip(e.DecisionID))
+	} else if ulid.Time(id.Time()).After(s.now().Add(time.Hour)) {
+		// Lists are in the order of ids: it would be the newest decision for ever.
+		bad.Add(at+"decisionId", "must be a ULID of a time that has come", e.DecisionID)
+	} else {
+		e.DecisionID = id.String() // one id has one spelling
 	}
 	p, known := s.state.Load().points[e.Decision]
 	if !known {
@@ -122,11 +130,7 @@ func (s *Service) external(e *External, at, source string, bad *problem.Invalid)
 		bad.Add(at+"contactCost", "must be a number of at least 0", nil)
 	}
 	chosen := checkDistribution(e, at, bad)
-	for i, x := range e.Experiments {
-		if !validKey(x.Key) || !validKey(x.Variant) {
-			bad.Add(at+"experiments["+itoa(i)+"]", "must have the key of an experiment and of a variant", nil)
-		}
-	}
+	checkEnrolments(e.Experiments, at+"experiments", bad)
 	switch e.Group {
 	case "":
 		e.Group = GroupTreated
@@ -159,6 +163,24 @@ func (s *Service) external(e *External, at, source string, bad *problem.Invalid)
 	return rec
 }
 
+func checkEnrolments(list []Enrolment, at string, bad *problem.Invalid) {
+	if len(list) > maxEnrolments {
+		bad.Add(at, "must have at most 20 entries", len(list))
+		return
+	}
+	for i, x := range list {
+		if !validKey(x.Key) || !validKey(x.Variant) || x.Version < 0 {
+			bad.Add(at+"["+itoa(i)+"]", "must have the key of an experiment and of a variant", nil)
+		}
+		for j := range i {
+			if list[j].Key == x.Key {
+				bad.Add(at+"["+itoa(i)+"].key", "must be unique", x.Key)
+				break
+			}
+		}
+	}
+}
+
 // checkDistribution checks candidates and probabilities and finds the chosen one.
 func checkDistribution(e *External, at string, bad *problem.Invalid) (chosen int) {
 	if len(e.Candidates) != len(e.Probabilities) || len(e.Candidates) == 0 || len(e.Candidates) > maxActions+1 {
@@ -166,10 +188,14 @@ func checkDistribution(e *External, at string, bad *problem.Invalid) (chosen int
 		return 0
 	}
 	chosen, sum := -1, 0.0
+	seen := make(map[string]bool, len(e.Candidates))
 	for i, c := range e.Candidates {
 		if c == "" || len(c) > 200 || !utf8.ValidString(c) {
 			bad.Add(at+"candidates["+itoa(i)+"]", "must be 1 to 200 bytes of UTF-8", nil)
+		} else if seen[c] {
+			bad.Add(at+"candidates["+itoa(i)+"]", "must be unique", c)
 		}
+		seen[c] = true
 		if q := e.Probabilities[i]; !(q >= 0 && q <= 1) {
 			bad.Add(at+"probabilities["+itoa(i)+"]", "must be between 0 and 1", nil)
 		}

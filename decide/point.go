@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,7 +148,8 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 }
 
 // override lays the policy of an experiment's variant over a base policy:
-// fields that the variant does not name keep the base's value.
+// fields that the variant does not name keep the base's value. It returns a
+// [problem.Invalid] for what is not a policy of the point.
 func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy, error) {
 	out := p
 	if len(variant) == 0 {
@@ -156,16 +158,20 @@ func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy,
 	if p.Exploration != nil {
 		out.Exploration = new(*p.Exploration) // decoding must not write through the shared pointer
 	}
-	if err := json.Unmarshal(variant, &out); err != nil {
-		return Policy{}, err
-	}
 	var bad problem.Invalid
+	decoder := json.NewDecoder(bytes.NewReader(variant))
+	// A misspelt field would silently test the same policy against itself.
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&out); err != nil {
+		bad.Add("policy", "must be an object of type, action, exploration, alpha and halfLifeDays: "+err.Error(), nil)
+		return Policy{}, bad
+	}
 	out.validate(&bad, "policy", point)
 	return out, bad.Err()
 }
 
 // ValidateVariantPolicy checks the policy of an experiment's variant against
-// the decision point that it would run on.
+// the decision point that it would run on. It returns a [problem.Invalid].
 func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
 	_, err := point.Policy.override(policy, &point)
 	return err

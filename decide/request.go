@@ -133,6 +133,8 @@ func (r *Request) validate() ([]profiles.Identifier, error) {
 	if r.Limit < 0 || r.Limit > maxLimit {
 		bad.Add("limit", "must be between 0 and 50", r.Limit)
 	}
+	// Maps have no order; the answer to the same mistakes has.
+	sort.SliceStable(bad, func(i, j int) bool { return bad[i].Field < bad[j].Field })
 	return ids, bad.Err()
 }
 
@@ -147,16 +149,15 @@ func identifiers(user map[string]string, field string, bad *problem.Invalid) []p
 	}
 	ids := make([]profiles.Identifier, 0, len(user))
 	for ns, value := range user {
-		at := field + "." + ns
 		switch {
-		case ns == "" || len(ns) > 64:
-			bad.Add(field, "a namespace must be 1 to 64 bytes long", nil)
+		case ns == "" || len(ns) > 64 || !utf8.ValidString(ns):
+			bad.Add(field, "a namespace must be 1 to 64 bytes of UTF-8", nil)
 		case value == "":
-			bad.Add(at, "must not be empty", nil)
+			bad.Add(field+"."+ns, "must not be empty", nil)
 		case len(value) > maxIdentifierBytes:
-			bad.Add(at, "must be at most 256 bytes long", len(value))
+			bad.Add(field+"."+ns, "must be at most 256 bytes long", len(value))
 		case !utf8.ValidString(value):
-			bad.Add(at, "must be valid UTF-8", nil)
+			bad.Add(field+"."+ns, "must be valid UTF-8", nil)
 		}
 		ids = append(ids, profiles.Identifier{Namespace: ns, Value: value})
 	}
@@ -189,30 +190,33 @@ func identifierRank(namespace string) int {
 }
 
 // checkContext takes flat scalars only: a decision must not depend on what a
-// record cannot show.
+// record cannot show. For the same reason texts are UTF-8, as JSON would change
+// others on their way into the record.
 func checkContext(values map[string]any, field string, bad *problem.Invalid) {
 	if len(values) > maxContextFields {
 		bad.Add(field, "must have at most 100 fields", len(values))
 		return
 	}
 	for name, value := range values {
-		at := field + "." + name
-		if name == "" || len(name) > 128 {
-			bad.Add(field, "a field name must be 1 to 128 bytes long", nil)
+		if name == "" || len(name) > 128 || !utf8.ValidString(name) {
+			bad.Add(field, "a field name must be 1 to 128 bytes of UTF-8", nil)
 			continue
 		}
 		switch v := value.(type) {
 		case nil, bool:
 		case string:
-			if len(v) > maxContextString {
-				bad.Add(at, "must be at most 1024 bytes long", len(v))
+			switch {
+			case len(v) > maxContextString:
+				bad.Add(field+"."+name, "must be at most 1024 bytes long", len(v))
+			case !utf8.ValidString(v):
+				bad.Add(field+"."+name, "must be valid UTF-8", nil)
 			}
 		case float64:
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				bad.Add(at, "must be a finite number", nil)
+				bad.Add(field+"."+name, "must be a finite number", nil)
 			}
 		default:
-			bad.Add(at, "must be a string, a number, a boolean or null", nil)
+			bad.Add(field+"."+name, "must be a string, a number, a boolean or null", nil)
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 func (s *Service) Specs() []models.Spec {
 	st := s.state.Load()
 	var out []models.Spec
-	for _, p := range st.points {
+	for _, key := range slices.Sorted(maps.Keys(st.points)) {
+		p := st.points[key]
 		policy, ok := p.learner()
 		if !ok {
 			continue
