@@ -2,6 +2,7 @@ package decide
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -169,7 +170,19 @@ func (s *Service) HasPoint(key string) bool {
 	return ok
 }
 
-// validatePoint is [ValidatePoint] and checks that offers and channels exist.
+// CheckPolicy says what is wrong with the policy of an experiment's variant at a
+// decision point, as a [problem.Invalid]; nothing while there is no such point.
+func (s *Service) CheckPolicy(decisionPoint string, policy json.RawMessage) error {
+	p, ok := s.points.Get(decisionPoint)
+	if !ok {
+		return nil
+	}
+	return ValidateVariantPolicy(p.Value, policy)
+}
+
+// validatePoint is [ValidatePoint] and checks that offers and channels exist, and
+// that running experiments can go on: a variant whose policy cannot be used would
+// get the point's own, and the experiment would compare that with itself.
 func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoint) error {
 	if err := ValidatePoint(ctx, key, p); err != nil {
 		return err
@@ -183,6 +196,16 @@ func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoin
 	for i, k := range p.Channels {
 		if _, ok := s.channels.Get(k); !ok {
 			bad.Add("channels["+itoa(i)+"]", "must be the key of a channel", k)
+		}
+	}
+	for trial, e := range s.trials.Definitions().Snapshot() {
+		if e.Value.DecisionPoint != key || e.Value.Status != experiments.Running {
+			continue
+		}
+		for _, v := range e.Value.Variants {
+			if err := ValidateVariantPolicy(*p, v.Policy); err != nil {
+				bad.Add("policy", fmt.Sprintf("must suit the running experiment %s, whose variant %s would break: %v", trial, v.Key, err), nil)
+			}
 		}
 	}
 	return bad.Err()

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,10 @@ type Deps struct {
 	// DecisionPointExists refuses to start an experiment at a decision point
 	// that is not there. Nil does not ask.
 	DecisionPointExists func(key string) bool
+	// CheckPolicy says what is wrong with a variant's policy at a decision point, as a
+	// [problem.Invalid] of a field policy; nil where it is right or the decision point
+	// is not there yet. Nil checks nothing.
+	CheckPolicy func(decisionPoint string, policy json.RawMessage) error
 	// Now is the clock; time.Now unless set.
 	Now func() time.Time
 }
@@ -34,13 +39,14 @@ type Service struct {
 	holdouts    *definitions.Collection[Holdout]
 	db          *clickhouse.Database
 	pointExists func(string) bool
+	checkPolicy func(string, json.RawMessage) error
 	now         func() time.Time
 }
 
 // Open loads the definitions. A new installation gets the universal holdout at
 // 5 %, so that there is a control group from the first decision on.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, db: d.ClickHouse, pointExists: d.DecisionPointExists, now: d.Now}
+	s := &Service{log: d.Logger, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, now: d.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -119,6 +125,13 @@ func (s *Service) checkExperiment(ctx context.Context, key string, e *Experiment
 	for i, m := range e.Metrics {
 		if _, ok := s.metrics.Get(m); !ok {
 			bad.Add(fmt.Sprintf("metrics[%d]", i), "must be the key of a metric", m)
+		}
+	}
+	if s.checkPolicy != nil && e.DecisionPoint != "" {
+		for i, v := range e.Variants {
+			if len(v.Policy) > 0 && json.Valid(v.Policy) {
+				bad.Nest(fmt.Sprintf("variants[%d]", i), s.checkPolicy(e.DecisionPoint, v.Policy))
+			}
 		}
 	}
 	if exists {

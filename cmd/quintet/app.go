@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,6 +79,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.experiments, err = experiments.Open(ctx, experiments.Deps{
 		Definitions: a.definitions, ClickHouse: e.ClickHouse, Logger: a.log,
 		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
+		CheckPolicy:         func(point string, policy json.RawMessage) error { return a.decide.CheckPolicy(point, policy) },
 	}); err != nil {
 		return fmt.Errorf("opening experiments: %w", err)
 	}
