@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"reflect"
 	"strings"
 	"sync"
@@ -51,14 +52,13 @@ func (n *schemaNames) name(t reflect.Type, hint string) string {
 	if t.Kind() != reflect.Struct {
 		return name
 	}
-	if other, ok := n.taken[name]; ok && other != t {
-		path := strings.Split(t.PkgPath(), "/")
-		pkg := path[len(path)-1]
-		if pkg != "" {
+	if n.taken[name] != nil {
+		if pkg := path.Base(t.PkgPath()); t.Name() != "" {
 			name = strings.ToUpper(pkg[:1]) + pkg[1:] + name
 		}
+		base := name
 		for i := 2; n.taken[name] != nil; i++ {
-			name = fmt.Sprintf("%s%d", name, i)
+			name = fmt.Sprintf("%s%d", base, i)
 		}
 	}
 	n.taken[name] = t

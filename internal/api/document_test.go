@@ -41,6 +41,14 @@ func TestDocument(t *testing.T) {
 	Require(ScopeRead, ScopeIngest)(&op)
 	huma.Register(s.API, op, func(context.Context, *struct{}) (*struct{ Body fstest.MapFile }, error) { return nil, nil })
 
+	// Two types without a name that get the same one from their operations.
+	type output struct{ Body struct{ A int } }
+	huma.Get(s.API, "/v1/first", func(context.Context, *struct{}) (*output, error) { return nil, nil })
+	func() {
+		type output struct{ Body struct{ B int } }
+		huma.Get(s.API, "/v1/second", func(context.Context, *struct{}) (*output, error) { return nil, nil })
+	}()
+
 	raw, err := s.OpenAPI()
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +118,9 @@ func TestDocument(t *testing.T) {
 	}
 	if !strings.Contains(string(schemas["EventInput"].Properties["child"]), "EventInput") {
 		t.Errorf("a body's child is %s", schemas["EventInput"].Properties["child"])
+	}
+	if len(schemas["OutputBody"].Properties) != 1 || len(schemas["OutputBody2"].Properties) != 1 {
+		t.Errorf("types without names are %v and %v", schemas["OutputBody"], schemas["OutputBody2"])
 	}
 	// A second type of the same name stands beside the first.
 	if _, ok := schemas["ApiEvent"]; !ok {
