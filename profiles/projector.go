@@ -37,7 +37,8 @@ type projector struct {
 	// dropped counts traits that did not fit.
 	dropped func(n uint64)
 
-	wake chan struct{} // asks for a save now
+	wake  chan struct{} // asks for a save now
+	limit int           // of changes that wait for Postgres
 
 	mu      sync.Mutex // guards everything below, and the dirt of states
 	names   *interner
@@ -52,7 +53,7 @@ type projector struct {
 func newProjector(store *Store, topic *stream.Topic, pool *pgxpool.Pool, log *slog.Logger, position uint64) *projector {
 	return &projector{
 		store: store, topic: topic, pool: pool, log: log.With("reader", "profiles"), names: newInterner(),
-		applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1),
+		applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1), limit: maxDirty,
 	}
 }
 
@@ -89,7 +90,7 @@ func (p *projector) handle(ctx context.Context, batch []stream.Message) error {
 func (p *projector) room(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		full := len(p.changes.states)+len(p.changes.links) >= maxDirty
+		full := len(p.changes.states)+len(p.changes.links) >= p.limit
 		moved := p.moved
 		p.mu.Unlock()
 		if !full {
