@@ -9,9 +9,19 @@ describe('problemFrom', () => {
       detail: 'validation failed',
       errors: [{ location: 'body.variants[1].weight', message: 'weights must sum to 1', value: 0.6 }],
     });
-    expect(problem.title).toBe('Unprocessable Entity');
+    expect(problem.title).toBe('The input was refused');
     expect(problem.detail).toBe('validation failed');
     expect(problem.findings).toEqual([{ location: 'variants[1].weight', message: 'weights must sum to 1' }]);
+  });
+
+  it('keeps a title that says more than the status, and does not say findings twice', () => {
+    const problem = problemFrom(409, {
+      title: 'Already running',
+      detail: 'body.key must be unique.',
+      errors: [{ location: 'body.key', message: 'must be unique' }],
+    });
+    expect(problem.title).toBe('Already running');
+    expect(problem.detail).toBe('');
   });
 
   it.each([
@@ -41,6 +51,9 @@ describe('asProblem', () => {
   });
   it('says that no answer came when the connection failed', () => {
     expect(asProblem(new TypeError('Failed to fetch')).status).toBe(0);
+  });
+  it('says that no answer came in time', () => {
+    expect(asProblem(new DOMException('aborted', 'TimeoutError')).title).toBe('No answer in time');
   });
   it('keeps the message of any other error', () => {
     expect(asProblem(new Error('boom')).detail).toBe('boom');

@@ -23,7 +23,7 @@ export class Problem extends Error {
 
 const statusTitles: Readonly<Record<number, string>> = {
   400: 'The request was not understood',
-  401: 'Signed out',
+  401: 'Not let in',
   403: 'Not allowed',
   404: 'Not found',
   409: 'Conflict',
@@ -32,6 +32,19 @@ const statusTitles: Readonly<Record<number, string>> = {
   429: 'Too busy',
   503: 'Not available',
 };
+
+// Reason phrases of HTTP say nothing to people that the status does not say better.
+const reasonPhrases: ReadonlySet<string> = new Set([
+  'Bad Request',
+  'Unauthorized',
+  'Forbidden',
+  'Not Found',
+  'Precondition Failed',
+  'Unprocessable Entity',
+  'Too Many Requests',
+  'Internal Server Error',
+  'Service Unavailable',
+]);
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -52,7 +65,11 @@ export function problemFrom(status: number, body: unknown): Problem {
     location: text(entry['location']).replace(/^body\.?/, ''),
     message: text(entry['message']),
   }));
-  return new Problem(status, text(body['title']) || fallback, text(body['detail']), findings);
+  const title = text(body['title']);
+  // A detail that only repeats the findings would be read twice.
+  const detail = text(body['detail']);
+  const repeated = findings.length > 0 && findings.every((finding) => detail.includes(finding.message));
+  return new Problem(status, title === '' || reasonPhrases.has(title) ? fallback : title, repeated ? '' : detail, findings);
 }
 
 /** Turns whatever was thrown into a problem; status 0 means that no answer came. */
@@ -60,6 +77,9 @@ export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof TypeError) {
     return new Problem(0, 'No answer from the service', 'The connection failed. It is tried again by itself.');
+  }
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new Problem(0, 'No answer in time', 'The service did not answer within a minute.');
   }
   return new Problem(0, 'Something went wrong', error instanceof Error ? error.message : String(error));
 }

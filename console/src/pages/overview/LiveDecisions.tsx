@@ -18,7 +18,7 @@ export function LiveDecisions() {
   return (
     <Panel
       title={
-        <span className={live ? 'q-live q-live-on' : 'q-live'}>
+        <span className={live && !query.isError ? 'q-live q-live-on' : 'q-live'}>
           <span className="q-live-dot" aria-hidden="true" />
           Live decisions
         </span>

@@ -5,10 +5,10 @@ import { lastWholeMinute } from './minutes';
 
 export function TotalsRow({ overview }: { readonly overview: Overview }) {
   const { profiles, decisions, events } = overview.totals;
-  const minute = lastWholeMinute(overview.decisionsPerMinute ?? [], Date.now());
+  const lastMinute = lastWholeMinute(overview.decisionsPerMinute ?? [], Date.now());
   return (
     <Figures>
-      <Figure label="Decisions, last full minute" value={count(minute?.total ?? 0)} unit="per min" />
+      <Figure label="Decisions, last full minute" value={count(lastMinute)} unit="per min" />
       <Figure label="Decisions in the log" value={count(decisions)} />
       <Figure label="Events in the log" value={count(events)} />
       <Figure label="People known" value={count(profiles)} />

@@ -6,8 +6,11 @@ const minutes = [at('2026-11-22T12:00:00Z', 5), at('2026-11-22T12:02:00Z', 7), a
 const now = Date.parse('2026-11-22T12:03:20Z');
 
 describe('lastWholeMinute', () => {
-  it('leaves out the minute that is running', () => expect(lastWholeMinute(minutes, now)?.total).toBe(7));
-  it('is undefined without any', () => expect(lastWholeMinute([], now)).toBeUndefined());
+  it('leaves out the minute that is running', () => expect(lastWholeMinute(minutes, now)).toBe(7));
+  it('is zero when nothing was decided in it', () => {
+    expect(lastWholeMinute(minutes, now + 5 * 60_000)).toBe(0);
+    expect(lastWholeMinute([], now)).toBe(0);
+  });
 });
 
 describe('minuteWindow', () => {

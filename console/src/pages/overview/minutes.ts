@@ -2,10 +2,11 @@ import type { MinuteCount } from '../../api/types';
 
 const minuteMs = 60_000;
 
-/** The counts of the last minute that is over; the running one would read as a fall. */
-export function lastWholeMinute(minutes: readonly MinuteCount[], now: number): MinuteCount | undefined {
-  const current = Math.floor(now / minuteMs) * minuteMs;
-  return minutes.filter((minute) => Date.parse(minute.minute) < current).at(-1);
+/** Decisions of the last minute that is over; the running one would read as a fall. */
+export function lastWholeMinute(minutes: readonly MinuteCount[], now: number): number {
+  const last = (Math.floor(now / minuteMs) - 1) * minuteMs;
+  // A minute without decisions is not in the list.
+  return minutes.find((minute) => Date.parse(minute.minute) === last)?.total ?? 0;
 }
 
 const longestWindow = 60;

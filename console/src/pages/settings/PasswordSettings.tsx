@@ -32,7 +32,7 @@ export function PasswordSettings() {
       >
         <Stack gap="sm" maw={340}>
           {save.isError && <ProblemPanel error={save.error} />}
-          {save.isSuccess && <Text c="teal">The password is set.</Text>}
+          {save.isSuccess && <Text role="status">The password is set.</Text>}
           <input type="text" autoComplete="username" value={user?.email ?? ''} readOnly hidden />
           <PasswordInput
             label="New password"
