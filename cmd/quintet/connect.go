@@ -101,6 +101,7 @@ func findRunning(ctx context.Context, cfg config.Config) (runningServer, bool) {
 
 // startHere runs the service inside this process on a free loopback port.
 func startHere(ctx context.Context, cfg config.Config, log *slog.Logger) (*client.Client, func() error, error) {
+	log = slog.New(warnings{log.Handler()}) // starting and stopping is not what was asked for
 	cfg.ClickHouseListen = "" // nobody but this command is there to ask
 	a, err := openApp(ctx, cfg, log)
 	if err != nil {
@@ -128,3 +129,17 @@ func startHere(ctx context.Context, cfg config.Config, log *slog.Logger) (*clien
 		return errors.Join(<-done, os.Remove(runningServerFile(cfg)))
 	}, nil
 }
+
+// warnings passes on what is at least a warning.
+type warnings struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements [slog.Handler].
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements [slog.Handler].
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
