@@ -102,7 +102,7 @@ func findRunning(ctx context.Context, cfg config.Config) (runningServer, bool) {
 // startHere runs the service inside this process on a free loopback port.
 func startHere(ctx context.Context, cfg config.Config, log *slog.Logger) (*client.Client, func() error, error) {
 	log = slog.New(warnings{log.Handler()}) // starting and stopping is not what was asked for
-	cfg.ClickHouseListen = "" // nobody but this command is there to ask
+	cfg.ClickHouseListen = ""               // nobody but this command is there to ask
 	a, err := openApp(ctx, cfg, log)
 	if err != nil {
 		return nil, nil, err
@@ -139,7 +139,9 @@ func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 // WithAttrs implements [slog.Handler].
-func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(attrs)} }
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
 
 // WithGroup implements [slog.Handler].
 func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
