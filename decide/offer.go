@@ -3,6 +3,7 @@ package decide
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	maxText       = 2000
 	maxAttributes = 64
 	maxOfferItems = 100
+	maxItemKey    = 128
+	maxFactor     = 64
 	maxOffers     = 200
 	maxChannels   = 50
 	maxCreatives  = 100
@@ -69,6 +72,8 @@ func ValidateOffer(_ context.Context, _ string, o *Offer) error {
 	}
 	if len(o.Items) > maxOfferItems {
 		bad.Add("items", "must have at most 100 entries", len(o.Items))
+	} else {
+		checkItems(&bad, o.Items)
 	}
 	if o.StartsAt != nil && o.EndsAt != nil && !o.EndsAt.After(*o.StartsAt) {
 		bad.Add("endsAt", "must be after startsAt", o.EndsAt)
@@ -110,6 +115,17 @@ func ValidateChannel(_ context.Context, key string, c *Channel) error {
 		c.Kind = key
 	}
 	return bad.Err()
+}
+
+func checkItems(bad *problem.Invalid, items []string) {
+	for i, item := range items {
+		switch {
+		case item == "" || len(item) > maxItemKey:
+			bad.Add("items["+itoa(i)+"]", "must be the key of an item, 1 to 128 bytes long", problem.Clip(item))
+		case slices.Contains(items[:i], item):
+			bad.Add("items["+itoa(i)+"]", "must be unique", item)
+		}
+	}
 }
 
 func checkText(bad *problem.Invalid, field, value string, most int) {

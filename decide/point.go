@@ -86,6 +86,14 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 		keys[i] = p.Creatives[i].Key
 	}
 	checkKeys(&bad, "creatives", keys, maxCreatives)
+	for i := range p.Creatives[:min(len(p.Creatives), maxCreatives)] {
+		c := &p.Creatives[i]
+		for _, factor := range [...]struct{ name, value string }{
+			{"tone", c.Tone}, {"emphasis", c.Emphasis}, {"background", c.Background}, {"imagery", c.Imagery},
+		} {
+			checkText(&bad, "creatives["+itoa(i)+"]."+factor.name, factor.value, maxFactor)
+		}
+	}
 	if n := len(p.Offers) * len(p.Channels) * len(p.Creatives); n > maxActions {
 		bad.Add("offers", "offers x channels x creatives must be at most 1000 actions", n)
 	}
@@ -162,7 +170,11 @@ func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy,
 	decoder := json.NewDecoder(bytes.NewReader(variant))
 	// A misspelt field would silently test the same policy against itself.
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&out); err != nil {
+	err := decoder.Decode(&out)
+	if err == nil && decoder.More() {
+		err = errors.New("something follows it")
+	}
+	if err != nil {
 		bad.Add("policy", "must be an object of type, action, exploration, alpha and halfLifeDays: "+err.Error(), nil)
 		return Policy{}, bad
 	}
