@@ -13,7 +13,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign in by password */
+        /**
+         * Sign in with a password
+         * @description The answer sets the session's cookie.
+         */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -49,14 +52,14 @@ export interface paths {
          * Who is signed in
          * @description Needs an API key or a console session.
          */
-        get: operations["get-session"];
+        get: operations["session"];
         /**
-         * Set the password of whoever is signed in
-         * @description Ends all other sessions.
+         * Set the password of who is signed in
+         * @description Ends the user's other sessions.
          *
          *     Needs an API key or a console session.
          */
-        put: operations["set-password"];
+        put: operations["password"];
         post?: never;
         delete?: never;
         options?: never;
@@ -94,16 +97,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List API keys
+         * List API keys, newest first
          * @description Needs the scope admin.
          */
-        get: operations["list-api-keys"];
+        get: operations["list-keys"];
         put?: never;
         /**
          * Create an API key
          * @description Needs the scope admin.
          */
-        post: operations["create-api-key"];
+        post: operations["create-key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -121,10 +124,12 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revoke an API key; it stops working at once
-         * @description Needs the scope admin.
+         * Revoke an API key
+         * @description It stops working at once.
+         *
+         *     Needs the scope admin.
          */
-        delete: operations["revoke-api-key"];
+        delete: operations["revoke-key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -163,8 +168,12 @@ export interface paths {
          * List channels
          * @description Needs the scope read.
          */
-        get: operations["list-channel"];
-        put?: never;
+        get: operations["list-channels"];
+        /**
+         * Create or replace many channels, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-channels"];
         post?: never;
         delete?: never;
         options?: never;
@@ -195,6 +204,46 @@ export interface paths {
          * @description Needs the scope admin.
          */
         delete: operations["delete-channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one channel
+         * @description Needs the scope read.
+         */
+        get: operations["list-channel-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one channel
+         * @description Needs the scope read.
+         */
+        get: operations["get-channel-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -253,8 +302,12 @@ export interface paths {
          * List decision points
          * @description Needs the scope read.
          */
-        get: operations["list-decision-point"];
-        put?: never;
+        get: operations["list-decision-points"];
+        /**
+         * Create or replace many decision points, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-decision-points"];
         post?: never;
         delete?: never;
         options?: never;
@@ -322,6 +375,46 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one decision point
+         * @description Needs the scope read.
+         */
+        get: operations["list-decision-point-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one decision point
+         * @description Needs the scope read.
+         */
+        get: operations["get-decision-point-version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -409,8 +502,12 @@ export interface paths {
          * List experiments
          * @description Needs the scope read.
          */
-        get: operations["list-experiment"];
-        put?: never;
+        get: operations["list-experiments"];
+        /**
+         * Create or replace many experiments, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-experiments"];
         post?: never;
         delete?: never;
         options?: never;
@@ -512,6 +609,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/experiments/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one experiment
+         * @description Needs the scope read.
+         */
+        get: operations["list-experiment-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one experiment
+         * @description Needs the scope read.
+         */
+        get: operations["get-experiment-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/group": {
         parameters: {
             query?: never;
@@ -545,8 +682,12 @@ export interface paths {
          * List holdouts
          * @description Needs the scope read.
          */
-        get: operations["list-holdout"];
-        put?: never;
+        get: operations["list-holdouts"];
+        /**
+         * Create or replace many holdouts, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-holdouts"];
         post?: never;
         delete?: never;
         options?: never;
@@ -577,6 +718,46 @@ export interface paths {
          * @description Needs the scope admin.
          */
         delete: operations["delete-holdout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holdouts/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one holdout
+         * @description Needs the scope read.
+         */
+        get: operations["list-holdout-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holdouts/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one holdout
+         * @description Needs the scope read.
+         */
+        get: operations["get-holdout-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -659,15 +840,13 @@ export interface paths {
          * List items
          * @description Needs the scope read.
          */
-        get: operations["list-item"];
-        put?: never;
+        get: operations["list-items"];
         /**
-         * Create or replace many items
-         * @description All or nothing: with one bad item none is written. Sending the same items again changes nothing but their version.
-         *
-         *     Needs the scope admin.
+         * Create or replace many items, all or none
+         * @description Needs the scope admin.
          */
-        post: operations["put-items"];
+        put: operations["put-items"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -702,6 +881,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/items/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one item
+         * @description Needs the scope read.
+         */
+        get: operations["list-item-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/items/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one item
+         * @description Needs the scope read.
+         */
+        get: operations["get-item-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login-links": {
         parameters: {
             query?: never;
@@ -712,8 +931,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a link that signs an administrator in once
-         * @description Needs the scope admin.
+         * Make a login link
+         * @description The link signs in the caller, or the first administrator when the caller is an API key. It works once within 15 minutes.
+         *
+         *     Needs the scope admin.
          */
         post: operations["create-login-link"];
         delete?: never;
@@ -733,8 +954,12 @@ export interface paths {
          * List metrics
          * @description Needs the scope read.
          */
-        get: operations["list-metric"];
-        put?: never;
+        get: operations["list-metrics"];
+        /**
+         * Create or replace many metrics, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-metrics"];
         post?: never;
         delete?: never;
         options?: never;
@@ -770,6 +995,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/metrics/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one metric
+         * @description Needs the scope read.
+         */
+        get: operations["list-metric-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one metric
+         * @description Needs the scope read.
+         */
+        get: operations["get-metric-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/offers": {
         parameters: {
             query?: never;
@@ -781,8 +1046,12 @@ export interface paths {
          * List offers
          * @description Needs the scope read.
          */
-        get: operations["list-offer"];
-        put?: never;
+        get: operations["list-offers"];
+        /**
+         * Create or replace many offers, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-offers"];
         post?: never;
         delete?: never;
         options?: never;
@@ -813,6 +1082,46 @@ export interface paths {
          * @description Needs the scope admin.
          */
         delete: operations["delete-offer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/offers/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one offer
+         * @description Needs the scope read.
+         */
+        get: operations["list-offer-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/offers/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one offer
+         * @description Needs the scope read.
+         */
+        get: operations["get-offer-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -948,6 +1257,26 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        APIKey: {
+            /** Format: date-time */
+            createdAt: string;
+            createdBy: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description About a minute exact
+             */
+            lastUsedAt?: string;
+            name: string;
+            /** Format: date-time */
+            revokedAt?: string;
+            scopes: ("ingest" | "decide" | "read" | "admin")[];
+        };
+        APIKeyList: {
+            items: components["schemas"]["APIKey"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         Activity: {
             /**
              * Format: int64
@@ -1013,6 +1342,43 @@ export interface components {
             decision?: components["schemas"]["Response"];
             /** @description RFC 9457 problem document */
             problem?: unknown;
+        };
+        BulkInputChannelBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["ChannelBody"][];
+        };
+        BulkInputDecisionPointBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["DecisionPointBody"][];
+        };
+        BulkInputExperimentBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["ExperimentBody"][];
+        };
+        BulkInputHoldoutBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["HoldoutBody"][];
+        };
+        BulkInputItemBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["ItemBody"][];
+        };
+        BulkInputMetricBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["MetricBody"][];
+        };
+        BulkInputOfferBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["OfferBody"][];
+        };
+        BulkOutputBody: {
+            /** Format: int64 */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Definitions that are new or have changed
+             */
+            written: number;
         };
         Card: {
             /**
@@ -1108,6 +1474,17 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
+        ChannelVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Channel"];
+            /** Format: int64 */
+            version: number;
+        };
         Check: {
             arms?: components["schemas"]["CheckArm"][];
             /** @description The outcome in a sentence */
@@ -1127,32 +1504,8 @@ export interface components {
             observed: number;
             variant: string;
         };
-        Cookie: {
-            Domain: string;
-            /** Format: date-time */
-            Expires: string;
-            HttpOnly: boolean;
-            /** Format: int64 */
-            MaxAge: number;
-            Name: string;
-            Partitioned: boolean;
-            Path: string;
-            Quoted: boolean;
-            Raw: string;
-            RawExpires: string;
-            /** Format: int64 */
-            SameSite: number;
-            Secure: boolean;
-            Unparsed: string[] | null;
-            Value: string;
-        };
-        CreateInputBody: {
-            name: string;
-            /** @description ingest, decide, read, admin */
-            scopes: string[];
-        };
-        CreateOutputBody: {
-            key: components["schemas"]["Key"];
+        CreatedAPIKey: {
+            key: components["schemas"]["APIKey"];
             /** @description Shown this once */
             secret: string;
         };
@@ -1163,14 +1516,6 @@ export interface components {
             /** @description Key of the creative, unique within the decision point */
             key: string;
             tone?: string;
-        };
-        Credentials: {
-            email: string;
-            password: string;
-        };
-        CredentialsInput: {
-            email?: string;
-            password?: string;
         };
         CurrentModel: {
             actions: components["schemas"]["ModelAction"][];
@@ -1314,6 +1659,17 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
+        DecisionPointVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["DecisionPoint"];
+            /** Format: int64 */
+            version: number;
+        };
         Detail: {
             /** @description offer/channel/creative, none, or empty when not eligible */
             action: string;
@@ -1344,6 +1700,7 @@ export interface components {
             fallbackReason?: string;
             features: components["schemas"]["NamedFeature"][];
             group: string;
+            /** @description Items of the answer */
             items: string[];
             /**
              * Format: int64
@@ -1532,6 +1889,17 @@ export interface components {
             key: string;
             variant: string;
         };
+        ExperimentVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Experiment"];
+            /** Format: int64 */
+            version: number;
+        };
         Explained: {
             /** @description Why the decision came out as it did, in plain words */
             explanation: string[];
@@ -1595,6 +1963,69 @@ export interface components {
             source: string;
             values?: string[] | null;
         };
+        HistoryOutputChannelBody: {
+            /** @description Newest first */
+            items: components["schemas"]["ChannelVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputDecisionPointBody: {
+            /** @description Newest first */
+            items: components["schemas"]["DecisionPointVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputExperimentBody: {
+            /** @description Newest first */
+            items: components["schemas"]["ExperimentVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputHoldoutBody: {
+            /** @description Newest first */
+            items: components["schemas"]["HoldoutVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputItemBody: {
+            /** @description Newest first */
+            items: components["schemas"]["ItemVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputMetricBody: {
+            /** @description Newest first */
+            items: components["schemas"]["MetricVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputOfferBody: {
+            /** @description Newest first */
+            items: components["schemas"]["OfferVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         Holdout: {
             /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
             salt?: string;
@@ -1644,6 +2075,17 @@ export interface components {
             report?: components["schemas"]["Report"];
             /** Format: double */
             share: number;
+        };
+        HoldoutVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Holdout"];
+            /** Format: int64 */
+            version: number;
         };
         How: {
             background?: string;
@@ -1731,9 +2173,6 @@ export interface components {
             success: boolean;
         };
         InputBody: {
-            items: components["schemas"]["KeyedItem"][] | null;
-        };
-        InputBody2: {
             decisions: components["schemas"]["External"][] | null;
         };
         Interval: {
@@ -1840,48 +2279,16 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
-        Key: {
+        ItemVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
             /** Format: date-time */
-            createdAt: string;
-            createdBy: string;
-            id: string;
-            /**
-             * Format: date-time
-             * @description To within a few seconds
-             */
-            lastUsedAt?: string;
-            name: string;
-            /** Format: date-time */
-            revokedAt?: string;
-            scopes: string[];
-        };
-        KeyedItem: {
-            /** @description Further properties */
-            attributes?: {
-                [key: string]: unknown;
-            };
-            /** @description Category, with / between levels */
-            category?: string;
-            /**
-             * Format: double
-             * @description What the item costs the shop
-             */
-            cost?: number;
-            imageUrl?: string;
-            /** @description Id of the item */
-            key: string;
-            /** @description Name shown to people */
-            name: string;
-            /**
-             * Format: double
-             * @description Price, in the shop's currency
-             */
-            price?: number;
-            /**
-             * Format: int64
-             * @description Pieces that can be sold; unlimited when absent
-             */
-            stock?: number;
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Item"];
+            /** Format: int64 */
+            version: number;
         };
         Lag: {
             /** Format: int64 */
@@ -1892,24 +2299,17 @@ export interface components {
              */
             seconds: number;
         };
-        LinkOutputBody: {
-            /** @description Path to open on the console's address; signs in once, within 15 minutes */
-            url: string;
-        };
         ListOutputBody: {
-            items: components["schemas"]["Key"][];
-        };
-        ListOutputBody2: {
             items: components["schemas"]["Card"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        ListOutputBody23: {
+        ListOutputBody2: {
             items: components["schemas"]["ImportJob"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        ListOutputBody234: {
+        ListOutputBody3: {
             items: components["schemas"]["Summary"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
@@ -1948,6 +2348,16 @@ export interface components {
             items: components["schemas"]["OfferDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
+        };
+        LoginBody: {
+            email: string;
+            password: string;
+        };
+        LoginLinkBody: {
+            /** Format: date-time */
+            expiresAt: string;
+            /** @description Works once */
+            url: string;
         };
         MessageBody: {
             /** @description Random id of a browser or device */
@@ -2137,6 +2547,17 @@ export interface components {
             /** Format: double */
             windowHours: number;
         };
+        MetricVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Metric"];
+            /** Format: int64 */
+            version: number;
+        };
         Minute: {
             /** Format: int64 */
             control: number;
@@ -2213,8 +2634,9 @@ export interface components {
             /** Format: double */
             value: number;
         };
-        NewPassword: {
-            password: string;
+        NewAPIKey: {
+            name: string;
+            scopes: ("ingest" | "decide" | "read" | "admin")[];
         };
         Objective: {
             /** @description Whether the cost of the contact is taken off */
@@ -2345,19 +2767,23 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
-        OutputBody: {
-            /**
-             * Format: int64
-             * @description Number of items created or replaced
-             */
-            accepted: number;
+        OfferVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Offer"];
+            /** Format: int64 */
+            version: number;
         };
-        OutputBody2: {
+        OutputBody: {
             items: components["schemas"]["Record"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        OutputBody23: {
+        OutputBody2: {
             /**
              * Format: int64
              * @description Number of decisions that are now durable
@@ -2377,6 +2803,12 @@ export interface components {
                 [key: string]: components["schemas"]["Lag"];
             };
             totals: components["schemas"]["Totals"];
+        };
+        PasswordBody: {
+            /** @description The password so far; not needed in a session that began with a login link */
+            current?: string;
+            /** @description 10 to 200 characters */
+            password: string;
         };
         Policy: {
             /** @description Action of a fixed policy; the default action unless set */
@@ -2531,6 +2963,7 @@ export interface components {
             featureIndex: number[];
             featureValue: number[];
             group: string;
+            /** @description Items of the answer */
             items: string[];
             /**
              * Format: int64
@@ -2691,15 +3124,15 @@ export interface components {
             sd?: number;
         };
         Session: {
-            /** @description Whether signing in by password is possible */
+            /** @description False until the user has set one; then links are the only way in */
             hasPassword: boolean;
-            user: components["schemas"]["SessionUserStruct"];
+            user: components["schemas"]["SessionUser"];
         };
-        SessionUserStruct: {
+        SessionUser: {
+            /** @description What the user signs in with; admin for the first one */
             email: string;
             name: string;
-            /** @enum {string} */
-            role: "admin" | "viewer";
+            role: string;
         };
         Summary: {
             action: string;
@@ -2792,7 +3225,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CredentialsInput"];
+                "application/json": components["schemas"]["LoginBody"];
             };
         };
         responses: {
@@ -2805,8 +3238,53 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2825,15 +3303,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Signed out */
+            /** @description No Content */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Error */
-            default: {
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2843,7 +3330,7 @@ export interface operations {
             };
         };
     };
-    "get-session": {
+    session: {
         parameters: {
             query?: never;
             header?: never;
@@ -2890,18 +3377,16 @@ export interface operations {
             };
         };
     };
-    "set-password": {
+    password: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
-            cookie?: {
-                quintet_session?: components["schemas"]["Cookie"];
-            };
+            cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewPassword"];
+                "application/json": components["schemas"]["PasswordBody"];
             };
         };
         responses: {
@@ -2911,6 +3396,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -2932,6 +3426,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2983,9 +3486,13 @@ export interface operations {
             };
         };
     };
-    "list-api-keys": {
+    "list-keys": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2998,7 +3505,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody"];
+                    "application/json": components["schemas"]["APIKeyList"];
                 };
             };
             /** @description Unauthorized */
@@ -3019,6 +3526,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -3030,7 +3546,7 @@ export interface operations {
             };
         };
     };
-    "create-api-key": {
+    "create-key": {
         parameters: {
             query?: never;
             header?: never;
@@ -3039,7 +3555,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CreateInputBody"];
+                "application/json": components["schemas"]["NewAPIKey"];
             };
         };
         responses: {
@@ -3049,7 +3565,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CreateOutputBody"];
+                    "application/json": components["schemas"]["CreatedAPIKey"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */
@@ -3099,7 +3624,7 @@ export interface operations {
             };
         };
     };
-    "revoke-api-key": {
+    "revoke-key": {
         parameters: {
             query?: never;
             header?: never;
@@ -3197,7 +3722,7 @@ export interface operations {
             };
         };
     };
-    "list-channel": {
+    "list-channels": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -3230,6 +3755,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputChannelBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3497,6 +4100,146 @@ export interface operations {
             };
         };
     };
+    "list-channel-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputChannelBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-channel-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     decide: {
         parameters: {
             query?: never;
@@ -3563,7 +4306,7 @@ export interface operations {
             };
         };
     };
-    "list-decision-point": {
+    "list-decision-points": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -3596,6 +4339,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-decision-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputDecisionPointBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3996,6 +4817,146 @@ export interface operations {
             };
         };
     };
+    "list-decision-point-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputDecisionPointBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-decision-point-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionPointDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-decisions": {
         parameters: {
             query?: {
@@ -4019,7 +4980,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody234"];
+                    "application/json": components["schemas"]["ListOutputBody3"];
                 };
             };
             /** @description Unauthorized */
@@ -4069,7 +5030,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["InputBody2"];
+                "application/json": components["schemas"]["InputBody"];
             };
         };
         responses: {
@@ -4079,7 +5040,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody23"];
+                    "application/json": components["schemas"]["OutputBody2"];
                 };
             };
             /** @description Bad Request */
@@ -4168,7 +5129,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody2"];
+                    "application/json": components["schemas"]["OutputBody"];
                 };
             };
             /** @description Unauthorized */
@@ -4277,7 +5238,7 @@ export interface operations {
             };
         };
     };
-    "list-experiment": {
+    "list-experiments": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -4310,6 +5271,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputExperimentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4801,6 +5840,146 @@ export interface operations {
             };
         };
     };
+    "list-experiment-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputExperimentBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-experiment-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     group: {
         parameters: {
             query?: never;
@@ -4834,7 +6013,7 @@ export interface operations {
             };
         };
     };
-    "list-holdout": {
+    "list-holdouts": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -4867,6 +6046,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-holdouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputHoldoutBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5134,6 +6391,146 @@ export interface operations {
             };
         };
     };
+    "list-holdout-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputHoldoutBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-holdout-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldoutDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     identify: {
         parameters: {
             query?: never;
@@ -5186,7 +6583,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody23"];
+                    "application/json": components["schemas"]["ListOutputBody2"];
                 };
             };
             /** @description Unauthorized */
@@ -5385,7 +6782,7 @@ export interface operations {
             };
         };
     };
-    "list-item": {
+    "list-items": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -5454,7 +6851,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["InputBody"];
+                "application/json": components["schemas"]["BulkInputItemBody"];
             };
         };
         responses: {
@@ -5464,7 +6861,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody"];
+                    "application/json": components["schemas"]["BulkOutputBody"];
                 };
             };
             /** @description Bad Request */
@@ -5763,11 +7160,17 @@ export interface operations {
             };
         };
     };
-    "create-login-link": {
+    "list-item-versions": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
             header?: never;
-            path?: never;
+            path: {
+                key: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -5778,7 +7181,141 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LinkOutputBody"];
+                    "application/json": components["schemas"]["HistoryOutputItemBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-item-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-login-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginLinkBody"];
                 };
             };
             /** @description Unauthorized */
@@ -5810,7 +7347,7 @@ export interface operations {
             };
         };
     };
-    "list-metric": {
+    "list-metrics": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -5843,6 +7380,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputMetricBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6110,7 +7725,147 @@ export interface operations {
             };
         };
     };
-    "list-offer": {
+    "list-metric-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputMetricBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-metric-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-offers": {
         parameters: {
             query?: {
                 /** @description Key after which the page begins; the next of the page before */
@@ -6143,6 +7898,84 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputOfferBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6410,6 +8243,146 @@ export interface operations {
             };
         };
     };
+    "list-offer-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputOfferBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-offer-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     overview: {
         parameters: {
             query?: never;
@@ -6511,7 +8484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody2"];
+                    "application/json": components["schemas"]["ListOutputBody"];
                 };
             };
             /** @description Unauthorized */
