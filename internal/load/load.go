@@ -1,7 +1,9 @@
 // Package load sends HTTP requests over loopback as fast as a server takes them,
-// or at a fixed rate, and measures how long each took. It writes prepared bytes
-// and reads just enough of the answer, so that the measuring costs the machine
-// little beside what is measured.
+// or at a fixed rate, and measures how long each took.
+//
+// It has two ways to send. The usual one is Go's own HTTP client, which is what
+// calling services use. The lean one writes prepared bytes and reads just enough
+// of the answer, so that nearly all of the machine is left to the server.
 package load
 
 import (
@@ -10,7 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -28,9 +32,11 @@ type Options struct {
 	// Rate is the number of requests per second that all connections send
 	// together, at fixed moments; as many as the server takes when 0.
 	Rate float64
-	// Request gives the bytes of request number n of a connection. It must be
-	// safe to call from several goroutines and may return the same slice again.
-	Request func(connection, n int) []byte
+	// Lean sends without an HTTP client.
+	Lean bool
+	// Request gives request number n of a connection. It must be safe to call from
+	// several goroutines and may return the same one again.
+	Request func(connection, n int) Request
 }
 
 // Result is what a run measured.
@@ -60,6 +66,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	defer cancel()
 	workers := make([]worker, o.Connections)
 	for i := range workers {
+		if !o.Lean {
+			transport := &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1, DisableCompression: true}
+			defer transport.CloseIdleConnections()
+			workers[i] = worker{options: &o, index: i, client: &http.Client{Transport: transport}}
+			continue
+		}
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Address)
 		if err != nil {
 			return nil, fmt.Errorf("connecting to %s: %w", o.Address, err)
@@ -91,7 +103,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 type worker struct {
 	options *Options
 	index   int
-	conn    net.Conn
+	client  *http.Client // unless lean
+	conn    net.Conn     // lean
 	in      *bufio.Reader
 	latency []time.Duration
 	failed  int
@@ -114,12 +127,9 @@ func (w *worker) run(ctx context.Context, started time.Time) error {
 		if !due.Before(end) {
 			return nil
 		}
-		if _, err := w.conn.Write(w.options.Request(w.index, n)); err != nil {
-			return fmt.Errorf("sending a request: %w", err)
-		}
-		ok, err := readAnswer(w.in)
+		ok, err := w.exchange(ctx, w.options.Request(w.index, n))
 		if err != nil {
-			return fmt.Errorf("reading an answer: %w", err)
+			return err
 		}
 		if !ok {
 			w.failed++
@@ -129,6 +139,36 @@ func (w *worker) run(ctx context.Context, started time.Time) error {
 	}
 	return ctx.Err()
 }
+
+// exchange sends one request and says whether the answer was good.
+func (w *worker) exchange(ctx context.Context, request Request) (ok bool, err error) {
+	if w.options.Lean {
+		if _, err := w.conn.Write(request.bytes); err != nil {
+			return false, fmt.Errorf("sending a request: %w", err)
+		}
+		if ok, err = readAnswer(w.in); err != nil {
+			return false, fmt.Errorf("reading an answer: %w", err)
+		}
+		return ok, nil
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, request.url, bytes.NewReader(request.body))
+	if err != nil {
+		return false, fmt.Errorf("making a request: %w", err)
+	}
+	r.Header["Authorization"] = request.authorization
+	r.Header["Content-Type"] = jsonType
+	answer, err := w.client.Do(r)
+	if err != nil {
+		return false, fmt.Errorf("sending a request: %w", err)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	if closed := answer.Body.Close(); err != nil || closed != nil {
+		return false, fmt.Errorf("reading an answer: %w", errors.Join(err, closed))
+	}
+	return answer.StatusCode/100 == 2, nil
+}
+
+var jsonType = []string{"application/json"}
 
 var contentLength = []byte("Content-Length: ")
 
@@ -161,10 +201,18 @@ func readAnswer(in *bufio.Reader) (ok bool, err error) {
 	}
 }
 
-// Post makes the bytes of a POST request with a JSON body.
-func Post(host, path, key string, body []byte) []byte {
+// Request is a prepared POST request with a JSON body.
+type Request struct {
+	url           string
+	authorization []string
+	body          []byte
+	bytes         []byte // the whole request
+}
+
+// Post prepares a request to a host and port.
+func Post(host, path, key string, body []byte) Request {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, host, key, len(body))
 	b.Write(body)
-	return b.Bytes()
+	return Request{url: "http://" + host + path, authorization: []string{"Bearer " + key}, body: body, bytes: b.Bytes()}
 }

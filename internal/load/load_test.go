@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,13 @@ import (
 )
 
 func TestRunCountsWhatTheServerSaw(t *testing.T) {
+	t.Parallel()
+	for _, lean := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lean=%v", lean), func(t *testing.T) { countWhatTheServerSaw(t, lean) })
+	}
+}
+
+func countWhatTheServerSaw(t *testing.T, lean bool) {
 	t.Parallel()
 	var seen atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +37,7 @@ func TestRunCountsWhatTheServerSaw(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	request := Post(host, "/p", "k", []byte(`{"a":1}`))
 	r, err := Run(context.Background(), Options{
-		Address: host, Connections: 3, Duration: 200 * time.Millisecond, Request: func(int, int) []byte { return request },
+		Address: host, Connections: 3, Duration: 200 * time.Millisecond, Lean: lean, Request: func(int, int) Request { return request },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +57,7 @@ func TestRateIsKept(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	request := Post(host, "/", "", nil)
 	r, err := Run(context.Background(), Options{
-		Address: host, Connections: 4, Duration: 500 * time.Millisecond, Rate: 200, Request: func(int, int) []byte { return request },
+		Address: host, Connections: 4, Duration: 500 * time.Millisecond, Rate: 200, Request: func(int, int) Request { return request },
 	})
 	if err != nil {
 		t.Fatal(err)
