@@ -1,0 +1,147 @@
+package decide
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	genKey    = rapid.StringMatching(`[a-z0-9][a-z0-9_/-]{0,20}`)
+	genText   = rapid.OneOf(genKey, rapid.String())
+	genNumber = rapid.OneOf(rapid.Float64Range(0, 1), rapid.Float64().Filter(func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }), rapid.Just(math.Copysign(0, -1)), rapid.Just(math.SmallestNonzeroFloat64))
+	genScalar = rapid.OneOf(rapid.Map(genText, func(v string) any { return v }), rapid.Map(genNumber, func(v float64) any { return v }),
+		rapid.Map(rapid.Bool(), func(v bool) any { return v }), rapid.Just[any](nil))
+	genObject = rapid.MapOfN(genText, genScalar, 1, 5)
+)
+
+// drawRecord is a record in the form in which it comes back from the log: lists
+// without entries are nil, objects without fields are nil.
+func drawRecord(t *rapid.T, at time.Time) *Record {
+	flip := func(name string) bool { return rapid.Bool().Draw(t, name) }
+	number := func(name string) float64 { return genNumber.Draw(t, name) }
+	r := &Record{
+		DecisionID: newDecisionID(at), DecidedAt: at, Decision: genKey.Draw(t, "decision"), PointVersion: rapid.Int64Range(1, math.MaxInt64).Draw(t, "pointVersion"),
+		Class: genKey.Draw(t, "class"), ProfileID: genText.Draw(t, "profile"), Group: rapid.SampledFrom([]Group{GroupTreated, GroupControl, GroupHoldout}).Draw(t, "group"),
+		Eligible: flip("eligible"), Action: genText.Draw(t, "action"), Offer: genText.Draw(t, "offer"), Channel: genText.Draw(t, "channel"), Creative: genText.Draw(t, "creative"),
+		SendAt: at.Add(time.Duration(rapid.IntRange(0, 1e9).Draw(t, "delay")) * time.Millisecond), ContactCost: number("cost"), Propensity: number("propensity"),
+		Propensities: Propensities{What: number("what"), Where: number("where"), When: number("when"), How: number("how")},
+		Policy:       genKey.Draw(t, "policy"), ModelVersion: rapid.Int64Range(0, math.MaxInt64).Draw(t, "model"), Draw: number("draw"),
+		Fallback: flip("fallback"), FallbackReason: genText.Draw(t, "reason"), Source: genText.Draw(t, "source"),
+	}
+	if flip("reasons") {
+		r.Reasons = rapid.SliceOfN(genText, 1, 3).Draw(t, "reasonList")
+	}
+	if flip("items") {
+		r.Items = rapid.SliceOfN(genText, 1, 3).Draw(t, "itemList")
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "candidates") {
+		r.Candidates, r.Probabilities = append(r.Candidates, genText.Draw(t, "candidate")), append(r.Probabilities, number("probability"))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "removed") {
+		r.Removed = append(r.Removed, Removal{Action: genText.Draw(t, "removedAction"), Rule: genKey.Draw(t, "rule")})
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "features") {
+		r.FeatureIndex, r.FeatureValue = append(r.FeatureIndex, rapid.Uint32().Draw(t, "index")), append(r.FeatureValue, number("value"))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "experiments") {
+		r.Experiments = append(r.Experiments, Enrolment{Key: genKey.Draw(t, "key"), Variant: genKey.Draw(t, "variant"), Version: rapid.Int64Range(0, math.MaxInt64).Draw(t, "version")})
+	}
+	if flip("context") {
+		r.Context = genObject.Draw(t, "contextObject")
+	}
+	if flip("traits") {
+		r.Traits = genObject.Draw(t, "traitObject")
+	}
+	return r
+}
+
+func TestRecordsComeBackFromTheStream(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")).UTC()
+		want := drawRecord(t, at)
+		if rapid.Bool().Draw(t, "unsent") {
+			want.SendAt = time.Time{}
+		}
+		data, err := encodeRecord(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeRecord(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		if math.Signbit(got.Draw) != math.Signbit(want.Draw) {
+			t.Error("the sign of a zero is lost")
+		}
+		// No part of a record is a record.
+		cut := rapid.IntRange(0, len(data)-1).Draw(t, "cut")
+		if _, err := decodeRecord(data[:cut]); !errors.Is(err, errDamaged) {
+			t.Errorf("%d of %d bytes: error %v", cut, len(data), err)
+		}
+		if _, err := decodeRecord(append(data, 0)); !errors.Is(err, errDamaged) {
+			t.Errorf("a byte too many: error %v", err)
+		}
+	})
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{recordVersion})
+	data, err := encodeRecord(&Record{DecisionID: "01", Candidates: []string{"a", "b"}, Probabilities: []float64{.5, .5}, Context: map[string]any{"a": 1.0},
+		FeatureIndex: []uint32{1}, FeatureValue: []float64{1}, Experiments: []Enrolment{{Key: "k", Variant: "v", Version: 1}}, Removed: []Removal{{"a", "r"}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rec, err := decodeRecord(data)
+		if err != nil {
+			if !errors.Is(err, errDamaged) {
+				t.Errorf("error %v is not about damage", err)
+			}
+			return
+		}
+		if !rec.parallel() {
+			t.Fatal("lists that belong together differ in length")
+		}
+		explain(rec) // must not fail, whatever is in it
+		again, err := encodeRecord(rec)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		back, err := decodeRecord(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As text, because a NaN is not equal to itself.
+		if want, err := encodeRecord(back); err != nil || string(want) != string(again) {
+			t.Errorf("changes on the way through (%v)", err)
+		}
+	})
+}
+
+func TestForeignContextIsDamage(t *testing.T) {
+	t.Parallel()
+	w := recordWriter{}
+	rec := &Record{DecisionID: "x"}
+	data, err := encodeRecord(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The record ends in two empty objects: "\x02{}\x02{}".
+	w.b = append(w.b, data[:len(data)-6]...)
+	w.text("[1]")
+	w.text("{}")
+	if _, err := decodeRecord(w.b); !errors.Is(err, errDamaged) {
+		t.Errorf("error %v", err)
+	}
+}
