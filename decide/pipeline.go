@@ -129,10 +129,7 @@ func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifi
 		rec.Eligible, rec.Reasons = false, []string{fallbackNoAction}
 		return nil
 	}
-	rec.Candidates = make([]string, len(sc.actions))
-	for i, a := range sc.actions {
-		rec.Candidates[i] = p.ids[a]
-	}
+	rec.Candidates = p.names(sc.actions)
 	if err := p.encode(rec, sc); err != nil {
 		// A feature that cannot be read is worth less than an answer: the
 		// policy then chooses without features, and the record has none.
@@ -224,6 +221,20 @@ func reachable(view *profiles.View, need string) bool {
 		}
 	}
 	return false
+}
+
+// names are the ids of actions. Where none of them is left out in between, which
+// is the usual case, the list is a part of the point's own.
+func (p *point) names(actions []int) []string {
+	n := len(actions)
+	if actions[n-1] == n-1 {
+		return p.ids[:n:n]
+	}
+	out := make([]string, n)
+	for i, a := range actions {
+		out[i] = p.ids[a]
+	}
+	return out
 }
 
 // encode writes the features of the person and the moment into the record.
