@@ -16,9 +16,9 @@ import (
 type item map[string]any
 
 // messageOf makes the call that a row stands for. Without a column for it, the
-// message id is made of mapping, row number and content, so that the same row
-// always gets the same id.
-func (m *Mapping) messageOf(kind Kind, row *Row) (client.Message, error) {
+// message id is made of mapping, file and row number, so that the same row always
+// gets the same id, and rows that say the same are not taken for one.
+func (m *Mapping) messageOf(kind Kind, fileHash string, row *Row) (client.Message, error) {
 	message := client.Message{Type: "identify"}
 	if kind == Events {
 		message.Type = "track"
@@ -71,7 +71,7 @@ func (m *Mapping) messageOf(kind Kind, row *Row) (client.Message, error) {
 		bad = append(bad, errors.New("the row names nobody: userId, anonymousId and externalIds are all empty"))
 	}
 	if message.MessageID == "" {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", m.hash, row.Number, rowContent(row)))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", m.hash, fileHash, row.Number))
 		message.MessageID = "import-" + hex.EncodeToString(sum[:16])
 	}
 	return message, joined(bad)
@@ -139,13 +139,6 @@ func sorted(m map[string]any) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-func rowContent(row *Row) string {
-	if row.object != nil {
-		return row.raw
-	}
-	return strings.Join(row.cells, "\x1f")
 }
 
 // joined puts the reasons into one line, in a fixed order.

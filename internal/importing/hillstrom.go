@@ -28,9 +28,11 @@ const (
 	hillstromDays  = 14   // of outcomes after the e-mail
 )
 
-// hillstromSent is when the e-mails went out. The data set names no day; it was
-// published on 20 March 2008 with the outcomes of the two weeks before.
-var hillstromSent = time.Date(2008, time.March, 6, 9, 0, 0, 0, time.UTC)
+// hillstromSent is when the e-mails went out, as far as the log knows. The data
+// set, published on 20 March 2008, names no day. A day of that year would soon be
+// older than what may be logged, so it is another 20 March; fixed, as it is part
+// of every id.
+var hillstromSent = time.Date(2024, time.March, 20, 0, 0, 0, 0, time.UTC)
 
 var hillstromColumns = []string{"recency", "history_segment", "history", "mens", "womens", "zip_code", "newbie", "channel", "segment", "visit", "conversion", "spend"}
 
@@ -66,7 +68,7 @@ type hillstromRow struct {
 // revenue. All ids depend on the number of the row alone.
 func Hillstrom(ctx context.Context, c *client.Client, path string, force bool, report Reporter) error {
 	options := ReadOptions{Format: CSV}
-	survey, err := Look(path, options)
+	survey, err := Look(path, options, nil)
 	if err != nil {
 		return err
 	}
@@ -289,24 +291,25 @@ func (h *hillstromRow) outcomes() []client.Message {
 func defineHillstrom(ctx context.Context, c *client.Client) error {
 	for _, d := range hillstromDefinitions() {
 		err := c.Get(ctx, d.path, nil)
-		if err == nil {
-			continue
+		if client.StatusOf(err) == http.StatusNotFound {
+			err = c.Put(ctx, d.path, d.body, nil)
 		}
-		if client.StatusOf(err) != http.StatusNotFound {
-			return fmt.Errorf("looking for %s: %w", d.path, err)
+		if err != nil {
+			return fmt.Errorf("creating %s where it is missing: %w", d.path, err)
 		}
-		if err := c.Put(ctx, d.path, d.body, nil); err != nil {
-			return fmt.Errorf("creating %s: %w", d.path, err)
-		}
-		if d.path != "/v1/experiments/"+HillstromExperiment {
-			continue
-		}
-		// The test is over: it must not deal out e-mails to visitors of today.
-		for _, step := range []string{"/start", "/stop"} {
-			if err := c.Post(ctx, d.path+step, nil, nil); err != nil {
-				return fmt.Errorf("closing the experiment: %w", err)
-			}
-		}
+	}
+	const path = "/v1/experiments/" + HillstromExperiment
+	var experiment struct {
+		Status string `json:"status"`
+	}
+	if err := c.Get(ctx, path, &experiment); err != nil {
+		return fmt.Errorf("reading the experiment: %w", err)
+	}
+	if experiment.Status != "draft" {
+		return nil
+	}
+	if err := c.Post(ctx, path+"/start", nil, nil); err != nil {
+		return fmt.Errorf("starting the experiment: %w", err)
 	}
 	return nil
 }
@@ -329,7 +332,9 @@ func hillstromDefinitions() []hillstromDefinition {
 		{"/v1/offers/mens-email", map[string]any{"name": "Men's merchandise", "kind": "message", "active": true, "description": "E-mail with men's goods"}},
 		{"/v1/offers/womens-email", map[string]any{"name": "Women's merchandise", "kind": "message", "active": true, "description": "E-mail with women's goods"}},
 		{"/v1/decision-points/" + hillstromPoint, map[string]any{
-			"name": "Hillstrom e-mail test", "class": "advertising", "offers": []string{"mens-email", "womens-email"}, "channels": []string{"email"},
+			// Service, because these e-mails went out without regard to our holdout: as
+			// advertising they would break its promise in the log.
+			"name": "Hillstrom e-mail test", "class": "service", "offers": []string{"mens-email", "womens-email"}, "channels": []string{"email"},
 			"creatives": []map[string]any{{"key": "default"}}, "policy": map[string]any{"type": "uniform"}, "defaultAction": "none",
 			"features": []map[string]any{
 				numeric("recency", 3, 6, 9), numeric("history", 100, 200, 350, 500, 750, 1000), numeric("mens", 0.5), numeric("womens", 0.5), numeric("newbie", 0.5),
@@ -341,7 +346,9 @@ func hillstromDefinitions() []hillstromDefinition {
 		{"/v1/metrics/hillstrom-conversion", map[string]any{"name": "Bought within two weeks", "kind": "proportion", "event": "Order Completed", "windowHours": hours, "direction": "increase"}},
 		{"/v1/metrics/hillstrom-spend", map[string]any{"name": "Spend within two weeks", "kind": "mean", "event": "Order Completed", "property": "revenue", "windowHours": hours, "direction": "increase"}},
 		{"/v1/experiments/" + HillstromExperiment, map[string]any{
-			"name": "Hillstrom: does an e-mail pay?", "decisionPoint": hillstromPoint,
+			// Without a decision point: it is measured by its exposures and deals out
+			// nothing to anybody today.
+			"name":       "Hillstrom: does an e-mail pay?",
 			"hypothesis": "An e-mail with merchandise brings more visits, buyers and spend than none.",
 			"metrics":    []string{"hillstrom-visit", "hillstrom-conversion", "hillstrom-spend"},
 			"variants": []map[string]any{

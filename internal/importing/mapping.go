@@ -96,15 +96,16 @@ func ParseMapping(text []byte, kind Kind) (*Mapping, error) {
 	if err := decoder.Decode(m); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the mapping: %w", err)
 	}
-	sum := sha256.Sum256(append([]byte(string(kind)+"\n"), text...))
-	m.hash = hex.EncodeToString(sum[:])
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("reading the mapping: it must be one YAML document")
+	}
 	if m.Timestamp != nil && m.Timestamp.Type == "" {
 		m.Timestamp.Type = "time"
 	}
 	var bad []error
 	complain := func(format string, args ...any) { bad = append(bad, fmt.Errorf(format, args...)) }
-	if len([]rune(m.Delimiter)) > 1 {
-		complain("delimiter must be one character")
+	if d := []rune(m.Delimiter); len(d) > 1 || len(d) == 1 && strings.ContainsRune("\"\r\n\x00\uFFFD", d[0]) {
+		complain("delimiter must be one character, and no quotation mark or end of line")
 	}
 	fields := m.fields(kind)
 	for name, f := range m.all() {
@@ -138,25 +139,51 @@ func ParseMapping(text []byte, kind Kind) (*Mapping, error) {
 	if err := errors.Join(bad...); err != nil {
 		return nil, fmt.Errorf("the mapping is wrong:\n%w", err)
 	}
+	// Of what the mapping says, not of how it is written: a comment changes nothing.
+	meaning, err := yaml.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the mapping: %w", err)
+	}
+	sum := sha256.Sum256(append([]byte(string(kind)+"\n"), meaning...))
+	m.hash = hex.EncodeToString(sum[:])
 	return m, nil
 }
 
 // Hash recognises the mapping: SHA-256, hexadecimal.
 func (m *Mapping) Hash() string { return m.hash }
 
-// CheckColumns complains about columns that the file does not have.
-func (m *Mapping) CheckColumns(columns []string) error {
+// paths are the columns or paths that the file has to have.
+func (m *Mapping) paths() []string {
+	var out []string
+	for _, f := range m.all() {
+		if f.From != "" && (f.Default == nil || f.Required) && !slices.Contains(out, f.From) {
+			out = append(out, f.From)
+		}
+	}
+	return out
+}
+
+// CheckFile complains about columns and paths that the file does not have.
+func (m *Mapping) CheckFile(s Survey) error {
 	var missing []string
 	for name, f := range m.all() {
-		if f.From != "" && !slices.Contains(columns, f.From) {
+		switch {
+		case f.From == "":
+		case s.Columns != nil && !slices.Contains(s.Columns, f.From):
 			missing = append(missing, fmt.Sprintf("%s points at the column %q", name, f.From))
+		case s.Columns == nil && slices.Contains(s.Absent, f.From):
+			missing = append(missing, fmt.Sprintf("%s points at %q, which no line has", name, f.From))
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	slices.Sort(missing)
-	return fmt.Errorf("the mapping points nowhere: %s; the file has the columns %s", strings.Join(missing, ", "), strings.Join(columns, ", "))
+	text := "the mapping points nowhere: " + strings.Join(missing, ", ")
+	if s.Columns != nil {
+		text += "; the file has the columns " + strings.Join(s.Columns, ", ")
+	}
+	return errors.New(text)
 }
 
 // all are the fields that the mapping has, by their names in the file.
@@ -216,6 +243,9 @@ func (f *Field) check() error {
 	if f.Type != "time" && (f.Layout != "" || f.Zone != "") {
 		return errors.New("layout and zone belong to type time")
 	}
+	if f.Layout != "" && !slices.Contains([]string{"iso", "unix", "unixMillis"}, f.Layout) && !goLayout(f.Layout) {
+		return fmt.Errorf("layout %q has nothing of a time in it: write iso, unix, unixMillis or how 2 January 2006, 15:04:05 would be written", f.Layout)
+	}
 	f.location = time.UTC
 	if f.Zone != "" {
 		var err error
@@ -224,6 +254,13 @@ func (f *Field) check() error {
 		}
 	}
 	return nil
+}
+
+// goLayout says whether a layout makes a difference between two times that
+// differ in everything; YYYY-MM-DD makes none.
+func goLayout(layout string) bool {
+	a := time.Date(2001, 3, 4, 5, 6, 7, 8e8, time.UTC)
+	return a.Format(layout) != a.AddDate(1, 1, 1).Add(time.Hour+time.Minute+time.Second).Format(layout)
 }
 
 // value reads the field from a row; nil when it is absent.

@@ -4,15 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/transform"
@@ -54,8 +51,14 @@ func (r *Row) Lookup(path string) (any, bool) {
 		}
 		return r.cells[i], true
 	}
+	v, there := r.find(path)
+	return v, there && v != nil
+}
+
+// find looks for a path in a line of NDJSON; null is there.
+func (r *Row) find(path string) (any, bool) {
 	if v, ok := r.object[path]; ok {
-		return v, v != nil
+		return v, true
 	}
 	var value any = r.object
 	for name := range strings.SplitSeq(path, ".") {
@@ -67,23 +70,15 @@ func (r *Row) Lookup(path string) (any, bool) {
 			return nil, false
 		}
 	}
-	return value, value != nil
+	return value, true
 }
 
 // Text is the row as it is in the file, shortened.
 func (r *Row) Text() string {
-	text := r.raw
-	if r.object == nil {
-		var b strings.Builder
-		w := csv.NewWriter(&b)
-		_ = w.Write(r.cells) // a strings.Builder takes everything
-		w.Flush()
-		text = strings.TrimSuffix(b.String(), "\n")
+	if len(r.raw) > maxShown {
+		return strings.ToValidUTF8(r.raw[:maxShown], "") + "…"
 	}
-	if len(text) > maxShown {
-		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
-	}
-	return text
+	return r.raw
 }
 
 // BadRow is a row that cannot be read; the rows behind it can.
@@ -100,9 +95,8 @@ type File struct {
 	// Columns are the names in the header of a CSV file.
 	Columns []string
 
-	file  *os.File
+	close func() error
 	next  func() (*Row, error)
-	bytes *countingReader
 	count int64
 }
 
@@ -119,153 +113,55 @@ func OpenFile(path string, o ReadOptions) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file, bytes: &countingReader{from: file}}
-	if err := f.begin(o); err != nil {
+	f, err := readRows(file, o)
+	if err != nil {
 		_ = file.Close() // nothing was written
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
+	f.close = file.Close
 	return f, nil
 }
 
-func (f *File) begin(o ReadOptions) error {
-	in := bufio.NewReaderSize(f.bytes, 64<<10)
+// readRows reads rows from any source.
+func readRows(from io.Reader, o ReadOptions) (*File, error) {
+	in := bufio.NewReaderSize(from, 64<<10)
 	mark, err := in.Peek(3)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return nil, err
 	}
 	switch {
 	case bytes.HasPrefix(mark, []byte("\xef\xbb\xbf")):
 		_, _ = in.Discard(3) // they are in the buffer
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
 		if o.Encoding == "" {
-			return errors.New("the file is UTF-16: save it as UTF-8, or set encoding: utf-16le or utf-16be in the mapping")
+			return nil, errors.New("the file is UTF-16: save it as UTF-8, or set encoding: utf-16le or utf-16be in the mapping")
 		}
 	}
-	var text io.Reader = in
 	if o.Encoding != "" && !strings.EqualFold(o.Encoding, "utf-8") {
 		e, err := htmlindex.Get(o.Encoding)
 		if err != nil {
-			return fmt.Errorf("encoding %q is not known: use a name such as windows-1251", o.Encoding)
+			return nil, fmt.Errorf("encoding %q is not known: use a name such as windows-1251", o.Encoding)
 		}
-		text = transform.NewReader(in, e.NewDecoder())
+		in = bufio.NewReaderSize(transform.NewReader(in, e.NewDecoder()), 64<<10)
+		if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) { // of UTF-16
+			_, _ = in.Discard(3) // as above
+		}
 	}
+	lines := &lineReader{in: in}
+	f := &File{close: func() error { return nil }}
 	if o.Format == NDJSON {
-		f.next = ndjsonRows(text)
-		return nil
+		f.next = ndjsonRows{lines}.next
+		return f, nil
 	}
-	return f.beginCSV(text, o.Delimiter)
-}
-
-func (f *File) beginCSV(text io.Reader, delimiter rune) error {
-	bounded := &boundedReader{from: text, left: MaxLine + 64<<10}
-	in := csv.NewReader(bounded)
-	if delimiter != 0 {
-		in.Comma = delimiter
+	rows := &csvRows{in: lines, comma: o.Delimiter}
+	if rows.comma == 0 {
+		rows.comma = ','
 	}
-	in.ReuseRecord = false
-	header, err := in.Read()
-	if errors.Is(err, io.EOF) {
-		return errors.New("the file is empty: a header with the names of the columns is expected")
+	if f.Columns, err = rows.open(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return fmt.Errorf("reading the header: %w", err)
-	}
-	columns := make(map[string]int, len(header))
-	for i, name := range header {
-		if !utf8.ValidString(name) {
-			return errors.New("the header is not UTF-8: set encoding in the mapping, such as windows-1251")
-		}
-		name = strings.TrimSpace(name)
-		if _, twice := columns[name]; twice {
-			return fmt.Errorf("the header has the column %q twice", name)
-		}
-		columns[name], header[i] = i, name
-	}
-	f.Columns = header
-	f.next = func() (*Row, error) {
-		bounded.left = MaxLine + 64<<10
-		cells, err := in.Read()
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			if cells == nil {
-				cells = []string{}
-			}
-			return nil, &BadRow{Row{Line: int64(bad.StartLine), cells: cells}, "not a row of CSV: " + bad.Err.Error()}
-		}
-		if err != nil {
-			return nil, err
-		}
-		line, _ := in.FieldPos(0)
-		row := &Row{Line: int64(line), columns: columns, cells: cells}
-		size := 0
-		for _, cell := range cells {
-			size += len(cell) + 1
-			if !utf8.ValidString(cell) {
-				return nil, &BadRow{*row, "not UTF-8: set encoding in the mapping, such as windows-1251"}
-			}
-		}
-		if size > MaxLine {
-			return nil, &BadRow{*row, fmt.Sprintf("longer than %d bytes", MaxLine)}
-		}
-		return row, nil
-	}
-	return nil
-}
-
-func ndjsonRows(text io.Reader) func() (*Row, error) {
-	in := bufio.NewReaderSize(text, 64<<10)
-	line := int64(0)
-	return func() (*Row, error) {
-		for {
-			raw, tooLong, err := readLine(in)
-			if err != nil {
-				return nil, err
-			}
-			line++
-			row := Row{Line: line, raw: string(raw), object: map[string]any{}}
-			if tooLong {
-				return nil, &BadRow{row, fmt.Sprintf("longer than %d bytes", MaxLine)}
-			}
-			if len(bytes.TrimSpace(raw)) == 0 {
-				continue
-			}
-			if !utf8.Valid(raw) {
-				return nil, &BadRow{row, "not UTF-8: set encoding in the mapping, such as windows-1251"}
-			}
-			decoder := json.NewDecoder(bytes.NewReader(raw))
-			decoder.UseNumber() // an id of 20 digits must stay what it is
-			if err := decoder.Decode(&row.object); err != nil || row.object == nil {
-				row.object = map[string]any{}
-				return nil, &BadRow{row, "not a JSON object"}
-			}
-			if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-				return nil, &BadRow{row, "more than one JSON value in the line"}
-			}
-			return &row, nil
-		}
-	}
-}
-
-// readLine reads one line without its end; of a line over the limit only the
-// beginning is kept.
-func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := in.ReadSlice('\n')
-		if len(line)+len(part) <= MaxLine+1 {
-			line = append(line, part...)
-		} else {
-			tooLong = true
-		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case errors.Is(err, io.EOF) && (len(line) > 0 || tooLong):
-			return line, tooLong, nil
-		case err != nil:
-			return nil, false, err
-		}
-		return bytes.TrimRight(line, "\r\n"), tooLong, nil
-	}
+	f.next = rows.next
+	return f, nil
 }
 
 // Next returns the next row, a [*BadRow] for one that cannot be read, and io.EOF
@@ -284,60 +180,29 @@ func (f *File) Next() (*Row, error) {
 	return row, err
 }
 
-// Offset is how much of the file has been read, in bytes.
-func (f *File) Offset() int64 { return f.bytes.count }
-
 // Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
-
-type countingReader struct {
-	from  io.Reader
-	count int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	c.count += int64(n)
-	return n, err
-}
-
-// errRecordTooLong ends a CSV file: behind an open quotation mark nobody knows
-// where the next row begins.
-var errRecordTooLong = fmt.Errorf("a row is longer than %d bytes; a quotation mark may not be closed", MaxLine)
-
-// boundedReader fails when more is read for one record than it may have.
-type boundedReader struct {
-	from io.Reader
-	left int
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errRecordTooLong
-	}
-	n, err := b.from.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
+func (f *File) Close() error { return f.close() }
 
 // Survey is what is known of a file before anything is sent.
 type Survey struct {
 	Hash    string // SHA-256, hexadecimal
-	Size    int64  // bytes
 	Rows    int64  // good and bad ones
 	Columns []string
+	// Absent are those of the paths that were asked for which no row of an NDJSON
+	// file has.
+	Absent []string
 }
 
-// Look reads the whole file once: its hash, by which it is recognised, and the
-// number of its rows.
-func Look(path string, o ReadOptions) (Survey, error) {
+// Look reads the whole file once: its hash, by which it is recognised, the number
+// of its rows, and which of the paths it has.
+func Look(path string, o ReadOptions, paths []string) (Survey, error) {
 	var s Survey
 	file, err := os.Open(path)
 	if err != nil {
 		return s, err
 	}
 	hash := sha256.New()
-	s.Size, err = io.Copy(hash, file)
+	_, err = io.Copy(hash, file)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return s, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -348,15 +213,28 @@ func Look(path string, o ReadOptions) (Survey, error) {
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	s.Columns = f.Columns
+	if o.Format == NDJSON {
+		s.Absent = append(s.Absent, paths...)
+	}
 	for {
-		_, err := f.Next()
+		row, err := f.Next()
 		var bad *BadRow
 		if errors.Is(err, io.EOF) {
+			if s.Rows == 0 {
+				s.Absent = nil // an empty file has nothing and lacks nothing
+			}
 			return s, nil
 		}
 		if err != nil && !errors.As(err, &bad) {
 			return s, fmt.Errorf("reading %s behind row %d: %w", path, s.Rows, err)
 		}
 		s.Rows++
+		for i := 0; err == nil && i < len(s.Absent); {
+			if _, there := row.find(s.Absent[i]); there {
+				s.Absent = append(s.Absent[:i], s.Absent[i+1:]...)
+			} else {
+				i++
+			}
+		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"quintet/internal/client"
@@ -14,9 +17,11 @@ import (
 
 // Bounds of one call, below those of the API.
 const (
-	maxBatchRows  = 2000
+	maxBatchRows  = 1000
 	maxBatchBytes = 480 << 10
-	maxItemRows   = 1000
+	// maxHeld bounds the rows of a batch as they are in the file, in bytes: a
+	// mapping may take little of a long row.
+	maxHeld = 16 << 20
 )
 
 // Options of an import.
@@ -48,6 +53,13 @@ func (o *Options) complete() error {
 	if o.RejectsPath == "" {
 		o.RejectsPath = o.Path + ".rejects.csv"
 	}
+	source, err := os.Stat(o.Path)
+	if err != nil {
+		return err
+	}
+	if target, err := os.Stat(o.RejectsPath); err == nil && os.SameFile(source, target) {
+		return fmt.Errorf("%s would be overwritten by its own rejects", o.Path)
+	}
 	return nil
 }
 
@@ -68,14 +80,12 @@ func Run(ctx context.Context, c *client.Client, o Options) (err error) {
 	if err := o.complete(); err != nil {
 		return err
 	}
-	survey, err := Look(o.Path, o.read())
+	survey, err := Look(o.Path, o.read(), o.Mapping.paths())
 	if err != nil {
 		return err
 	}
-	if o.Format == CSV {
-		if err := o.Mapping.CheckColumns(survey.Columns); err != nil {
-			return err
-		}
+	if err := o.Mapping.CheckFile(survey); err != nil {
+		return err
 	}
 	job, err := startJob(ctx, c, string(o.Kind), o.Mapping.Hash(), o.Path, survey, o.Force)
 	if err != nil {
@@ -86,7 +96,7 @@ func Run(ctx context.Context, c *client.Client, o Options) (err error) {
 		return nil
 	}
 	o.Reporter.Start(*job)
-	r := &run{client: c, o: o, job: job, rejects: rejects{path: o.RejectsPath, again: job.RowsDone > 0}}
+	r := &run{client: c, o: o, fileHash: survey.Hash, job: job, rejects: rejects{path: o.RejectsPath, done: job.RowsDone}}
 	defer func() { err = errors.Join(err, r.rejects.close()) }()
 	if err := r.all(ctx); err != nil {
 		return job.fail(ctx, c, err)
@@ -103,14 +113,17 @@ func Run(ctx context.Context, c *client.Client, o Options) (err error) {
 
 // run is one import under way.
 type run struct {
-	client  *client.Client
-	o       Options
-	job     *Job
-	rejects rejects
-	rows    []*Row
-	bodies  []json.RawMessage
-	size    int
-	seen    int64 // number of the last row that was read
+	client   *client.Client
+	o        Options
+	fileHash string
+	job      *Job
+	rejects  rejects
+	rows     []*Row
+	bodies   []json.RawMessage
+	size     int   // bytes of bodies
+	held     int   // bytes of rows, which a reject repeats
+	accepted int64 // rows of the batch that are stored, not yet in job
+	seen     int64 // number of the last row that was read
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -126,120 +139,169 @@ func (r *run) all(ctx context.Context) error {
 		case errors.Is(err, io.EOF):
 			return r.send(ctx)
 		case errors.As(err, &bad):
-			if r.seen = bad.Row.Number; r.seen > r.job.RowsDone {
-				if err := r.reject(&bad.Row, bad.Reason); err != nil {
-					return err
-				}
-			}
-			continue
+			row = &bad.Row
 		case err != nil:
 			return fmt.Errorf("reading %s behind row %d: %w", r.o.Path, r.seen, err)
 		}
-		if r.seen = row.Number; r.seen <= r.job.RowsDone {
+		if row.Number <= r.job.RowsDone {
+			r.seen = row.Number
 			continue
 		}
-		if err := r.take(ctx, row); err != nil {
-			return err
+		body, reason := json.RawMessage(nil), ""
+		if bad != nil {
+			reason = bad.Reason
+		} else if body, err = r.bodyOf(row); err != nil {
+			reason = err.Error()
 		}
+		if r.full(row, body) {
+			if err := r.send(ctx); err != nil {
+				return err
+			}
+		}
+		r.seen = row.Number
+		if reason != "" {
+			r.rejects.add(row, reason)
+			continue
+		}
+		r.rows, r.bodies = append(r.rows, row), append(r.bodies, body)
+		r.size, r.held = r.size+len(body)+1, r.held+len(row.raw)
 	}
 }
 
-// take adds a row to the batch, which is sent before it grows too large.
-func (r *run) take(ctx context.Context, row *Row) error {
+// bodyOf is what is sent for a row.
+func (r *run) bodyOf(row *Row) (json.RawMessage, error) {
 	var value any
 	var err error
-	limit := maxBatchRows
 	if r.o.Kind == Items {
 		value, err = r.o.Mapping.itemOf(row)
-		limit = maxItemRows
 	} else {
-		value, err = r.o.Mapping.messageOf(r.o.Kind, row)
+		value, err = r.o.Mapping.messageOf(r.o.Kind, r.fileHash, row)
 	}
 	if err != nil {
-		return r.reject(row, err.Error())
+		return nil, err
 	}
-	body, err := json.Marshal(value)
-	if err != nil {
-		return r.reject(row, err.Error())
-	}
-	if len(r.rows) > 0 && (len(r.rows) == limit || r.size+len(body)+1 > maxBatchBytes) {
-		// The row that is at hand belongs to the next batch.
-		r.seen--
-		if err := r.send(ctx); err != nil {
-			return err
-		}
-		r.seen++
-	}
-	r.rows, r.bodies, r.size = append(r.rows, row), append(r.bodies, body), r.size+len(body)+1
-	return nil
+	return json.Marshal(value)
 }
 
-func (r *run) reject(row *Row, reason string) error {
-	r.job.Rejected++
-	return r.rejects.add(row, reason)
+// full says whether the batch has to go before a row can be added to it.
+func (r *run) full(row *Row, body json.RawMessage) bool {
+	return len(r.rows) == maxBatchRows || len(r.rejects.waiting) >= maxBatchRows ||
+		len(r.rows) > 0 && (r.size+len(body)+1 > maxBatchBytes || r.held+len(row.raw) > maxHeld)
 }
 
 // send sends the batch and notes on the server that all rows so far are done.
 func (r *run) send(ctx context.Context) error {
+	if r.seen <= r.job.RowsDone {
+		return nil
+	}
+	r.accepted = 0
 	if err := r.deliver(ctx, r.rows, r.bodies); err != nil {
 		return err
 	}
 	clear(r.rows)
 	clear(r.bodies)
-	r.rows, r.bodies, r.size = r.rows[:0], r.bodies[:0], 0
-	if err := r.rejects.flush(); err != nil {
+	r.rows, r.bodies, r.size, r.held = r.rows[:0], r.bodies[:0], 0, 0
+	rejected, err := r.rejects.write()
+	if err != nil {
 		return err
 	}
-	r.job.RowsDone = max(r.job.RowsDone, r.seen)
-	if err := r.job.save(ctx, r.client, jobRunning, ""); err != nil {
+	// A copy, so that a failure notes what the server knows and no more.
+	next := *r.job
+	next.RowsDone, next.Accepted, next.Rejected = r.seen, next.Accepted+r.accepted, next.Rejected+rejected
+	if err := next.save(ctx, r.client, jobRunning, ""); err != nil {
 		return err
 	}
-	r.o.Reporter.Progress(*r.job)
+	*r.job = next
+	r.o.Reporter.Progress(next)
 	return nil
 }
 
-// deliver sends rows and rejects those that the server refuses. Where the server
-// refuses a call as a whole, halves of it find the culprits.
+// deliver sends rows and rejects those that the server refuses.
 func (r *run) deliver(ctx context.Context, rows []*Row, bodies []json.RawMessage) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	path, member := "/v1/batch", "batch"
-	if r.o.Kind == Items {
-		path, member = "/v1/items", "items"
-	}
 	var result client.BatchResult
-	err := r.client.Post(ctx, path, map[string][]json.RawMessage{member: bodies}, &result, client.Idempotent())
-	status := client.StatusOf(err)
-	switch {
-	case err == nil:
-		r.job.Accepted += int64(len(rows) - len(result.Rejected))
-		for _, rejected := range result.Rejected {
-			if rejected.Index < 0 || rejected.Index >= len(rows) {
-				return fmt.Errorf("the server rejected message %d of %d", rejected.Index, len(rows))
-			}
-			if err := r.reject(rows[rejected.Index], reasons(rejected.Errors)); err != nil {
-				return err
-			}
+	var err error
+	if r.o.Kind == Items {
+		err = r.client.Put(ctx, "/v1/items", map[string][]json.RawMessage{"items": bodies}, nil)
+	} else {
+		err = r.client.Post(ctx, "/v1/batch", map[string][]json.RawMessage{"batch": bodies}, &result, client.Idempotent())
+	}
+	if err != nil {
+		return r.sort(ctx, rows, bodies, err)
+	}
+	r.accepted += int64(len(rows) - len(result.Rejected))
+	for _, rejected := range result.Rejected {
+		if rejected.Index < 0 || rejected.Index >= len(rows) {
+			return fmt.Errorf("the server rejected message %d of %d", rejected.Index, len(rows))
 		}
+		r.rejects.add(rows[rejected.Index], reasons(rejected.Errors))
+	}
+	return nil
+}
+
+// sort finds the rows for which the server refused a whole call: those that it
+// names are sent one by one, the others together; where it names none, halves.
+func (r *run) sort(ctx context.Context, rows []*Row, bodies []json.RawMessage, refusal error) error {
+	switch client.StatusOf(refusal) {
+	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusBadRequest:
+	default:
+		return fmt.Errorf("sending rows %d to %d: %w", rows[0].Number, rows[len(rows)-1].Number, refusal)
+	}
+	var p *client.Problem
+	errors.As(refusal, &p) // StatusOf found one
+	if len(rows) == 1 {
+		reason := p.Detail
+		if len(p.Errors) > 0 {
+			reason = reasons(p.Errors)
+		}
+		r.rejects.add(rows[0], reason)
 		return nil
-	case status != http.StatusUnprocessableEntity && status != http.StatusRequestEntityTooLarge && status != http.StatusBadRequest:
-		return fmt.Errorf("sending rows %d to %d: %w", rows[0].Number, rows[len(rows)-1].Number, err)
-	case len(rows) > 1:
+	}
+	named := namedRows(p.Errors, len(rows))
+	if len(named) == 0 {
 		half := len(rows) / 2
 		if err := r.deliver(ctx, rows[:half], bodies[:half]); err != nil {
 			return err
 		}
 		return r.deliver(ctx, rows[half:], bodies[half:])
 	}
-	reason := err.Error()
-	var p *client.Problem
-	if errors.As(err, &p) {
-		if reason = p.Detail; len(p.Errors) > 0 {
-			reason = reasons(p.Errors)
+	var restRows []*Row
+	var restBodies []json.RawMessage
+	for i := range rows {
+		if !named[i] {
+			restRows, restBodies = append(restRows, rows[i]), append(restBodies, bodies[i])
 		}
 	}
-	return r.reject(rows[0], reason)
+	if err := r.deliver(ctx, restRows, restBodies); err != nil {
+		return err
+	}
+	// One by one also in case a row was refused only because of another one, such
+	// as an item that the call had twice: of such rows the last one counts.
+	for i := range rows {
+		if named[i] {
+			if err := r.deliver(ctx, rows[i:i+1], bodies[i:i+1]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var placeInBatch = regexp.MustCompile(`^(?:body\.)?(?:batch|items)\[(\d+)\]\.?`)
+
+// namedRows are the positions that the broken rules of a call name.
+func namedRows(fields []client.ProblemField, n int) map[int]bool {
+	named := map[int]bool{}
+	for _, f := range fields {
+		if place := placeInBatch.FindStringSubmatch(f.Location); place != nil {
+			if i, err := strconv.Atoi(place[1]); err == nil && i < n {
+				named[i] = true
+			}
+		}
+	}
+	return named
 }
 
 // reasons puts broken rules into one line, without the position in a batch that
@@ -247,11 +309,8 @@ func (r *run) deliver(ctx context.Context, rows []*Row, bodies []json.RawMessage
 func reasons(fields []client.ProblemField) string {
 	texts := make([]string, len(fields))
 	for i, f := range fields {
-		location := strings.TrimPrefix(f.Location, "body.")
-		if _, behind, found := strings.Cut(location, "]."); found && (strings.HasPrefix(location, "batch[") || strings.HasPrefix(location, "items[")) {
-			location = behind
-		}
-		texts[i] = location + " " + f.Message
+		location := strings.TrimPrefix(placeInBatch.ReplaceAllString(f.Location, ""), "body.")
+		texts[i] = strings.TrimSpace(location + " " + f.Message)
 	}
 	return strings.Join(texts, "; ")
 }
