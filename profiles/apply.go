@@ -186,12 +186,12 @@ func (st *state) everyTime() map[string]int64 {
 
 // compactTimes gives up the map when all times are the same again.
 func compactTimes(times map[string]int64, st *state) map[string]int64 {
-	first, same := int64(0), true
+	first := int64(0)
 	for _, at := range times {
 		if first == 0 {
 			first = at
 		}
-		if same = at == first; !same {
+		if at != first {
 			return times
 		}
 	}
