@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -106,15 +107,46 @@ func (s *Service) overview(ctx context.Context, from OverviewSources) (*Overview
 	for name, lag := range from.Lags {
 		messages, age, err := lag(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("reading the lag of %s: %w", name, err)
+			// The rest is worth showing without it.
+			s.log.Warn("reading the lag of a store", "store", name, "error", err)
+			continue
 		}
 		o.Lag[name] = Lag{Messages: messages, Seconds: age.Seconds()}
 	}
 	o.Holdout.Share = s.state.Load().holdout.Share
 	if o.Holdout.Metric = from.Metric(); o.Holdout.Metric != "" {
-		if o.Holdout.Report, err = from.Report(ctx, experiments.UniversalExperiment, o.Holdout.Metric); err != nil {
+		if o.Holdout.Report, err = s.lift.report(ctx, from, o.Holdout.Metric); err != nil {
 			return nil, fmt.Errorf("reporting on the universal holdout: %w", err)
 		}
 	}
 	return o, nil
+}
+
+// liftAge is how old the holdout's report may be: it reads the whole log, and an
+// overview is asked for every few seconds by everybody who has it open.
+const liftAge = 10 * time.Second
+
+// liftCache keeps the last report on the universal holdout.
+type liftCache struct {
+	mu     sync.Mutex
+	metric string
+	at     time.Time
+	last   *experiments.Report
+}
+
+// report computes the report, or returns one that is young enough. Callers wait
+// for one another, so that there is one computation at a time.
+func (c *liftCache) report(ctx context.Context, from OverviewSources, metric string) (*experiments.Report, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil && c.metric == metric && time.Since(c.at) < liftAge {
+		return c.last, nil
+	}
+	started := time.Now()
+	r, err := from.Report(ctx, experiments.UniversalExperiment, metric)
+	if err != nil {
+		return nil, err
+	}
+	c.metric, c.at, c.last = metric, started, r
+	return r, nil
 }

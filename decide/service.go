@@ -93,6 +93,7 @@ type Service struct {
 	layouts  layouts
 	scratch  sync.Pool
 	recent   *recent
+	lift     liftCache
 	metrics  *metrics
 }
 

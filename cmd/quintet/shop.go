@@ -19,6 +19,7 @@ import (
 const (
 	shopSeed      = 1
 	shopCustomers = 5000
+	openingVisits = 2000 // made at once when the shop opens for the first time
 )
 
 func newShopCommand(connect connectFunc) *cobra.Command {
@@ -107,6 +108,13 @@ func runShop(ctx context.Context, server runningServer, rate float64, log *slog.
 	first, err := firstVisit(ctx, c)
 	if err != nil {
 		return ignoreCanceled(err)
+	}
+	if first == 0 {
+		// Something to look at from the first minute on.
+		if err := shop.Run(ctx, c, world, shop.Traffic{Visits: openingVisits, Logger: log}); err != nil {
+			return ignoreCanceled(fmt.Errorf("opening the generated shop: %w", err))
+		}
+		first = openingVisits
 	}
 	log.Info("the generated shop is open", "customers", shopCustomers, "visitsPerSecond", rate, "setUp", time.Since(started).Round(time.Millisecond))
 	for ctx.Err() == nil {
