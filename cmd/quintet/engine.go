@@ -57,7 +57,7 @@ func engineClickHouse(ctx context.Context, set settings, listen string) (err err
 		return err
 	}
 	defer closing(engine.Close, &err)
-	user := clickhouse.User{Name: "service", Password: rand.Text()}
+	user := clickhouse.User{Name: "service", Password: rand.Text(), Databases: []string{"default"}}
 	handler, err := engine.Handler([]clickhouse.User{user})
 	if err != nil {
 		return err
