@@ -88,7 +88,7 @@ func enginePostgres(ctx context.Context, set settings) (err error) {
 		return err
 	}
 	defer closing(server.Close, &err)
-	fmt.Println(server.URL("postgres"))
+	fmt.Println(server.URL(postgres.DefaultDatabase))
 	<-ctx.Done()
 	return nil
 }
