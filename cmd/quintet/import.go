@@ -46,16 +46,19 @@ func newImportFileCommand(connect connectFunc, kind importing.Kind, what string)
 			}
 			m, err := importing.ParseMapping(text, kind)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", mapping, err)
 			}
 			c, done, err := connect(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer closing(done, &err)
+			if rejects == "" {
+				rejects = args[0] + ".rejects.csv"
+			}
 			return importing.Run(cmd.Context(), c, importing.Options{
 				Kind: kind, Path: args[0], Format: importing.Format(format), Mapping: m, RejectsPath: rejects, Force: force,
-				Reporter: newImportProgress(os.Stderr, args[0]),
+				Reporter: newImportProgress(os.Stderr, args[0], rejects),
 			})
 		}),
 	}
@@ -86,7 +89,7 @@ their propensities, exposures and outcomes. Afterwards:
 				return err
 			}
 			defer closing(done, &err)
-			return importing.Hillstrom(cmd.Context(), c, args[0], force, newImportProgress(os.Stderr, args[0]))
+			return importing.Hillstrom(cmd.Context(), c, args[0], force, newImportProgress(os.Stderr, args[0], ""))
 		}),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "send everything again, also when it is imported already")

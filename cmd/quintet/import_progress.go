@@ -18,6 +18,7 @@ import (
 type importProgress struct {
 	out      io.Writer
 	name     string
+	rejects  string // path of the file with the rejected rows
 	terminal bool
 	bar      *progressbar.ProgressBar
 	started  time.Time
@@ -28,8 +29,8 @@ type importProgress struct {
 // lineInterval is the time between two lines where there is no terminal.
 const lineInterval = 5 * time.Second
 
-func newImportProgress(out *os.File, path string) *importProgress {
-	return &importProgress{out: out, name: filepath.Base(path), terminal: term.IsTerminal(int(out.Fd()))}
+func newImportProgress(out *os.File, path, rejects string) *importProgress {
+	return &importProgress{out: out, name: filepath.Base(path), rejects: rejects, terminal: term.IsTerminal(int(out.Fd()))}
 }
 
 // Start implements [importing.Reporter].
@@ -72,4 +73,7 @@ func (p *importProgress) Done(job importing.Job, skipped bool) {
 	seconds := max(time.Since(p.started).Seconds(), 1e-3)
 	fmt.Fprintf(p.out, "%s: %d rows done, %d accepted, %d rejected, in %.1f s (%.0f rows/s)\n",
 		p.name, job.RowsDone, job.Accepted, job.Rejected, seconds, float64(job.RowsDone-p.before)/seconds)
+	if job.Rejected > 0 {
+		fmt.Fprintf(p.out, "%s: the rejected rows with their reasons are in %s\n", p.name, p.rejects)
+	}
 }

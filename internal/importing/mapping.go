@@ -352,7 +352,10 @@ func asBoolean(v any) (bool, error) {
 }
 
 // times are the layouts of iso.
-var times = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02"}
+var times = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+}
 
 func (f *Field) asTime(v any) (time.Time, error) {
 	text := strings.TrimSpace(fmt.Sprint(v))
