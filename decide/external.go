@@ -3,8 +3,10 @@ package decide
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -73,7 +75,7 @@ func (s *Service) importRoutes(a huma.API) {
 
 // LogExternal records decisions of another system and returns when they are
 // durable. It returns a [problem.Invalid] that names every bad field, in which
-// case nothing is recorded.
+// case nothing is recorded. Decisions that the log has already are left alone.
 func (s *Service) LogExternal(ctx context.Context, list []External, source string) (int, error) {
 	if len(list) == 0 || len(list) > maxExternal {
 		var bad problem.Invalid
@@ -91,7 +93,12 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 	if err := bad.Err(); err != nil {
 		return 0, err
 	}
+	known := s.known(ctx, records)
 	for _, rec := range records {
+		if known[rec.DecisionID] {
+			continue
+		}
+		known[rec.DecisionID] = true
 		data, err := encodeRecord(rec)
 		if err != nil {
 			return 0, err
@@ -105,6 +112,46 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 		s.recent.add(rec)
 	}
 	return len(records), nil
+}
+
+// known finds out which of the decisions are recorded already. It may miss some:
+// rows of one id become one in ClickHouse sooner or later, but until then counts
+// that go over all rows would be too high.
+func (s *Service) known(ctx context.Context, records []*Record) map[string]bool {
+	known := make(map[string]bool, len(records))
+	points := make(map[string]bool)
+	ids := make([]string, 0, len(records))
+	for _, rec := range records {
+		if _, ok := s.recent.get(rec.DecisionID); ok {
+			known[rec.DecisionID] = true
+			continue
+		}
+		points[rec.Decision] = true
+		ids = append(ids, rec.DecisionID)
+	}
+	if len(ids) == 0 {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	rows, err := s.db.Read.Query(ctx, "SELECT decision_id FROM decisions WHERE decision_point IN (?) AND decision_id IN (?)",
+		slices.Sorted(maps.Keys(points)), ids)
+	if err != nil {
+		s.log.Warn("looking for decisions that were logged before", "error", err)
+		return known
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			break
+		}
+		known[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		s.log.Warn("looking for decisions that were logged before", "error", err)
+	}
+	return known
 }
 
 func (s *Service) external(e *External, at, source string, bad *problem.Invalid) *Record {
