@@ -170,6 +170,9 @@ func (c *Call) numeric(prefix, name string, first int) error {
 		if prefix != "" {
 			name = prefix + "." + name
 		}
+		if len(name) > MaxEventName {
+			break // no number below can have a path that is short enough
+		}
 		return s.object(func(inner string) error { return c.numeric(name, inner, first) })
 	}
 	_, err := s.value()
