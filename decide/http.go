@@ -107,6 +107,9 @@ func (s *Service) serveBatch(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	for i := range batch.Requests {
+		if r.Context().Err() != nil {
+			break // nobody is left to read the rest
+		}
 		next <- i
 	}
 	close(next)
@@ -146,11 +149,8 @@ type Explained struct {
 // features by name.
 type Detail struct {
 	Record
-	Candidates    []Scored       `json:"candidates" nullable:"false"`
-	Features      []namedFeature `json:"features" nullable:"false"`
-	Probabilities []float64      `json:"-"`
-	FeatureIndex  []uint32       `json:"-"`
-	FeatureValue  []float64      `json:"-"`
+	Candidates []Scored       `json:"candidates" nullable:"false"`
+	Features   []namedFeature `json:"features" nullable:"false"`
 }
 
 // Scored is a candidate with its probability and, where a model was used, the
@@ -297,6 +297,7 @@ func (s *Service) detail(ctx context.Context, rec *Record) Detail {
 	}
 	d.Record.Reasons, d.Record.Items = orEmpty(rec.Reasons), orEmpty(rec.Items)
 	d.Record.Removed, d.Record.Experiments = orEmpty(rec.Removed), orEmpty(rec.Experiments)
+	d.Record.Probabilities, d.FeatureIndex, d.FeatureValue = orEmpty(rec.Probabilities), orEmpty(rec.FeatureIndex), orEmpty(rec.FeatureValue)
 	if d.Record.Context == nil {
 		d.Record.Context = map[string]any{}
 	}
