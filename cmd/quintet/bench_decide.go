@@ -28,6 +28,7 @@ const benchPeople = 2000
 func newBenchDecideCommand() *cobra.Command {
 	var actions, features, connections, rounds int
 	var duration time.Duration
+	var lean bool
 	cmd := &cobra.Command{
 		Use:   "decide",
 		Short: "Measure POST /v1/decide beside a bare handler that reads and writes the same JSON",
@@ -45,11 +46,12 @@ func newBenchDecideCommand() *cobra.Command {
 			if err := prepareDecide(cmd.Context(), b, actions, features); err != nil {
 				return err
 			}
-			return measureDecide(cmd.Context(), b, decideRun{actions, features, connections, rounds, duration})
+			return measureDecide(cmd.Context(), b, decideRun{actions, features, connections, rounds, duration, lean})
 		}),
 	}
 	cmd.Flags().IntVar(&actions, "actions", 50, "number of actions")
 	cmd.Flags().IntVar(&features, "features", 64, "number of features")
+	cmd.Flags().BoolVar(&lean, "lean", false, "send prepared bytes instead of using Go's HTTP client, which leaves the whole machine to the server")
 	cmd.Flags().IntVar(&connections, "connections", 32, "connections that ask at the same time")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "rounds of baseline and service in turn")
 	cmd.Flags().DurationVar(&duration, "duration", 3*time.Second, "length of one measurement")
@@ -59,6 +61,7 @@ func newBenchDecideCommand() *cobra.Command {
 type decideRun struct {
 	actions, features, connections, rounds int
 	duration                               time.Duration
+	lean                                   bool
 }
 
 func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
@@ -78,10 +81,13 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 	defer bare.Close()
 	bareAddress := bare.Addr().String()
 	bareRequests := decideRequests(bareAddress, b.key, "/v1/decide")
-	measure := func(address string, prepared [][]byte, duration time.Duration, rate float64) (*load.Result, error) {
+	var used time.Duration // of the processors, by the last measurement
+	measure := func(address string, prepared []load.Request, duration time.Duration, rate float64) (*load.Result, error) {
+		before := processorTime()
+		defer func() { used = processorTime() - before }()
 		r, err := load.Run(ctx, load.Options{
-			Address: address, Connections: run.connections, Duration: duration, Rate: rate,
-			Request: func(c, n int) []byte { return prepared[(c*7919+n)%len(prepared)] },
+			Address: address, Connections: run.connections, Duration: duration, Rate: rate, Lean: run.lean,
+			Request: func(c, n int) load.Request { return prepared[(c*7919+n)%len(prepared)] },
 		})
 		if err == nil && r.Failed > 0 {
 			err = fmt.Errorf("%d of %d requests failed", r.Failed, r.Requests)
@@ -90,7 +96,7 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 	}
 	for _, warm := range []struct {
 		address  string
-		requests [][]byte
+		requests []load.Request
 	}{{bareAddress, bareRequests}, {b.address, requests}} {
 		if _, err := measure(warm.address, warm.requests, time.Second, 0); err != nil {
 			return fmt.Errorf("warming up: %w", err)
@@ -98,16 +104,18 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 	}
 	heading(fmt.Sprintf("decide: %d actions x %d features, %d connections, %d processors", run.actions, run.features, run.connections, runtime.GOMAXPROCS(0)))
 	fmt.Printf("%-8s %14s %10s %10s %14s %10s %10s %8s\n", "", "bare handler", "p50", "p99", "quintet", "p50", "p99", "ratio")
-	var ratios, rates []float64
+	var ratios, rates, bareCost, ownCost []float64
 	for i := range run.rounds {
 		base, err := measure(bareAddress, bareRequests, run.duration, 0)
 		if err != nil {
 			return fmt.Errorf("measuring the bare handler: %w", err)
 		}
+		bareCost = append(bareCost, perRequest(used, base))
 		own, err := measure(b.address, requests, run.duration, 0)
 		if err != nil {
 			return fmt.Errorf("measuring the service: %w", err)
 		}
+		ownCost = append(ownCost, perRequest(used, own))
 		ratios, rates = append(ratios, own.PerSecond()/base.PerSecond()), append(rates, own.PerSecond())
 		fmt.Printf("round %-2d %12.0f/s %10s %10s %12.0f/s %10s %10s %8.3f\n", i+1,
 			base.PerSecond(), milliseconds(base.Percentile(0.5)), milliseconds(base.Percentile(0.99)),
@@ -119,8 +127,14 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 		return fmt.Errorf("measuring at half of the rate: %w", err)
 	}
 	fmt.Printf("\nratio to the bare handler (median)      %.3f\nrequests/s (median)                     %.0f\n", median(ratios), median(rates))
+	fmt.Printf("processor time per request (median)     %.0f µs, bare handler %.0f µs, the load's own included\n", median(ownCost), median(bareCost))
 	fmt.Printf("at half of that rate, %8.0f/s        p50 %s, p99 %s\n", half, milliseconds(paced.Percentile(0.5)), milliseconds(paced.Percentile(0.99)))
 	return b.app.decide.Flush(ctx)
+}
+
+// perRequest is processor time in microseconds.
+func perRequest(used time.Duration, r *load.Result) float64 {
+	return float64(used) / float64(time.Microsecond) / float64(max(1, r.Requests))
 }
 
 // startBare serves the same JSON with nothing behind it: read the request, write
@@ -165,8 +179,8 @@ func decideBody(person int) map[string]any {
 	}
 }
 
-func decideRequests(host, key, path string) [][]byte {
-	out := make([][]byte, 512)
+func decideRequests(host, key, path string) []load.Request {
+	out := make([]load.Request, 512)
 	for i := range out {
 		body, err := json.Marshal(decideBody(i))
 		if err != nil {

@@ -65,8 +65,8 @@ func measureIngest(ctx context.Context, b *benchService, size, connections, roun
 		}
 		started := time.Now()
 		r, err := load.Run(ctx, load.Options{
-			Address: b.address, Connections: connections, Duration: duration,
-			Request: func(int, int) []byte {
+			Address: b.address, Connections: connections, Duration: duration, Lean: true,
+			Request: func(int, int) load.Request {
 				return load.Post(b.address, "/v1/batch", b.key, ingestBody(size, next.Add(1)))
 			},
 		})

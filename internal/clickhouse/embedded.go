@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,6 +90,9 @@ func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
 			return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
 		}
 	}
+	if err := writeServerConfig(dir); err != nil {
+		return nil, fmt.Errorf("opening the embedded ClickHouse: %w", err)
+	}
 	if err := e.claim(o.LibraryPath); err != nil {
 		return nil, err
 	}
@@ -110,7 +114,10 @@ func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
 	if e.readers, err = newPool(e, o.Readers, base); err != nil {
 		return nil, fmt.Errorf("opening the embedded ClickHouse in %s: %w", dir, err)
 	}
-	if e.writer, err = newPool(e, 1, base); err != nil {
+	// An insert is in no hurry: one thread, behind those that answer requests.
+	behind := maps.Clone(base)
+	behind["max_threads"], behind["max_insert_threads"], behind["os_thread_priority"] = "1", "1", "10"
+	if e.writer, err = newPool(e, 1, behind); err != nil {
 		return nil, fmt.Errorf("opening the embedded ClickHouse in %s: %w", dir, err)
 	}
 	return e, nil
