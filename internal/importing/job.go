@@ -77,26 +77,40 @@ func (j *Job) fail(ctx context.Context, c *client.Client, cause error) error {
 func settled(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	sent := time.Now()
 	for {
 		var overview struct {
-			Lag map[string]struct {
-				Messages uint64 `json:"messages"`
-			} `json:"lag"`
+			Lag map[string]lag `json:"lag"`
 		}
+		elapsed := time.Since(sent)
 		if err := c.Get(ctx, "/v1/overview", &overview); err != nil {
-			return fmt.Errorf("waiting until everything is stored: %w", err)
+			return fmt.Errorf("everything is sent; looking whether it is stored: %w", err)
 		}
-		waiting := uint64(0)
-		for _, lag := range overview.Lag {
-			waiting += lag.Messages
-		}
-		if waiting == 0 {
+		if allStored(overview.Lag, elapsed) {
 			return nil
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until everything is stored (%d messages are on their way): %w", waiting, ctx.Err())
+			return fmt.Errorf("everything is sent and safe, but the stores are behind, so that reports lack some of it: %w", ctx.Err())
 		}
 	}
+}
+
+// lag is how far a store is behind the stream.
+type lag struct {
+	Messages uint64  `json:"messages"`
+	Seconds  float64 `json:"seconds"` // age of the oldest message that is not stored
+}
+
+// allStored says whether every store has what was sent before the elapsed time.
+// Where others send without a pause there is always something on its way, but
+// then it is younger.
+func allStored(lags map[string]lag, elapsed time.Duration) bool {
+	for _, l := range lags {
+		if l.Messages > 0 && l.Seconds >= elapsed.Seconds() {
+			return false
+		}
+	}
+	return true
 }
