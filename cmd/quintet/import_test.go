@@ -58,6 +58,17 @@ func TestHillstrom(t *testing.T) {
 	}
 	h.mustRun("import", "hillstrom", file, "--force")
 	checkHillstrom(h)
+	stored := h.serve()
+	for query, want := range map[string]int{
+		"SELECT count() FROM events FINAL WHERE type = 'identify'":                     64000,
+		"SELECT count() FROM events FINAL WHERE event = 'Visited'":                     9394,
+		"SELECT count() FROM events FINAL WHERE event = 'Order Completed'":             578,
+		"SELECT count() FROM decisions FINAL WHERE decision_point = 'hillstrom-email'": 64000,
+	} {
+		if n := stored.count(query); n != want {
+			t.Errorf("%d, want %d: %s", n, want, query)
+		}
+	}
 }
 
 func checkHillstrom(h *house) {
