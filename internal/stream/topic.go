@@ -158,8 +158,12 @@ func (t *Topic) purgeBelow(ctx context.Context, seq uint64) error {
 // trimInterval is the pause between two looks of TrimBehind.
 const trimInterval = 2 * time.Second
 
+// keptShare bounds the tail that TrimBehind leaves: one part in so many of the topic's limit.
+const keptShare = 4
+
 // TrimBehind removes, until ctx ends, what lies more than keep messages behind the last message that every
-// consumer has finished. Each position returns the sequence up to which one consumer is done; 0 says that
+// consumer has finished, or fewer where as many, at the topic's mean size, would fill more than a quarter of
+// its limit: what is kept for a look back must never be what makes a topic full. Each position returns the sequence up to which one consumer is done; 0 says that
 // it has not begun, and nothing is removed. An error in one round is logged, and the next round tries again.
 // It returns nil when ctx ends and ErrClosed when the Stream is closed.
 func (t *Topic) TrimBehind(ctx context.Context, keep uint64, positions ...func() uint64) error {
@@ -186,6 +190,17 @@ func (t *Topic) trimBehind(ctx context.Context, keep uint64, positions []func() 
 	done := positions[0]()
 	for _, position := range positions[1:] {
 		done = min(done, position())
+	}
+	if done == 0 {
+		return nil
+	}
+	state, err := t.state(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Bytes > 0 {
+		room := float64(t.s.opts.MaxBytes) / keptShare
+		keep = min(keep, uint64(room*float64(state.Msgs)/float64(state.Bytes)))
 	}
 	if done <= keep {
 		return nil

@@ -72,6 +72,44 @@ func TestTrimBehind(t *testing.T) {
 	}
 }
 
+// What is kept behind the consumers leaves room for what comes, however much that is asked to be.
+func TestTheTailLeavesRoom(t *testing.T) {
+	t.Parallel()
+	topic := openTopic(t, openEmbedded(t, Options{MaxBytes: 1 << 20}), "EVENTS")
+	data := make([]byte, 10_000)
+	var last uint64
+	for {
+		seq, err := topic.Publish(testContext(t), data)
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = seq
+	}
+	behind := func(position uint64) (first uint64) {
+		t.Helper()
+		if err := topic.trimBehind(testContext(t), 10_000, []func() uint64{func() uint64 { return position }}); err != nil {
+			t.Fatal(err)
+		}
+		first, _, _, err := topic.State(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return first
+	}
+	if first := behind(10); first != 1 {
+		t.Errorf("with a short tail the first message is %d", first)
+	}
+	if kept := last - behind(last) + 1; kept < 20 || kept > 30 {
+		t.Errorf("%d messages of 10 kB are kept in a topic of 1 MiB, want about a quarter", kept)
+	}
+	if _, err := topic.Publish(testContext(t), data); err != nil {
+		t.Errorf("after trimming: %v", err)
+	}
+}
+
 // A topic that is full because its consumer lags takes messages again once the consumer went on.
 func TestBackPressureEnds(t *testing.T) {
 	t.Parallel()
