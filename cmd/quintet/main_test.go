@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,6 +54,16 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
+// env is a variable of the house's commands.
+func (h *house) env(name string) string {
+	for _, v := range slices.Backward(h.vars) {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 func (h *house) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, os.Args[0], args...)
 	c.Env = h.vars
@@ -85,7 +96,8 @@ type served struct {
 	t       *testing.T
 	process *exec.Cmd
 	client  *client.Client
-	sql     string // address of ClickHouse's HTTP interface, with user and password
+	errs    *bytes.Buffer // standard error, to be read after the end
+	sql     string        // address of ClickHouse's HTTP interface, with user and password
 	done    chan error
 	once    sync.Once
 }
@@ -100,12 +112,12 @@ func (h *house) serve(args ...string) *served {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var errs bytes.Buffer
-	c.Stderr = &errs
+	errs := new(bytes.Buffer)
+	c.Stderr = errs
 	if err := c.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	s := &served{t: h.t, process: c, done: make(chan error, 1)}
+	s := &served{t: h.t, process: c, errs: errs, done: make(chan error, 1)}
 	h.t.Cleanup(func() { s.end(syscall.SIGKILL) })
 	addresses := make(chan string, 1)
 	go func() {
@@ -164,23 +176,32 @@ func (h *house) sqlURL(address string) string {
 // count asks ClickHouse for one number.
 func (s *served) count(query string) (n int) {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.sql, strings.NewReader(query))
+	body, err := s.query(query)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := fmt.Sscan(string(body), &n); err != nil {
+	if _, err := fmt.Sscan(body, &n); err != nil {
 		s.t.Fatalf("%s: %s", query, body)
 	}
 	return n
+}
+
+// query asks ClickHouse and returns the text of its answer.
+func (s *served) query(query string) (string, error) {
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.sql, strings.NewReader(query))
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", query, body)
+	}
+	return string(body), err
 }
 
 // end sends a signal and waits until the process is gone.

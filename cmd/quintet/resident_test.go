@@ -20,8 +20,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"quintet/internal/api"
-	"quintet/internal/client"
 	"quintet/internal/clickhouse"
+	"quintet/internal/client"
 	"quintet/internal/config"
 	"quintet/internal/enginetest"
 )
