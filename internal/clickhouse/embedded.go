@@ -110,6 +110,8 @@ func openEmbedded(o EmbeddedOptions) (_ *embedded, err error) {
 		"max_query_size":     strconv.Itoa(maxStatementBytes),
 		"max_result_bytes":   strconv.Itoa(1 << 30),
 		"max_execution_time": "3600",
+		// Reports and the building of models stand behind what answers requests.
+		"os_thread_priority": "5",
 	}
 	if e.readers, err = newPool(e, o.Readers, base); err != nil {
 		return nil, fmt.Errorf("opening the embedded ClickHouse in %s: %w", dir, err)

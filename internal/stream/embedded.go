@@ -21,7 +21,7 @@ const (
 	// embeddedSync is how often the server calls fsync in the background. A killed process loses nothing,
 	// as each message is handed to the operating system before it is acknowledged; a machine that loses
 	// power can lose this much, unless SyncAlways is set.
-	embeddedSync = time.Second
+	embeddedSync = 10 * time.Second // publishers wait while it runs: tens of milliseconds on a busy disk
 	readyTimeout = 30 * time.Second
 )
 

@@ -19,7 +19,7 @@
 //
 // When Publish returns, the message is with the operating system (embedded) or with a quorum (external,
 // Options.Replicas 3): killing the process loses nothing. Against a loss of power the embedded server calls
-// fsync every second, or before each acknowledgement with Options.SyncAlways.
+// fsync every ten seconds, or before each acknowledgement with Options.SyncAlways.
 package stream
 
 import (

@@ -158,13 +158,19 @@ func (t *Topic) purgeBelow(ctx context.Context, seq uint64) error {
 // trimInterval is the pause between two looks of TrimBehind.
 const trimInterval = 2 * time.Second
 
-// keptShare bounds the tail that TrimBehind leaves: one part in so many of the topic's limit.
-const keptShare = 4
+const (
+	// keptShare bounds the tail that TrimBehind leaves: one part in so many of the topic's limit.
+	keptShare = 4
+	// trimShare and trimBytes say what is worth trimming: one part in so many of the limit, or so many
+	// bytes. The server rewrites the block in which a purge ends, and publishers wait meanwhile.
+	trimShare = 8
+	trimBytes = 256 << 20
+)
 
 // TrimBehind removes, until ctx ends, what lies more than keep messages behind the last message that every
 // consumer has finished, or fewer where as many, at the topic's mean size, would fill more than a quarter of
-// its limit: what is kept for a look back must never be what makes a topic full. Each position returns the sequence up to which one consumer is done; 0 says that
-// it has not begun, and nothing is removed. An error in one round is logged, and the next round tries again.
+// its limit: what is kept for a look back must never be what makes a topic full. Each position returns the
+// sequence up to which one consumer is done; 0 says that it has not begun, and nothing is removed. An error in one round is logged, and the next round tries again.
 // It returns nil when ctx ends and ErrClosed when the Stream is closed.
 func (t *Topic) TrimBehind(ctx context.Context, keep uint64, positions ...func() uint64) error {
 	if len(positions) == 0 {
@@ -202,10 +208,15 @@ func (t *Topic) trimBehind(ctx context.Context, keep uint64, positions []func() 
 		room := float64(t.s.opts.MaxBytes) / keptShare
 		keep = min(keep, uint64(room*float64(state.Msgs)/float64(state.Bytes)))
 	}
-	if done <= keep {
+	if done <= keep || state.Msgs == 0 {
 		return nil
 	}
-	return t.TrimTo(ctx, done-keep+1)
+	first := done - keep + 1
+	idle := float64(state.Bytes) / float64(state.Msgs) * (float64(first) - float64(state.FirstSeq))
+	if idle < min(trimBytes, float64(t.s.opts.MaxBytes)/trimShare) {
+		return nil
+	}
+	return t.TrimTo(ctx, first)
 }
 
 // AdvancePast makes sure that the next message gets a sequence above seq. Nearly always that is so and it

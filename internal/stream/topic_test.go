@@ -3,7 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,9 +39,10 @@ func TestTrimTo(t *testing.T) {
 
 func TestTrimBehind(t *testing.T) {
 	t.Parallel()
-	topic := openTopic(t, openEmbedded(t, Options{}), "EVENTS")
-	for i := range 100 {
-		publishAll(t, topic, fmt.Sprint(i))
+	// What is idle is trimmed once it fills an eighth of the limit: 16 messages here.
+	topic := openTopic(t, openEmbedded(t, Options{MaxBytes: 1 << 20}), "EVENTS")
+	for range 100 {
+		publishAll(t, topic, strings.Repeat("x", 8<<10))
 	}
 	if err := topic.TrimBehind(testContext(t), 0); err == nil {
 		t.Error("trimmed without consumers")
@@ -53,7 +54,7 @@ func TestTrimBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, c := range []struct{ slow, first uint64 }{{0, 1}, {10, 1}, {11, 2}, {40, 31}, {95, 81}} {
+	for _, c := range []struct{ slow, first uint64 }{{0, 1}, {10, 1}, {20, 1}, {40, 31}, {45, 31}, {95, 81}} {
 		slow.Store(c.slow)
 		round()
 		if first, last, _, _ := topic.State(testContext(t)); first != c.first || last != 100 {
