@@ -41,7 +41,7 @@ type DecisionPoint struct {
 	Features            []bandits.Field  `json:"features,omitempty" doc:"What the policy may know about the person and the moment"`
 	Crosses             [][]string       `json:"crosses,omitempty" doc:"Combinations of two or three features, by name"`
 	Policy              Policy           `json:"policy" doc:"How an action is chosen"`
-	Objective           models.Objective `json:"objective" doc:"What a decision is rewarded for"`
+	Objective           models.Objective `json:"objective,omitempty" doc:"What a decision is rewarded for"`
 	DefaultAction       string           `json:"defaultAction,omitempty" doc:"Action of the baseline and of the fall-back; none unless set"`
 	NoneAction          *bool            `json:"noneAction,omitempty" doc:"Whether sending nothing is among the actions; true unless set to false"`
 	ExpiresAfterMinutes float64          `json:"expiresAfterMinutes,omitempty" doc:"How long an answer may be used; 60 unless set"`

@@ -65,6 +65,7 @@ func Run(ctx context.Context, c *client.Client, w *World, t Traffic) error {
 	}
 	events := &outbox{client: c, log: t.Logger}
 	var next, done atomic.Uint64
+	parent := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	flushing, stopFlushing := context.WithCancel(ctx)
 	defer stopFlushing()
@@ -92,8 +93,13 @@ func Run(ctx context.Context, c *client.Client, w *World, t Traffic) error {
 	err := group.Wait()
 	stopFlushing()
 	flusher.Wait()
-	// The visits that are over happened, also when the shop closes.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	// The visits that are over happened, also when the shop closes; but it may close
+	// because the server does, which is then not worth waiting for.
+	patience := 10 * time.Second
+	if parent.Err() != nil {
+		patience = time.Second
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(parent), patience)
 	defer cancel()
 	return errors.Join(err, events.flush(last))
 }
