@@ -1573,7 +1573,7 @@ export interface components {
             /** @description Whether sending nothing is among the actions; true unless set to false */
             noneAction?: boolean;
             /** @description What a decision is rewarded for */
-            objective: components["schemas"]["Objective"];
+            objective?: components["schemas"]["Objective"];
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
@@ -1608,7 +1608,7 @@ export interface components {
             /** @description Whether sending nothing is among the actions; true unless set to false */
             noneAction?: boolean;
             /** @description What a decision is rewarded for */
-            objective: components["schemas"]["Objective"];
+            objective?: components["schemas"]["Objective"];
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
@@ -1648,7 +1648,7 @@ export interface components {
             /** @description Whether sending nothing is among the actions; true unless set to false */
             noneAction?: boolean;
             /** @description What a decision is rewarded for */
-            objective: components["schemas"]["Objective"];
+            objective?: components["schemas"]["Objective"];
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
@@ -1698,6 +1698,8 @@ export interface components {
             experiments: components["schemas"]["Enrolment"][];
             fallback: boolean;
             fallbackReason?: string;
+            featureIndex: number[];
+            featureValue: number[];
             features: components["schemas"]["NamedFeature"][];
             group: string;
             /** @description Items of the answer */
@@ -1715,6 +1717,7 @@ export interface components {
             pointVersion: number;
             /** @description Kind of policy that chose */
             policy: string;
+            probabilities: number[];
             profileId: string;
             propensities: components["schemas"]["Propensities"];
             /** Format: double */
