@@ -42,7 +42,7 @@ func WriteText(w io.Writer, r *Report) error {
 		for _, a := range r.Arms {
 			fmt.Fprintf(table, "  %s\t%d\n", arm(a.Variant, a.Control), a.Units)
 		}
-		table.Flush()
+		_ = table.Flush() // into a buffer, which takes everything
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("printing the report: %w", err)
@@ -89,7 +89,7 @@ func (m *MetricReport) writeText(b *bytes.Buffer) {
 		}
 		fmt.Fprintln(table)
 	}
-	table.Flush()
+	_ = table.Flush() // into a buffer, which takes everything
 	for i := range m.Effects {
 		if e := &m.Effects[i]; e.RelativeProblem != "" {
 			fmt.Fprintf(b, "  No relative effect of %s: %s\n", e.Variant, e.RelativeProblem)

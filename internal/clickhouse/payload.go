@@ -28,7 +28,7 @@ func newPayload(data io.Reader, dir string, limit int64) (*payload, error) {
 		err = &http.MaxBytesError{Limit: limit}
 	}
 	if err != nil {
-		p.close()
+		_ = p.close() // the error that counts is the one below
 		return nil, fmt.Errorf("reading the rows of an insert: %w", err)
 	}
 	return p, nil

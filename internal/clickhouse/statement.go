@@ -54,7 +54,7 @@ func (st *statement) outputFormat() string {
 // release frees what the statement holds outside Go's memory.
 func (st *statement) release() {
 	if st.data != nil {
-		st.data.close()
+		_ = st.data.close() // a temporary file
 		st.data = nil
 	}
 }
@@ -70,7 +70,7 @@ func (st *statement) compile(query string, data io.Reader, dir string, maxData i
 	}
 	// Data in a format with its own framing follows the query without a gap;
 	// only the part of the body that may still be text is looked at.
-	peeked := make([]byte, 0)
+	var peeked []byte
 	if query == "" {
 		var err error
 		if peeked, err = io.ReadAll(io.LimitReader(data, maxInsertHead)); err != nil {

@@ -205,7 +205,7 @@ func TestSinkDrainsWhenStopped(t *testing.T) {
 func TestSinkDrainHasADeadline(t *testing.T) {
 	t.Parallel()
 	topic := openTopic(t, openEmbedded(t, Options{}), "EVENTS")
-	last := publishAll(t, topic, "a", "b")
+	publishAll(t, topic, "a", "b")
 	hanging := make(chan string, 1)
 	sink := NewSink(topic, "store", func(ctx context.Context, b Batch) error {
 		hanging <- b.Token()

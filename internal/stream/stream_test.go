@@ -166,7 +166,8 @@ func TestTopicNames(t *testing.T) {
 			t.Errorf("topic %q was opened", name)
 		}
 	}
-	if openTopic(t, s, "EVENTS") != openTopic(t, s, "EVENTS") {
+	first, second := openTopic(t, s, "EVENTS"), openTopic(t, s, "EVENTS")
+	if first != second {
 		t.Error("the same name gave two topics")
 	}
 }

@@ -18,7 +18,7 @@ export function DefinitionPanel({ point }: { readonly point: DecisionPoint }) {
   const { policy, objective } = point;
   const entries: (readonly [string, ReactNode])[] = [
     ['Policy', policyText(policy)],
-    ['Objective', `${objectiveText(objective)}${objective.windowHours === undefined ? '' : `, within ${windowOf(objective.windowHours)}`}`],
+    ['Objective', `${objectiveText(objective)}${objective?.windowHours === undefined ? '' : `, within ${windowOf(objective.windowHours)}`}`],
     ['Default action', <ActionName key="default" action={point.defaultAction ?? 'none'} />],
   ];
   if (policy.type === 'bandit') {

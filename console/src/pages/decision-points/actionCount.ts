@@ -8,11 +8,11 @@ export function actionCount(point: DecisionPoint): number {
 
 /** The objective as a formula in words. */
 export function objectiveText(objective: DecisionPoint['objective']): string {
-  const terms = (objective.terms ?? []).map((term) => {
+  const terms = (objective?.terms ?? []).map((term) => {
     const what = term.property ? `${term.property} of ${term.event}` : `each ${term.event}`;
     const weight = term.weight ?? 1;
     return weight === 1 ? what : `${weight.toString()} × ${what}`;
   });
   if (terms.length === 0) return 'no objective';
-  return terms.join(' + ') + (objective.subtractContactCost ? ' − contact cost' : '');
+  return terms.join(' + ') + (objective?.subtractContactCost ? ' − contact cost' : '');
 }
