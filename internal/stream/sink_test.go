@@ -221,7 +221,7 @@ func TestSinkDrainHasADeadline(t *testing.T) {
 	if took := time.Since(started); took < 150*time.Millisecond || took > 5*time.Second {
 		t.Errorf("the stop took %s", took)
 	}
-	last = publishAll(t, topic, "c")
+	last := publishAll(t, topic, "c")
 	store := newMemoryStore()
 	again := NewSink(topic, "store", store.store, SinkOptions{MaxWait: time.Millisecond})
 	running(t, again.Run)
