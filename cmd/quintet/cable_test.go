@@ -12,11 +12,11 @@ import (
 // only the service sees.
 type cable struct {
 	listener net.Listener
-	target   string
 
-	mu   sync.Mutex
-	down bool
-	ends map[net.Conn]bool
+	mu     sync.Mutex
+	target string
+	down   bool
+	ends   map[net.Conn]bool
 }
 
 // newCable puts a cable before the server that the address names and returns the
@@ -43,7 +43,10 @@ func (c *cable) serve() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", c.target)
+		c.mu.Lock()
+		target := c.target
+		c.mu.Unlock()
+		far, err := net.Dial("tcp", target)
 		if err != nil || !c.keep(near, far) {
 			_ = near.Close()
 			if far != nil {
@@ -98,4 +101,11 @@ func (c *cable) mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down = false
+}
+
+// to leads new connections to another server.
+func (c *cable) to(target string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.target = target
 }

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -35,10 +39,11 @@ func newFullHouse(t *testing.T) *house {
 	return h
 }
 
-// postgres serves the embedded Postgres of a house whose service has stopped.
-func (h *house) postgres() (address string) {
+// engine serves an engine of the house in a process of its own and returns its
+// address, and a function that ends it.
+func (h *house) engine(args ...string) (address string, end func(syscall.Signal)) {
 	h.t.Helper()
-	c := h.command(context.WithoutCancel(h.t.Context()), "engine", "postgres")
+	c := h.command(context.WithoutCancel(h.t.Context()), append([]string{"engine"}, args...)...)
 	stdout, err := c.StdoutPipe()
 	if err != nil {
 		h.t.Fatal(err)
@@ -46,17 +51,21 @@ func (h *house) postgres() (address string) {
 	if err := c.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM) // it may be gone
-		if err := c.Wait(); err != nil {
-			h.t.Errorf("the Postgres engine ended with: %v", err)
-		}
-	})
+	var once sync.Once
+	end = func(signal syscall.Signal) {
+		once.Do(func() {
+			_ = c.Process.Signal(signal) // it may be gone
+			if err := c.Wait(); err != nil && signal == syscall.SIGTERM {
+				h.t.Errorf("quintet engine %s ended with: %v", args[0], err)
+			}
+		})
+	}
+	h.t.Cleanup(func() { end(syscall.SIGTERM) })
 	lines := bufio.NewScanner(stdout)
 	if !lines.Scan() {
-		h.t.Fatalf("the Postgres engine said nothing: %v", lines.Err())
+		h.t.Fatalf("quintet engine %s said nothing: %v", args[0], lines.Err())
 	}
-	return lines.Text()
+	return lines.Text(), end
 }
 
 // caughtUp waits until the stores have everything.
@@ -143,7 +152,7 @@ func TestKilled(t *testing.T) {
 	if err := s.end(syscall.SIGTERM); err != nil {
 		t.Errorf("the last process ended with: %v", err)
 	}
-	address := h.postgres()
+	address, _ := h.engine("postgres")
 	l.check(t, log{rows: func(q string) []string { return rows[q] }, profiles: func() map[string]int { return profileEvents(t, address) }}, false)
 	if l.fallbacks > 0 {
 		t.Errorf("%d decisions fell back", l.fallbacks)
@@ -204,4 +213,88 @@ func TestTerminated(t *testing.T) {
 	if err := again.end(syscall.SIGTERM); err != nil {
 		t.Errorf("the second process ended with: %v", err)
 	}
+}
+
+// The engines' own processes are killed under load: Postgres, which the service
+// starts again, and a ClickHouse that is outside and comes back by and by. The
+// service takes everything meanwhile and stores it once.
+func TestEnginesKilled(t *testing.T) {
+	t.Parallel()
+	h := newFullHouse(t)
+	engine := &house{t: t, dir: filepath.Join(t.TempDir(), "engine")}
+	engine.vars = append(slices.Clone(h.vars), "QUINTET_DATA_DIR="+engine.dir)
+	clickHouse, end := engine.engine("clickhouse")
+	line, through := newCable(t, clickHouse)
+
+	cfg := residentConfig(t)
+	cfg.DataDir, cfg.EnginesDir, cfg.PostgresURL, cfg.ClickHouseURL = h.dir, enginetest.EnginesDir(), "", through
+	r := openResident(t, cfg)
+	create(t, r.client, hero())
+	l := new(ledger)
+	for range 2 {
+		before := l.acknowledged()
+		under := make(chan error, 1)
+		go func() { under <- l.calls(t.Context(), r.client, 3000) }()
+		eventually(t, time.Minute, "calls are answered", func() bool { return l.acknowledged() >= before+1000 })
+		end(syscall.SIGKILL)
+		h.killPostgres()
+		if err := <-under; err != nil {
+			t.Fatal(err)
+		}
+		var again string
+		again, end = engine.engine("clickhouse")
+		if userOf(t, again) != userOf(t, clickHouse) {
+			t.Fatal("the ClickHouse engine has another user or password than before")
+		}
+		line.to(hostOf(t, again))
+		eventually(t, time.Minute, "catching up", func() bool {
+			return r.gauge("quintet_lag_messages", "events") == 0 && r.gauge("quintet_lag_messages", "profiles") == 0 && r.gauge("quintet_lag_messages", "decisions") == 0
+		})
+	}
+	reading := r.reading()
+	reading.profiles = func() map[string]int {
+		rows, err := r.app.engines.Postgres.Query(t.Context(), "SELECT profile_id, events FROM profiles")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return scanProfiles(t, rows)
+	}
+	l.check(t, reading, true)
+	r.end() // before its ClickHouse
+}
+
+// killPostgres kills the server of the embedded Postgres.
+func (h *house) killPostgres() {
+	h.t.Helper()
+	file := filepath.Join(h.dir, "postgres", "data", "postmaster.pid")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		h.t.Fatalf("%s: %v", file, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func userOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.User.String()
+}
+
+func hostOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +25,8 @@ func newEngineCommand() *cobra.Command {
 		Short: "Serve an embedded engine to other processes",
 		Long: `Runs one of the embedded engines by itself, with a user that may write, so that
 several processes can share it through QUINTET_POSTGRES_URL or
-QUINTET_CLICKHOUSE_URL. The first line of output is that URL.`,
+QUINTET_CLICKHOUSE_URL. The first line of output is that URL; user and password
+stay the same over restarts.`,
 	}
 	var listen string
 	ch := &cobra.Command{
@@ -57,7 +60,11 @@ func engineClickHouse(ctx context.Context, set settings, listen string) (err err
 		return err
 	}
 	defer closing(engine.Close, &err)
-	user := clickhouse.User{Name: "service", Password: rand.Text(), Databases: []string{"default"}}
+	password, err := keptPassword(filepath.Join(dir, "service-password"))
+	if err != nil {
+		return err
+	}
+	user := clickhouse.User{Name: "service", Password: password, Databases: []string{"default"}}
 	handler, err := engine.Handler([]clickhouse.User{user})
 	if err != nil {
 		return err
@@ -78,6 +85,23 @@ func engineClickHouse(ctx context.Context, set settings, listen string) (err err
 		return fmt.Errorf("serving ClickHouse: %w", err)
 	}
 	return nil
+}
+
+// keptPassword reads the password in the file, or makes it one: with another
+// password at every start the services that use the engine would lose it.
+func keptPassword(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err == nil && len(content) > 0 {
+		return strings.TrimSpace(string(content)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the engine's password: %w", err)
+	}
+	password := rand.Text()
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keeping the engine's password: %w", err)
+	}
+	return password, nil
 }
 
 func enginePostgres(ctx context.Context, set settings) (err error) {

@@ -26,6 +26,11 @@ func profileEvents(t testing.TB, address string) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return scanProfiles(t, rows)
+}
+
+func scanProfiles(t testing.TB, rows pgx.Rows) map[string]int {
+	t.Helper()
 	out := make(map[string]int)
 	var id string
 	var events int
