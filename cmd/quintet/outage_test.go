@@ -11,7 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"quintet/decide"
 	"quintet/internal/client"
+	"quintet/profiles"
 )
 
 // profileEvents counts events by profile in Postgres.
@@ -158,7 +160,7 @@ func TestBackPressure(t *testing.T) {
 		What       json.RawMessage `json:"what"`
 		Expires    time.Time       `json:"expiresAt"`
 	}
-	decide := func() (d decision) {
+	ask := func() (d decision) {
 		t.Helper()
 		if err := r.client.Post(t.Context(), "/v1/decide", map[string]any{"decision": "hero", "user": map[string]any{"userId": "u1"}}, &d, client.Once()); err != nil {
 			t.Fatal(err)
@@ -168,19 +170,19 @@ func TestBackPressure(t *testing.T) {
 		}
 		return d
 	}
-	d := decide()
+	d := ask()
 	for n := 0; !d.Fallback; n++ {
 		if n == 20_000 {
 			t.Fatal("20,000 decisions went into a stream of 2 MiB")
 		}
-		d = decide()
+		d = ask()
 	}
 	if d.Reason != "stream-full" || len(d.What) > 0 || d.Expires.IsZero() {
 		t.Errorf("the fall-back is %+v", d)
 	}
 
 	line.mend()
-	eventually(t, 60*time.Second, "room for decisions", func() bool { return !decide().Fallback })
+	eventually(t, 60*time.Second, "room for decisions", func() bool { return !ask().Fallback })
 	eventually(t, 60*time.Second, "room for events", func() bool {
 		m := client.Message{Type: "track", MessageID: fmt.Sprint("after-", time.Now().UnixNano()), UserID: "u1", Event: "After"}
 		_, err := r.client.Batch(t.Context(), []client.Message{m}, client.Once())
@@ -189,6 +191,16 @@ func TestBackPressure(t *testing.T) {
 		}
 		return err == nil
 	})
+	for _, name := range []string{profiles.Topic, decide.Topic} {
+		topic, err := r.app.engines.Stream.Topic(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 60*time.Second, "much room in "+name, func() bool {
+			_, _, bytes, err := topic.State(t.Context())
+			return err == nil && int64(bytes) < cfg.StreamMaxBytes/2
+		})
+	}
 	if err := l.calls(t.Context(), r.client, 500); err != nil {
 		t.Fatal(err)
 	}
