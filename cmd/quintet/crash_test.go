@@ -138,6 +138,12 @@ func TestKilled(t *testing.T) {
 	if err := l.calls(t.Context(), s.client, max(0, calls-int(l.next.Load()))); err != nil {
 		t.Fatal(err)
 	}
+	if len(l.doubtfulMessages) == 0 {
+		t.Error("no message was under way when the process was killed")
+	}
+	if err := l.resend(t.Context(), s.client); err != nil { // some of it was stored
+		t.Fatal(err)
+	}
 	s.caughtUp()
 	for _, table := range []string{"events", "decisions"} {
 		id := map[string]string{"events": "message_id", "decisions": "decision_id"}[table]
@@ -153,7 +159,7 @@ func TestKilled(t *testing.T) {
 		t.Errorf("the last process ended with: %v", err)
 	}
 	address, _ := h.engine("postgres")
-	l.check(t, log{rows: func(q string) []string { return rows[q] }, profiles: func() map[string]int { return profileEvents(t, address) }}, false)
+	l.check(t, log{rows: func(q string) []string { return rows[q] }, profiles: func() map[string]int { return profileEvents(t, address) }})
 	if l.fallbacks > 0 {
 		t.Errorf("%d decisions fell back", l.fallbacks)
 	}
@@ -206,7 +212,7 @@ func TestTerminated(t *testing.T) {
 			t.Errorf("after a graceful stop %s is %g messages behind", store, lag)
 		}
 	}
-	l.check(t, log{rows: again.rows, profiles: func() map[string]int { return profileEvents(t, h.env("QUINTET_POSTGRES_URL")) }}, false)
+	l.check(t, log{rows: again.rows, profiles: func() map[string]int { return profileEvents(t, h.env("QUINTET_POSTGRES_URL")) }})
 	if err := again.client.Get(t.Context(), "/v1/decision-points/hero", nil); err != nil {
 		t.Errorf("the definitions are gone: %v", err)
 	}
@@ -259,7 +265,7 @@ func TestEnginesKilled(t *testing.T) {
 		}
 		return scanProfiles(t, rows)
 	}
-	l.check(t, reading, true)
+	l.check(t, reading)
 	r.end() // before its ClickHouse
 }
 

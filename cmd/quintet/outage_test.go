@@ -102,7 +102,7 @@ func TestOutages(t *testing.T) {
 			}
 			send(100)
 			r.flush()
-			l.check(t, r.reading(), true)
+			l.check(t, r.reading())
 			if l.fallbacks > 0 {
 				t.Errorf("%d decisions fell back", l.fallbacks)
 			}
@@ -205,5 +205,5 @@ func TestBackPressure(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.flush()
-	l.check(t, r.reading(), true)
+	l.check(t, r.reading())
 }
