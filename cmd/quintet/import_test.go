@@ -49,6 +49,9 @@ type report struct {
 // The published data set gives its known figures, however often it is imported.
 func TestHillstrom(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("sends 64,000 customers twice; the short run imports less")
+	}
 	file := enginetest.SharedFile(t, "hillstrom.csv")
 	h := newHouse(t)
 	h.mustRun("import", "hillstrom", file)
