@@ -17,6 +17,8 @@ type changes struct {
 	links  []linkRow
 	// refused counts traits that did not fit into their profile.
 	refused uint64
+	// traitsChanged and consentsChanged are about the message applied last.
+	traitsChanged, consentsChanged bool
 	// oldest is when the first message behind these changes was received, in Unix
 	// milliseconds, 0 when there is none.
 	oldest int64
@@ -40,6 +42,7 @@ func (c *changes) mark(st *state, d dirt) {
 // apply brings the state of one profile up to date with one message. It is
 // called in the order of the stream, by one goroutine.
 func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
+	c.traitsChanged, c.consentsChanged = false, false
 	sh := s.shard(it.profile)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -164,6 +167,7 @@ func (s *Store) learn(st *state, h *recordHeader, it *item, names *interner, c *
 	}
 	st.traits, st.traitTimes = traits, compactTimes(times, st)
 	st.updated = max(st.updated, h.received)
+	c.traitsChanged = true
 	c.mark(st, dirtCard)
 }
 

@@ -37,6 +37,10 @@ type projector struct {
 	// dropped counts traits that did not fit.
 	dropped func(n uint64)
 
+	// observers are told of what was applied, by the goroutine that applies.
+	observers []Observer
+	observed  observed
+
 	wake  chan struct{} // asks for a save now
 	limit int           // of changes that wait for Postgres
 
@@ -83,7 +87,20 @@ func (p *projector) handle(ctx context.Context, batch []stream.Message) error {
 			p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
 		}
 	}
+	p.show()
 	return nil
+}
+
+// show tells the observers what was applied since the last time.
+func (p *projector) show() {
+	if len(p.observed.changes) == 0 {
+		return
+	}
+	changed := p.observed.finish()
+	for _, o := range p.observers {
+		o.Applied(changed)
+	}
+	p.observed.reset()
 }
 
 // room waits until there are few enough changes that Postgres does not have.
@@ -131,6 +148,9 @@ func (p *projector) project(m stream.Message) error {
 		}
 		if !old {
 			p.store.apply(&h, &it, p.names, &p.changes)
+			if len(p.observers) > 0 {
+				p.observed.applied(&h, &it, p.store.PersonOf(it.profile), m.Sequence, &p.changes)
+			}
 		}
 	}
 	if old {

@@ -21,6 +21,7 @@ const storeShards = 64
 // and no I/O; only the projector writes.
 type Store struct {
 	index  *identity.Index
+	merges *identity.Merges
 	shards [storeShards]shard
 	size   atomic.Int64
 }
@@ -44,6 +45,7 @@ type state struct {
 	traitsAt    int64            // time of every trait that is not in traitTimes
 	traitTimes  map[string]int64 // nil while all traits have one time
 	traitBytes  int32
+	attributes  map[string]any // computed, of the person
 	dirty       dirt
 }
 
@@ -57,7 +59,7 @@ const (
 )
 
 func newStore() *Store {
-	s := &Store{index: identity.NewIndex()}
+	s := &Store{index: identity.NewIndex(), merges: identity.NewMerges()}
 	for i := range s.shards {
 		s.shards[i].people = map[identity.ID]*state{}
 	}
@@ -70,11 +72,19 @@ func (s *Store) shard(id identity.ID) *shard { return &s.shards[id[0]%storeShard
 func (s *Store) Len() int { return int(s.size.Load()) }
 
 // Lookup finds the profile that one of the identifiers belongs to: userId
-// before anonymousId before the others in the order given.
+// before anonymousId before the others in the order given. The view has that
+// profile's id, and shows all that is known of the person.
 func (s *Store) Lookup(ids []Identifier) (*View, bool) {
 	id, ok := s.index.Find(normal(ids))
 	if !ok {
 		return nil, false
+	}
+	if person := s.merges.PersonOf(id); person != id || len(s.merges.Members(person)) > 1 {
+		v, ok := s.GetPerson(person)
+		if ok {
+			v.ID = id.String() // a view of several profiles is made anew each time
+		}
+		return v, ok
 	}
 	return s.Get(id)
 }
@@ -116,13 +126,19 @@ func (s *Store) Get(id identity.ID) (*View, bool) {
 	if !ok {
 		return nil, false
 	}
-	return st.view(), true
+	v := st.view()
+	if person := s.merges.PersonOf(id); person != id {
+		v.Person = person.String()
+	}
+	return v, true
 }
 
 func (st *state) view() *View {
+	id := st.id.String()
 	return &View{
-		ID: st.id.String(), Identifiers: st.identifiers, Traits: st.traits,
+		ID: id, Person: id, Identifiers: st.identifiers, Traits: st.traits,
 		CreatedAt: instant(st.created), UpdatedAt: instant(st.updated), LastSeenAt: instant(st.seen), Events: st.events,
+		Attributes: st.attributes,
 	}
 }
 

@@ -16,10 +16,17 @@ func NewID(i Identifier) string { return identity.NewID(i).String() }
 // View is what memory holds of one profile at one moment. It is not changed
 // once it has been handed out, and nobody may change it.
 type View struct {
-	ID          string
+	// ID is the profile that the identifiers belong to. It is the unit of
+	// experiments: a merge never changes it.
+	ID string
+	// Person is the id of the person that the profile belongs to, the same as ID
+	// unless the profile was merged.
+	Person      string
 	Identifiers []Identifier
 	// Traits by name: string, float64, bool, nil, []any or map[string]any.
 	Traits map[string]any
+	// Attributes are computed of the log, by name. They belong to the person.
+	Attributes map[string]any
 	// CreatedAt is the time of the first thing known of the person.
 	CreatedAt time.Time
 	// UpdatedAt is when identifiers or traits last changed.

@@ -1,0 +1,123 @@
+package profiles
+
+import (
+	"maps"
+
+	"quintet/profiles/identity"
+)
+
+// A person is one or several profiles that were merged. State is kept for each
+// profile; what is told of a person is composed of it when it is read, so that
+// merging and un-merging rewrite nothing.
+
+// PersonOf is the person that the profile belongs to: the profile itself,
+// unless it was merged.
+func (s *Store) PersonOf(base identity.ID) identity.ID { return s.merges.PersonOf(base) }
+
+// Members are the profiles of a person, the person's own id first. It is never
+// empty: a person that was not merged is its own and only profile. The slice
+// must not be changed.
+func (s *Store) Members(person identity.ID) []identity.ID { return s.merges.Members(person) }
+
+// GetPerson returns the view of the person to whom the profile belongs,
+// composed of all profiles that were merged. Its ID and its Person are both the
+// id of the person.
+func (s *Store) GetPerson(id identity.ID) (*View, bool) {
+	person := s.merges.PersonOf(id)
+	members := s.merges.Members(person)
+	if len(members) == 1 {
+		return s.Get(person)
+	}
+	return s.compose(person, members)
+}
+
+// EachPerson calls f with the view of every person, in no order, until f
+// returns false. People who appear meanwhile may or may not be shown. f may
+// call the store.
+func (s *Store) EachPerson(f func(*View) bool) {
+	var ids []identity.ID
+	for i := range s.shards {
+		sh := &s.shards[i]
+		ids = ids[:0]
+		sh.mu.RLock()
+		for id := range sh.people {
+			ids = append(ids, id)
+		}
+		sh.mu.RUnlock()
+		for _, id := range ids {
+			if s.merges.PersonOf(id) != id {
+				continue
+			}
+			if v, ok := s.GetPerson(id); ok && !f(v) {
+				return
+			}
+		}
+	}
+}
+
+// SetAttributes replaces the computed attributes of a person. The map must not
+// be changed afterwards. It reports whether there is such a person.
+func (s *Store) SetAttributes(person identity.ID, attributes map[string]any) bool {
+	sh := s.shard(person)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	st, ok := sh.people[person]
+	if ok {
+		st.attributes = attributes
+	}
+	return ok
+}
+
+// compose makes one view of several profiles. For each trait the value with
+// the latest time wins; computed attributes are those of the person's own id,
+// as they are computed for people.
+func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool) {
+	var v *View
+	times := map[string]int64{}
+	for _, id := range members {
+		sh := s.shard(id)
+		sh.mu.RLock()
+		st, ok := sh.people[id]
+		if !ok {
+			sh.mu.RUnlock()
+			continue
+		}
+		if v == nil {
+			v = st.view()
+			v.ID, v.Person = person.String(), person.String() // a profile may have no state of its own yet
+			v.Identifiers = append([]Identifier(nil), v.Identifiers...)
+			v.Traits = maps.Clone(v.Traits)
+			for name := range v.Traits {
+				times[name] = st.timeOf(name)
+			}
+			sh.mu.RUnlock()
+			continue
+		}
+		one := st.view()
+		v.Identifiers = append(v.Identifiers, one.Identifiers...)
+		for name, value := range one.Traits {
+			if old, has := times[name]; has && old >= st.timeOf(name) {
+				continue
+			}
+			if v.Traits == nil {
+				v.Traits = map[string]any{}
+			}
+			v.Traits[name], times[name] = value, st.timeOf(name)
+		}
+		if v.Attributes == nil {
+			v.Attributes = one.Attributes
+		}
+		if one.CreatedAt.Before(v.CreatedAt) {
+			v.CreatedAt = one.CreatedAt
+		}
+		if one.UpdatedAt.After(v.UpdatedAt) {
+			v.UpdatedAt = one.UpdatedAt
+		}
+		if one.LastSeenAt.After(v.LastSeenAt) {
+			v.LastSeenAt = one.LastSeenAt
+		}
+		v.Events += one.Events
+		sh.mu.RUnlock()
+	}
+	return v, v != nil
+}
