@@ -28,27 +28,28 @@ sends load over loopback from the same process, and measures a baseline in turn
 with it. Machines differ and are noisy: compare the ratio, not the rate.`,
 	}
 	var profile string
-	cmd.PersistentFlags().StringVar(&profile, "cpu-profile", "", "write a CPU profile for \"go tool pprof\" to this file")
-	for _, sub := range []*cobra.Command{newBenchDecideCommand(), newBenchIngestCommand()} {
-		run := sub.RunE
-		sub.RunE = func(cmd *cobra.Command, args []string) error {
-			if profile == "" {
-				return run(cmd, args)
-			}
-			f, err := os.Create(profile)
-			if err != nil {
-				return fmt.Errorf("creating the profile: %w", err)
-			}
-			defer f.Close()
-			if err := pprof.StartCPUProfile(f); err != nil {
-				return fmt.Errorf("starting the profile: %w", err)
-			}
-			defer pprof.StopCPUProfile()
-			return run(cmd, args)
-		}
-		cmd.AddCommand(sub)
-	}
+	cmd.PersistentFlags().StringVar(&profile, "cpu-profile", "", "write a CPU profile for \"go tool pprof\" of the measured service, without baseline and preparation, to this file")
+	cmd.AddCommand(newBenchDecideCommand(&profile), newBenchIngestCommand(&profile))
 	return cmd
+}
+
+// startProfile writes a CPU profile to a file from now until the returned function is
+// called; without a name it does nothing.
+func startProfile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("creating the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }
 
 // benchService is the service that is measured.

@@ -25,10 +25,11 @@ const benchPoint = "bench"
 // benchPeople is how many profiles the measured decisions are spread over.
 const benchPeople = 2000
 
-func newBenchDecideCommand() *cobra.Command {
+func newBenchDecideCommand(profile *string) *cobra.Command {
 	var actions, features, connections, rounds int
 	var duration time.Duration
 	var lean bool
+	var trace string
 	cmd := &cobra.Command{
 		Use:   "decide",
 		Short: "Measure POST /v1/decide beside a bare handler that reads and writes the same JSON",
@@ -46,12 +47,13 @@ func newBenchDecideCommand() *cobra.Command {
 			if err := prepareDecide(cmd.Context(), b, actions, features); err != nil {
 				return err
 			}
-			return measureDecide(cmd.Context(), b, decideRun{actions, features, connections, rounds, duration, lean})
+			return measureDecide(cmd.Context(), b, decideRun{actions, features, connections, rounds, duration, lean, *profile, trace})
 		}),
 	}
 	cmd.Flags().IntVar(&actions, "actions", 50, "number of actions")
 	cmd.Flags().IntVar(&features, "features", 64, "number of features")
 	cmd.Flags().BoolVar(&lean, "lean", false, "send prepared bytes instead of using Go's HTTP client, which leaves the whole machine to the server")
+	cmd.Flags().StringVar(&trace, "trace", "", "write a trace for \"go tool trace\" of what led to the first answer at half of the rate that took over 10 ms to this file, and list such answers")
 	cmd.Flags().IntVar(&connections, "connections", 32, "connections that ask at the same time")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "rounds of baseline and service in turn")
 	cmd.Flags().DurationVar(&duration, "duration", 3*time.Second, "length of one measurement")
@@ -62,6 +64,7 @@ type decideRun struct {
 	actions, features, connections, rounds int
 	duration                               time.Duration
 	lean                                   bool
+	profile, trace                         string
 }
 
 func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
@@ -82,12 +85,14 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 	bareAddress := bare.Addr().String()
 	bareRequests := decideRequests(bareAddress, b.key, "/v1/decide")
 	var used time.Duration // of the processors, by the last measurement
+	var took func(time.Time, time.Duration)
 	measure := func(address string, prepared []load.Request, duration time.Duration, rate float64) (*load.Result, error) {
 		before := processorTime()
 		defer func() { used = processorTime() - before }()
 		r, err := load.Run(ctx, load.Options{
 			Address: address, Connections: run.connections, Duration: duration, Rate: rate, Lean: run.lean,
 			Request: func(c, n int) load.Request { return prepared[(c*7919+n)%len(prepared)] },
+			Took:    took,
 		})
 		if err == nil && r.Failed > 0 {
 			err = fmt.Errorf("%d of %d requests failed", r.Failed, r.Requests)
@@ -105,29 +110,59 @@ func measureDecide(ctx context.Context, b *benchService, run decideRun) error {
 	heading(fmt.Sprintf("decide: %d actions x %d features, %d connections, %d processors", run.actions, run.features, run.connections, runtime.GOMAXPROCS(0)))
 	fmt.Printf("%-8s %14s %10s %10s %14s %10s %10s %8s\n", "", "bare handler", "p50", "p99", "quintet", "p50", "p99", "ratio")
 	var ratios, rates, bareCost, ownCost []float64
+	profiled := 0
 	for i := range run.rounds {
 		base, err := measure(bareAddress, bareRequests, run.duration, 0)
 		if err != nil {
 			return fmt.Errorf("measuring the bare handler: %w", err)
 		}
 		bareCost = append(bareCost, perRequest(used, base))
+		profile := ""
+		if i == run.rounds-1 {
+			profile = run.profile
+		}
+		stop, err := startProfile(profile)
+		if err != nil {
+			return err
+		}
+		before := processorTime()
 		own, err := measure(b.address, requests, run.duration, 0)
 		if err != nil {
 			return fmt.Errorf("measuring the service: %w", err)
 		}
-		ownCost = append(ownCost, perRequest(used, own))
+		// What is left to store is a cost of these decisions, and must not slow the
+		// bare handler.
+		if err := b.app.decide.Flush(ctx); err != nil {
+			return fmt.Errorf("storing what was decided: %w", err)
+		}
+		ownCost = append(ownCost, perRequest(processorTime()-before, own))
+		if err := stop(); err != nil {
+			return fmt.Errorf("writing the profile: %w", err)
+		}
+		profiled = own.Requests
 		ratios, rates = append(ratios, own.PerSecond()/base.PerSecond()), append(rates, own.PerSecond())
 		fmt.Printf("round %-2d %12.0f/s %10s %10s %12.0f/s %10s %10s %8.3f\n", i+1,
 			base.PerSecond(), milliseconds(base.Percentile(0.5)), milliseconds(base.Percentile(0.99)),
 			own.PerSecond(), milliseconds(own.Percentile(0.5)), milliseconds(own.Percentile(0.99)), ratios[i])
 	}
 	half := median(rates) / 2
+	stalls, err := watchStalls(run.trace)
+	if err != nil {
+		return err
+	}
+	took = stalls.took
 	paced, err := measure(b.address, requests, 2*run.duration, half)
+	if err := stalls.report(); err != nil {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("measuring at half of the rate: %w", err)
 	}
 	fmt.Printf("\nratio to the bare handler (median)      %.3f\nrequests/s (median)                     %.0f\n", median(ratios), median(rates))
 	fmt.Printf("processor time per request (median)     %.0f µs, bare handler %.0f µs, the load's own included\n", median(ownCost), median(bareCost))
+	if run.profile != "" {
+		fmt.Printf("requests in the profile                 %d\n", profiled)
+	}
 	fmt.Printf("at half of that rate, %8.0f/s        p50 %s, p99 %s\n", half, milliseconds(paced.Percentile(0.5)), milliseconds(paced.Percentile(0.99)))
 	return b.app.decide.Flush(ctx)
 }

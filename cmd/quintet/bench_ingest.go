@@ -15,7 +15,7 @@ import (
 	"quintet/internal/load"
 )
 
-func newBenchIngestCommand() *cobra.Command {
+func newBenchIngestCommand(profile *string) *cobra.Command {
 	var batch, connections, rounds int
 	var duration time.Duration
 	cmd := &cobra.Command{
@@ -31,6 +31,11 @@ func newBenchIngestCommand() *cobra.Command {
 				return err
 			}
 			defer closing(b.stop, &err)
+			stop, err := startProfile(*profile)
+			if err != nil {
+				return err
+			}
+			defer closing(stop, &err)
 			return measureIngest(cmd.Context(), b, batch, connections, rounds, duration)
 		}),
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	Rate float64
 	// Lean sends without an HTTP client.
 	Lean bool
+	// Took, unless nil, is told of every answer, when its request was due and how long it
+	// took, by several goroutines.
+	Took func(due time.Time, took time.Duration)
 	// Request gives request number n of a connection. It must be safe to call from
 	// several goroutines and may return the same one again.
 	Request func(connection, n int) Request
@@ -134,7 +137,11 @@ func (w *worker) run(ctx context.Context, started time.Time) error {
 		if !ok {
 			w.failed++
 		}
-		w.latency = append(w.latency, time.Since(due))
+		took := time.Since(due)
+		w.latency = append(w.latency, took)
+		if w.options.Took != nil {
+			w.options.Took(due, took)
+		}
 		due = due.Add(every)
 	}
 	return ctx.Err()
