@@ -103,7 +103,7 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 		if err != nil {
 			return 0, err
 		}
-		if _, err := s.topic.Publish(ctx, data); err != nil {
+		if _, err := s.topic.Append(ctx, data); err != nil {
 			if errors.Is(err, stream.ErrFull) {
 				return 0, problem.TooBusy(5*time.Second, "The stream of decisions is full; the same call can be repeated.")
 			}

@@ -75,7 +75,7 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 	// A caller that goes away does not take back what the stream may hold already.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.deadline)
 	defer cancel()
-	if _, err := s.topic.Publish(ctx, data); err != nil {
+	if _, err := s.topic.Append(ctx, data); err != nil {
 		reason := publishFailure(err)
 		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
 		return s.fallback(p, rec, req, reason)

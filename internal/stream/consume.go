@@ -9,7 +9,7 @@ import (
 
 // ConsumeOptions configure Topic.Consume; the zero value is usable.
 type ConsumeOptions struct {
-	// MaxMessages in one batch; default 1000.
+	// MaxMessages is how many records a batch holds, passed only by a single message with more; default 1000.
 	MaxMessages int
 	// MaxBytes of message data in one batch, passed only by a single larger message; default 8 MiB.
 	MaxBytes int

@@ -14,14 +14,23 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// Message is one message of a topic.
+// Message is one record of a topic.
 type Message struct {
-	// Sequence in the topic, from 1 and rising; it never changes.
+	// Sequence in the topic, from 1 and rising; it never changes. Records that were appended together have it
+	// in common, and readers hand them over together.
 	Sequence uint64
+	// Index of the record among those with its sequence, from 0.
+	Index int
 	// Time at which the server stored it.
 	Time time.Time
 	// Data as it was published. It belongs to whoever was handed the message.
 	Data []byte
+}
+
+// raw is a message as the topic holds it, with the number of records in it.
+type raw struct {
+	Message
+	records int
 }
 
 const (
@@ -52,7 +61,7 @@ type reader struct {
 
 	next    uint64 // the stream sequence that comes next
 	missing uint64 // messages that were trimmed before they were read, so far
-	carry   []Message
+	carry   []raw
 
 	consumer   string // name, "" when there is none
 	abandoned  string // the one before, to be deleted
@@ -114,13 +123,14 @@ func (r *reader) close() {
 	r.deleteAbandoned()
 }
 
-// fill appends to buf the messages that come: it waits for the first one as long as ctx allows, then
-// gathers until there are maxMessages, maxBytes would be passed or maxWait is over. When ctx ends it returns
-// what it has; with nothing gathered it returns the context's error, or ErrClosed.
-func (r *reader) fill(ctx context.Context, buf []Message, maxMessages, maxBytes int, maxWait time.Duration) ([]Message, error) {
+// fill appends to buf the records that come: it waits for the first message as long as ctx allows, then
+// gathers until there are maxRecords, maxBytes would be passed or maxWait is over. One message with more of
+// either comes alone. When ctx ends it returns what it has; with nothing gathered it returns the context's
+// error, or ErrClosed.
+func (r *reader) fill(ctx context.Context, buf []Message, maxRecords, maxBytes int, maxWait time.Duration) ([]Message, error) {
 	var deadline <-chan time.Time
 	size := 0
-	for len(buf) < maxMessages {
+	for len(buf) < maxRecords {
 		m, ok, err := r.receive(ctx, deadline)
 		if err != nil && len(buf) == 0 {
 			return buf, err
@@ -132,17 +142,17 @@ func (r *reader) fill(ctx context.Context, buf []Message, maxMessages, maxBytes 
 			r.wait.Reset(maxWait)
 			defer r.wait.Stop()
 			deadline = r.wait.C
-		} else if size+len(m.Data) > maxBytes {
+		} else if size+len(m.Data) > maxBytes || len(buf)+m.records > maxRecords {
 			r.carry = append(r.carry, m)
 			break
 		}
 		size += len(m.Data)
-		buf = append(buf, m)
+		buf = split(buf, m.Message, m.records)
 	}
 	return buf, nil
 }
 
-// fillTo appends to buf every message up to sequence to that the topic still has, without other limits.
+// fillTo appends to buf every record up to sequence to that the topic still has, without other limits.
 func (r *reader) fillTo(ctx context.Context, buf []Message, to uint64) ([]Message, error) {
 	defer r.wait.Stop()
 	for {
@@ -164,7 +174,7 @@ func (r *reader) fillTo(ctx context.Context, buf []Message, to uint64) ([]Messag
 			r.carry = append(r.carry, m)
 			return buf, nil
 		default:
-			if buf = append(buf, m); m.Sequence == to {
+			if buf = split(buf, m.Message, m.records); m.Sequence == to {
 				return buf, nil
 			}
 		}
@@ -172,7 +182,7 @@ func (r *reader) fillTo(ctx context.Context, buf []Message, to uint64) ([]Messag
 }
 
 // receive returns the next message, or false when deadline fires first.
-func (r *reader) receive(ctx context.Context, deadline <-chan time.Time) (Message, bool, error) {
+func (r *reader) receive(ctx context.Context, deadline <-chan time.Time) (raw, bool, error) {
 	if n := len(r.carry); n > 0 {
 		m := r.carry[n-1]
 		r.carry = r.carry[:n-1]
@@ -185,14 +195,14 @@ func (r *reader) receive(ctx context.Context, deadline <-chan time.Time) (Messag
 		if r.consumer != "" {
 			r.ask()
 		}
-		var raw *nats.Msg
+		var msg *nats.Msg
 		select {
-		case raw = <-r.msgs:
+		case msg = <-r.msgs:
 			r.fresh = true
 		default:
 			r.setHealth()
 			select {
-			case raw = <-r.msgs:
+			case msg = <-r.msgs:
 				r.fresh = true
 			case <-r.health.C:
 				if r.consumer != "" {
@@ -201,15 +211,15 @@ func (r *reader) receive(ctx context.Context, deadline <-chan time.Time) (Messag
 			case <-r.lost:
 				r.drop("the connection was replaced")
 			case <-deadline:
-				return Message{}, false, nil
+				return raw{}, false, nil
 			case <-ctx.Done():
-				return Message{}, false, ctx.Err()
+				return raw{}, false, ctx.Err()
 			case <-r.topic.s.done:
-				return Message{}, false, ErrClosed
+				return raw{}, false, ErrClosed
 			}
 		}
-		if raw != nil {
-			if m, ok := r.take(raw); ok {
+		if msg != nil {
+			if m, ok := r.take(msg); ok {
 				return m, true, nil
 			}
 		}
@@ -311,52 +321,53 @@ func (r *reader) deleteAbandoned() {
 }
 
 // take looks at what came from the server and returns the message in it, if there is one that is next.
-func (r *reader) take(raw *nats.Msg) (Message, bool) {
+func (r *reader) take(msg *nats.Msg) (raw, bool) {
 	if r.consumer == "" {
-		return Message{}, false
+		return raw{}, false
 	}
-	if raw.Reply == "" {
-		r.status(raw)
-		return Message{}, false
+	if msg.Reply == "" {
+		r.status(msg)
+		return raw{}, false
 	}
-	meta, ok := readDelivery(raw.Reply)
+	meta, ok := readDelivery(msg.Reply)
 	if !ok {
-		r.drop("unreadable delivery " + raw.Reply)
-		return Message{}, false
+		r.drop("unreadable delivery " + msg.Reply)
+		return raw{}, false
 	}
 	if meta.consumer != r.consumer {
-		return Message{}, false // one that was given up
+		return raw{}, false // one that was given up
 	}
 	if meta.delivered != r.delivered+1 {
 		r.drop(fmt.Sprintf("delivery %d after %d", meta.delivered, r.delivered))
-		return Message{}, false
+		return raw{}, false
 	}
 	r.delivered = meta.delivered
 	r.pending--
 	if meta.sequence < r.next {
-		return Message{}, false
+		return raw{}, false
 	}
 	r.pause.reset()
 	r.missing += meta.sequence - r.next
 	r.next = meta.sequence + 1
-	if raw.Header != nil && raw.Header[fillerHeader] != nil {
-		return Message{}, false
+	if msg.Header != nil && msg.Header[fillerHeader] != nil {
+		return raw{}, false
 	}
-	return Message{Sequence: meta.sequence, Time: time.Unix(0, meta.time).UTC(), Data: raw.Data}, true
+	m := Message{Sequence: meta.sequence, Time: time.Unix(0, meta.time).UTC(), Data: msg.Data}
+	return raw{m, recordsOf(msg.Header)}, true
 }
 
 // status handles what the server says about a request.
-func (r *reader) status(raw *nats.Msg) {
-	if !strings.HasPrefix(raw.Subject, r.prefix) {
+func (r *reader) status(msg *nats.Msg) {
+	if !strings.HasPrefix(msg.Subject, r.prefix) {
 		return // to a consumer that was given up
 	}
-	code, description := raw.Header.Get("Status"), raw.Header.Get("Description")
+	code, description := msg.Header.Get("Status"), msg.Header.Get("Description")
 	switch {
 	case code == "100": // heartbeat
 	case code == "404", code == "408",
 		code == "409" && (description == "Batch Completed" || description == "Message Size Exceeds MaxBytes"):
 		// The request is over: what it did not deliver will not come.
-		left, err := strconv.Atoi(raw.Header.Get("Nats-Pending-Messages"))
+		left, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
 		if err != nil || left < 0 {
 			r.drop("a request ended without saying how: " + code + " " + description)
 			return

@@ -46,7 +46,7 @@ type StoreFunc func(ctx context.Context, b Batch) error
 
 // SinkOptions configure NewSink; the zero value is usable.
 type SinkOptions struct {
-	// MaxMessages in one range; default 5000.
+	// MaxMessages is how many records a range holds, passed only by a single message with more; default 5000.
 	MaxMessages int
 	// MaxBytes of message data in one range, passed only by a single larger message; default 16 MiB. Up to
 	// twice as much again is read ahead.

@@ -30,7 +30,7 @@ func (m *memoryStore) store(_ context.Context, b Batch) error {
 	if before, ok := m.ranges[b.Token()]; ok {
 		m.repeats++
 		if !slices.EqualFunc(before.Messages, b.Messages, func(a, c Message) bool {
-			return a.Sequence == c.Sequence && string(a.Data) == string(c.Data)
+			return a.Sequence == c.Sequence && a.Index == c.Index && string(a.Data) == string(c.Data)
 		}) {
 			m.faults = append(m.faults, "token "+b.Token()+" came again with other messages")
 		}
@@ -67,8 +67,9 @@ func (m *memoryStore) check(t testing.TB, first, last uint64) []Message {
 		}
 		next = b.To + 1
 		for _, message := range b.Messages {
-			if n := len(messages); n > 0 && messages[n-1].Sequence >= message.Sequence {
-				t.Fatalf("message %d comes after %d", message.Sequence, messages[n-1].Sequence)
+			if n := len(messages); n > 0 && (messages[n-1].Sequence > message.Sequence ||
+				messages[n-1].Sequence == message.Sequence && messages[n-1].Index != message.Index-1) {
+				t.Fatalf("message %d.%d comes after %d.%d", message.Sequence, message.Index, messages[n-1].Sequence, messages[n-1].Index)
 			}
 			messages = append(messages, message)
 		}

@@ -19,6 +19,7 @@ type Topic struct {
 	name    string // as the caller knows it
 	subject string // also the name of the JetStream stream
 	stream  jetstream.Stream
+	commits *committer
 	trimmed atomic.Uint64 // everything below this sequence is known to be gone
 }
 
@@ -43,6 +44,7 @@ func (s *Stream) Topic(ctx context.Context, name string) (*Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*callTimeout)
 	defer cancel()
 	t = &Topic{s: s, name: name, subject: s.opts.Prefix + name}
+	t.commits = newCommitter(t)
 	var err error
 	t.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:        t.subject,
