@@ -18,6 +18,8 @@ type Database struct {
 	// reports do not delay them.
 	Write driver.Conn
 
+	guarded driver.Conn // of QueryGuarded
+
 	readOptions, writeOptions *chgo.Options
 	sqlMu                     sync.Mutex
 	sql                       *sql.DB
@@ -43,6 +45,9 @@ func (d *Database) close() error {
 	d.sqlMu.Lock()
 	defer d.sqlMu.Unlock()
 	errs := []error{d.Read.Close(), d.Write.Close()}
+	if d.guarded != nil {
+		errs = append(errs, d.guarded.Close())
+	}
 	if d.sql != nil {
 		errs = append(errs, d.sql.Close())
 	}

@@ -183,6 +183,9 @@ func (e *Engine) connect(name string) (*Database, error) {
 	if d.Write, err = chgo.Open(d.writeOptions); err != nil {
 		return nil, errors.Join(err, d.Read.Close())
 	}
+	if d.guarded, err = e.connectGuarded(name); err != nil {
+		return nil, errors.Join(err, d.Read.Close(), d.Write.Close())
+	}
 	return d, nil
 }
 

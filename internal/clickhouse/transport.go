@@ -20,10 +20,14 @@ type transport struct {
 // context ended first; an error of the engine is an HTTP response, which
 // clickhouse-go turns into a *clickhouse.Exception.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return roundTrip(r, func() (*answer, error) { return t.run(r) })
+}
+
+func roundTrip(r *http.Request, run func() (*answer, error)) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	a, err := t.run(r)
+	a, err := run()
 	if err != nil {
 		var e *exception
 		if !errors.As(err, &e) {
