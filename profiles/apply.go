@@ -56,6 +56,9 @@ func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
 	if c.oldest == 0 {
 		c.oldest = h.received
 	}
+	if h.source == NoteSource && there {
+		return // about the person, not by the person
+	}
 	st.created = min(st.created, it.time)
 	st.seen = max(st.seen, it.time)
 	st.events++
