@@ -22,14 +22,19 @@ const (
 	ScopeIngest Scope = "ingest"
 	// ScopeDecide asks for decisions.
 	ScopeDecide Scope = "decide"
-	// ScopeAdmin changes definitions, keys and users.
+	// ScopeDefine changes definitions: experiments, offers, segments.
+	ScopeDefine Scope = "define"
+	// ScopeAdmin also manages keys, users and roles, and erases people.
 	ScopeAdmin Scope = "admin"
+	// ScopeIdentity joins people and tells them apart. Messages that a key with this
+	// scope sends may join two known people: it is for servers, never for browsers.
+	ScopeIdentity Scope = "identity"
 	// ScopeRead reads profiles, decisions, definitions and reports.
 	ScopeRead Scope = "read"
 )
 
 // Scopes lists every scope.
-func Scopes() []Scope { return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeAdmin} }
+func Scopes() []Scope { return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeIdentity, ScopeAdmin} }
 
 // Principal is who makes a request.
 type Principal struct {
@@ -41,6 +46,8 @@ type Principal struct {
 	Kind string
 	// Scopes is what the caller may do; it is not to be modified.
 	Scopes []Scope
+	// Mask hides personal data from the caller; nil shows everything.
+	Mask *Mask
 }
 
 // Has says whether the principal may do what the scope names.
@@ -84,6 +91,12 @@ func By(ctx context.Context) string {
 		return "anonymous"
 	}
 	return p.String()
+}
+
+// MaskFrom is the mask of who makes the request that ctx belongs to.
+func MaskFrom(ctx context.Context) *Mask {
+	p, _ := PrincipalFrom(ctx)
+	return p.Mask
 }
 
 const (
@@ -170,8 +183,20 @@ func (s *Server) Require(scope Scope) func(http.Handler) http.Handler {
 	return RequireHTTP(s.auth, scope)
 }
 
-// enforce is the huma middleware behind [Require] and [Deadline].
+// enforce is the huma middleware behind [Require], [Deadline] and [Personal].
 func (s *Server) enforce(ctx huma.Context, next func(huma.Context)) {
+	audit := s.audited(ctx, ctx.Operation())
+	if audit == nil {
+		s.admit(ctx, next)
+		return
+	}
+	answered := false
+	defer func() { audit(answered) }()
+	s.admit(ctx, next)
+	answered = true
+}
+
+func (s *Server) admit(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	r, w := humachi.Unwrap(ctx)
 	if d, ok := op.Metadata[deadlineKey].(time.Duration); ok {

@@ -59,6 +59,8 @@ type Options struct {
 	// BodyLimit is the most that any route reads of a body, in bytes; 1 MiB when
 	// zero. Routes have smaller limits of their own.
 	BodyLimit int64
+	// Auditor keeps what was changed and who saw personal data; nil keeps nothing.
+	Auditor Auditor
 	// Deadline is how long a request may take unless its route says otherwise; 30 s
 	// when zero, at most 55 s.
 	Deadline time.Duration
@@ -78,6 +80,7 @@ type Server struct {
 	API huma.API
 
 	auth      Authenticator
+	auditor   Auditor
 	logger    *slog.Logger
 	metrics   *metrics
 	ids       *idSource
@@ -108,7 +111,7 @@ func New(o Options) *Server {
 	}
 	router := chi.NewRouter()
 	s := &Server{
-		Router: router, auth: o.Auth, logger: o.Logger, ids: newIDSource(),
+		Router: router, auth: o.Auth, auditor: o.Auditor, logger: o.Logger, ids: newIDSource(),
 		metrics: newMetrics(o.Registry), bodyLimit: o.BodyLimit, deadline: min(o.Deadline, maxDeadline),
 	}
 	router.Use(s.observe, middleware.GetHead)
