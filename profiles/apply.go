@@ -15,6 +15,8 @@ import (
 type changes struct {
 	states []*state
 	links  []linkRow
+	// identity is what came to the log of identity.
+	identity identityChanges
 	// refused counts traits that did not fit into their profile.
 	refused uint64
 	// traitsChanged and consentsChanged are about the message applied last.

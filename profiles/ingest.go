@@ -131,9 +131,10 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	}
 	sc.names = append(sc.names[:0], make([]identity.Names, len(messages))...)
 	sc.resolutions = append(sc.resolutions[:0], make([]identity.Resolution, len(messages))...)
+	trusted := trustedSource(ctx)
 	for i := range messages {
 		m := &messages[i]
-		sc.names[i] = identity.Names{UserID: m.UserID, AnonymousID: m.AnonymousID, Others: m.Others}
+		sc.names[i] = s.namesOf(m, trusted)
 	}
 	h := recordHeader{received: received, source: source}
 	h.stamp = s.store.index.Attach(sc.names, sc.resolutions)
@@ -142,10 +143,18 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	for i := range messages {
 		sc.fill(&messages[i], &sc.resolutions[i])
 		sc.encoder.add(&sc.item)
-		if i+1 < len(messages) && len(sc.encoder.buffer) < maxRecord-tracking.MaxMessage {
+		s.countRefused(&sc.resolutions[i])
+		if entries := sc.resolutions[i].Entries; len(entries) > 0 {
+			s.date(entries, received)
+			sc.encoder.tell(entries)
+		}
+		if i+1 < len(messages) && sc.encoder.length() < maxRecord-tracking.MaxMessage {
 			continue
 		}
 		if _, err := s.topic.Publish(ctx, sc.encoder.bytes()); err != nil {
+			for _, r := range sc.resolutions[first:] {
+				s.store.index.Withdraw(r.Entries)
+			}
 			return publishProblem(err)
 		}
 		s.duplicates.add(sc.hashes[first : i+1]...)

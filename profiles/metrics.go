@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	accepted, rejected, repeated prometheus.Counter
 	traitsRefused                prometheus.Counter
+	blocked, demoted             prometheus.Counter
 	recordsRefused               *prometheus.CounterVec
 }
 
@@ -12,7 +13,11 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "quintet_ingest_messages_total", Help: "Messages of the tracking API by what became of them.",
 	}, []string{"outcome"})
+	identifiers := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "quintet_identifiers_refused_total", Help: "Identifiers that were not attached to a profile, by reason: a blocked value, or a limit.",
+	}, []string{"reason"})
 	m := &metrics{
+		blocked: identifiers.WithLabelValues("blocked"), demoted: identifiers.WithLabelValues("limit"),
 		accepted: messages.WithLabelValues("accepted"), rejected: messages.WithLabelValues("rejected"), repeated: messages.WithLabelValues("repeated"),
 		traitsRefused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "quintet_profile_traits_refused_total", Help: "Traits that did not fit into their profile.",
@@ -24,11 +29,13 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 	if registry == nil {
 		return m
 	}
-	registry.MustRegister(messages, m.traitsRefused, m.recordsRefused,
+	registry.MustRegister(messages, identifiers, m.traitsRefused, m.recordsRefused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profiles", Help: "Profiles in memory."},
 			func() float64 { return float64(store.Len()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profile_identifiers", Help: "Identifiers in memory."},
 			func() float64 { n, _ := store.index.Len(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_people", Help: "People in memory: profiles that were merged count once."},
+			func() float64 { return float64(store.People()) }),
 	)
 	return m
 }

@@ -25,6 +25,7 @@ type save struct {
 	cards    cardColumns // rows that are written whole
 	seen     seenColumns // rows of which only times and counters changed
 	links    []linkRow
+	identity identityChanges
 	states   []*state
 	dirts    []dirt // of the states, to be put back when writing fails
 	oldest   int64
@@ -136,7 +137,7 @@ func (v *save) write(ctx context.Context, pool *pgxpool.Pool, topic string) erro
 				return fmt.Errorf("saving identifiers: %w", err)
 			}
 		}
-		return nil
+		return v.identity.write(ctx, tx)
 	})
 }
 
@@ -174,6 +175,9 @@ func (s *Store) load(ctx context.Context, pool *pgxpool.Pool, topic string) (seq
 	}
 	if err := s.loadLinks(ctx, tx); err != nil {
 		return 0, fmt.Errorf("loading identifiers: %w", err)
+	}
+	if s.clock, err = s.loadEntries(ctx, tx); err != nil {
+		return 0, fmt.Errorf("loading the log of identity: %w", err)
 	}
 	return uint64(position), nil
 }
@@ -248,6 +252,9 @@ func (s *Store) loadLinks(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("%q is not a profile id", profile)
 		}
 		s.index.Set(id, owner, stamp)
+		if today, err := s.index.Normal(id); err == nil && today != id {
+			s.index.Alias(today, owner, stamp)
+		}
 		if st := s.shard(owner).people[owner]; st != nil {
 			st.identifiers = append(st.identifiers, id)
 			st.firstSeen = append(st.firstSeen, seen.UnixMilli())

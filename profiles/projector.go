@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"quintet/internal/stream"
+	"quintet/profiles/identity"
 )
 
 const (
@@ -40,6 +41,8 @@ type projector struct {
 	// observers are told of what was applied, by the goroutine that applies.
 	observers []Observer
 	observed  observed
+	entries   []identity.Entry // of the record in hand
+	clock     int64            // moment of the last entry of identity, in Unix milliseconds
 
 	wake  chan struct{} // asks for a save now
 	limit int           // of changes that wait for Postgres
@@ -57,7 +60,7 @@ type projector struct {
 func newProjector(store *Store, topic *stream.Topic, pool *pgxpool.Pool, log *slog.Logger, position uint64) *projector {
 	return &projector{
 		store: store, topic: topic, pool: pool, log: log.With("reader", "profiles"), names: newInterner(),
-		applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1), limit: maxDirty,
+		clock: store.clock, applied: position, saved: position, moved: make(chan struct{}), wake: make(chan struct{}, 1), limit: maxDirty,
 	}
 }
 
@@ -156,6 +159,11 @@ func (p *projector) project(m stream.Message) error {
 	if old {
 		return nil
 	}
+	if err == nil {
+		if p.entries, err = d.entries(&h, p.entries); err == nil {
+			p.settle(&h, m.Sequence, p.entries)
+		}
+	}
 	p.applied = m.Sequence
 	if p.changes.refused > 0 {
 		if p.dropped != nil {
@@ -230,7 +238,7 @@ func (p *projector) take() (*save, error) {
 	if p.applied == p.saved {
 		return nil, nil
 	}
-	v := &save{sequence: p.applied, links: p.changes.links, states: p.changes.states, oldest: p.changes.oldest}
+	v := &save{sequence: p.applied, links: p.changes.links, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
 	v.dirts = make([]dirt, len(v.states))
 	for i, st := range v.states {
 		v.dirts[i] = st.dirty
@@ -259,6 +267,8 @@ func (p *projector) giveBack(v *save) {
 		p.changes.mark(st, v.dirts[i])
 	}
 	p.changes.links = append(v.links, p.changes.links...)
+	p.changes.identity.entries = append(v.identity.entries, p.changes.identity.entries...)
+	p.changes.identity.moves = append(v.identity.moves, p.changes.identity.moves...)
 	p.changes.oldest = v.oldest
 }
 

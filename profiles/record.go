@@ -9,8 +9,9 @@ import (
 	"quintet/profiles/tracking"
 )
 
-// recordVersion is the first byte of a stream message.
-const recordVersion = 1
+// recordVersion is the first byte of a stream message. Version 1 has no entries
+// of identity; it is read as before.
+const recordVersion = 2
 
 // maxRecord is the size that one stream message aims at, in bytes. It is passed
 // by at most one message of the tracking API.
@@ -49,6 +50,7 @@ type recordHeader struct {
 	stamp    int64 // of the decisions about identity
 	source   string
 	items    int
+	version  byte // as read; it is not looked at when writing
 }
 
 // encoder writes stream messages. The number of items is written last, into a
@@ -59,6 +61,9 @@ type recordHeader struct {
 //	version byte, items uint32, received varint, stamp varint, source
 //	per item: profile 16 bytes, kind byte, flags byte, age varint (received −
 //	time), index uvarint, six strings, links, numbers, three strings
+//	entries of the log of identity: their number, and each with kind byte, flags
+//	byte, two profiles of 16 bytes, since varint (received − since) of both, four
+//	strings
 //
 // A string is its length as uvarint and its bytes; JSON is written as it is, so
 // that nothing downstream has to encode it again.
@@ -66,10 +71,14 @@ type encoder struct {
 	buffer   []byte
 	items    int
 	received int64
+	entries  []identity.Entry
+	size     int // of the entries in bytes, roughly
 }
 
 func (e *encoder) begin(h recordHeader) {
-	e.items, e.received = 0, h.received
+	e.items, e.received, e.size = 0, h.received, 0
+	clear(e.entries)
+	e.entries = e.entries[:0]
 	b := append(e.buffer[:0], recordVersion, 0, 0, 0, 0)
 	b = binary.AppendVarint(b, h.received)
 	b = binary.AppendVarint(b, h.stamp)
@@ -102,11 +111,43 @@ func (e *encoder) add(it *item) {
 	e.buffer = appendString(b, it.context)
 }
 
-// bytes is the finished message; it is valid until the next begin.
+// tell adds entries to the log of identity. They count after all items of the
+// record.
+func (e *encoder) tell(entries []identity.Entry) {
+	for i := range entries {
+		one := &entries[i]
+		e.size += 64 + len(one.Rule) + len(one.Evidence) + len(one.By) + len(one.Reason)
+		e.entries = append(e.entries, *one)
+	}
+}
+
+// bytes is the finished message; it is valid until the next begin. It is called
+// once.
 func (e *encoder) bytes() []byte {
 	binary.LittleEndian.PutUint32(e.buffer[1:], uint32(e.items))
-	return e.buffer
+	b := binary.AppendUvarint(e.buffer, uint64(len(e.entries)))
+	for i := range e.entries {
+		one := &e.entries[i]
+		explicit := byte(0)
+		if one.Explicit {
+			explicit = 1
+		}
+		b = append(b, byte(one.Kind), explicit)
+		b = append(b, one.A[:]...)
+		b = append(b, one.B[:]...)
+		b = binary.AppendVarint(b, e.received-one.SinceA)
+		b = binary.AppendVarint(b, e.received-one.SinceB)
+		b = appendString(b, one.Rule)
+		b = appendString(b, one.Evidence)
+		b = appendString(b, one.By)
+		b = appendString(b, one.Reason)
+	}
+	e.buffer = b
+	return b
 }
+
+// length is about the size of the finished message in bytes.
+func (e *encoder) length() int { return len(e.buffer) + e.size }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -124,9 +165,10 @@ func decodeRecord(data []byte, h *recordHeader) (*decoder, error) {
 	if len(data) < 5 {
 		return nil, fmt.Errorf("a record of %d bytes is cut off", len(data))
 	}
-	if data[0] != recordVersion {
-		return nil, fmt.Errorf("the record has version %d; this program reads version %d", data[0], recordVersion)
+	if data[0] == 0 || data[0] > recordVersion {
+		return nil, fmt.Errorf("the record has version %d; this program reads versions 1 to %d", data[0], recordVersion)
 	}
+	h.version = data[0]
 	d := &decoder{text: string(data), bytes: data, at: 5}
 	h.items = int(binary.LittleEndian.Uint32(data[1:]))
 	h.received = d.varint()
@@ -165,6 +207,33 @@ func (d *decoder) next(h *recordHeader, it *item) error {
 	it.traits = d.string()
 	it.context = d.string()
 	return d.err
+}
+
+// entries reads the entries of identity, which are behind the items. The items
+// have been read.
+func (d *decoder) entries(h *recordHeader, into []identity.Entry) ([]identity.Entry, error) {
+	into = into[:0]
+	if h.version < 2 || d.err != nil {
+		return into, d.err
+	}
+	for range d.count() {
+		e := identity.Entry{Stamp: h.stamp}
+		if len(d.bytes)-d.at < 2+2*len(e.A) {
+			d.fail("an entry of identity is cut off")
+			break
+		}
+		e.Kind, e.Explicit = identity.EntryKind(d.bytes[d.at]), d.bytes[d.at+1]&1 != 0
+		d.at += 2
+		d.at += copy(e.A[:], d.bytes[d.at:])
+		d.at += copy(e.B[:], d.bytes[d.at:])
+		e.SinceA, e.SinceB = h.received-d.varint(), h.received-d.varint()
+		e.Rule, e.Evidence, e.By, e.Reason = d.string(), d.string(), d.string(), d.string()
+		if d.err != nil {
+			break
+		}
+		into = append(into, e)
+	}
+	return into, d.err
 }
 
 func (d *decoder) fail(what string) {

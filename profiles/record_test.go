@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,15 +34,21 @@ func drawItem(t *rapid.T) item {
 func TestRecordRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := recordHeader{received: rapid.Int64Range(-1<<50, 1<<50).Draw(t, "received"), stamp: rapid.Int64().Draw(t, "stamp"), source: rapid.String().Draw(t, "source")}
+		h := recordHeader{version: recordVersion, received: rapid.Int64Range(-1<<50, 1<<50).Draw(t, "received"), stamp: rapid.Int64().Draw(t, "stamp"), source: rapid.String().Draw(t, "source")}
 		items := rapid.SliceOfN(rapid.Custom(drawItem), 0, 5).Draw(t, "items")
 		var e encoder
 		e.begin(h)
 		for i := range items {
 			e.add(&items[i])
 		}
+		told := rapid.SliceOfN(rapid.Custom(drawEntry), 0, 4).Draw(t, "entries")
+		for i := range told {
+			told[i].Stamp = h.stamp
+		}
+		e.tell(told)
+		whole := e.bytes()
 		var got recordHeader
-		d, err := decodeRecord(e.bytes(), &got)
+		d, err := decodeRecord(whole, &got)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,13 +65,17 @@ func TestRecordRoundTrip(t *testing.T) {
 				t.Fatalf("item %d: %+v, want %+v", i, it, items[i])
 			}
 		}
+		entries, err := d.entries(&got, nil)
+		if err != nil || !slices.Equal(entries, told) {
+			t.Fatalf("entries %+v, %v; want %+v", entries, err, told)
+		}
 		if d.at != len(d.bytes) {
 			t.Fatalf("%d bytes are left", len(d.bytes)-d.at)
 		}
 		// Cut anywhere, the record is refused.
-		cut := rapid.IntRange(0, max(0, len(e.bytes())-1)).Draw(t, "cut")
-		if err := readAll(e.bytes()[:cut]); err == nil && len(items) > 0 {
-			t.Fatalf("a record cut at %d of %d was read", cut, len(e.bytes()))
+		cut := rapid.IntRange(0, len(whole)-1).Draw(t, "cut")
+		if err := readAll(whole[:cut]); err == nil {
+			t.Fatalf("a record cut at %d of %d was read", cut, len(whole))
 		}
 	})
 }
@@ -81,7 +92,41 @@ func readAll(data []byte) error {
 			return err
 		}
 	}
-	return nil
+	_, err = d.entries(&h, nil)
+	return err
+}
+
+// A record of version 1 ends behind its items.
+func TestRecordsOfVersionOneAreRead(t *testing.T) {
+	t.Parallel()
+	var e encoder
+	e.begin(recordHeader{received: 1e12, stamp: 5, source: "key"})
+	e.add(&item{kind: tracking.Track, time: 1e12, messageID: "m", userID: "u", event: "E"})
+	old := e.bytes()
+	old = old[:len(old)-1] // without the number of entries
+	if err := readAll(old); err == nil {
+		t.Error("a record of version 2 without its end was read")
+	}
+	old[0] = 1
+	if err := readAll(old); err != nil {
+		t.Error(err)
+	}
+	old[0] = recordVersion + 1
+	if err := readAll(old); err == nil || !strings.Contains(err.Error(), "version") {
+		t.Errorf("a record of a later version: %v", err)
+	}
+}
+
+func drawEntry(t *rapid.T) identity.Entry {
+	text := rapid.StringN(0, 20, 100)
+	e := identity.Entry{
+		Kind: identity.EntryKind(rapid.IntRange(0, 9).Draw(t, "kind")), Explicit: rapid.Bool().Draw(t, "explicit"),
+		SinceA: rapid.Int64Range(-1<<50, 1<<50).Draw(t, "sinceA"), SinceB: rapid.Int64Range(-1<<50, 1<<50).Draw(t, "sinceB"),
+		Rule: text.Draw(t, "rule"), Evidence: text.Draw(t, "evidence"), By: text.Draw(t, "by"), Reason: text.Draw(t, "reason"),
+	}
+	copy(e.A[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "a"))
+	copy(e.B[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "b"))
+	return e
 }
 
 func FuzzDecodeRecord(f *testing.F) {
@@ -89,6 +134,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	e.begin(recordHeader{received: 1e12, stamp: 5, source: "key"})
 	e.add(&item{kind: tracking.Track, time: 1e12 - 5, messageID: "m", userID: "u", event: "E", properties: `{"a":1}`,
 		links: []identity.Identifier{{Namespace: "card", Value: "1"}}, numbers: []tracking.Number{{Path: "a", Value: 1}}})
+	e.tell([]identity.Entry{{Kind: identity.Merge, Rule: identity.SignInRule, Evidence: "m", SinceA: 1e12, SinceB: 1e12}})
 	f.Add(e.bytes())
 	f.Add([]byte{})
 	f.Add([]byte{recordVersion, 255, 255, 255, 255, 0, 0, 0})

@@ -24,6 +24,7 @@ type Store struct {
 	merges *identity.Merges
 	shards [storeShards]shard
 	size   atomic.Int64
+	clock  int64 // moment of the last entry of the log of identity that was loaded
 }
 
 type shard struct {
@@ -71,11 +72,14 @@ func (s *Store) shard(id identity.ID) *shard { return &s.shards[id[0]%storeShard
 // Len is the number of profiles.
 func (s *Store) Len() int { return int(s.size.Load()) }
 
+// People is the number of people: profiles that were merged count once.
+func (s *Store) People() int { return s.Len() - s.merges.Surplus() }
+
 // Lookup finds the profile that one of the identifiers belongs to: userId
 // before anonymousId before the others in the order given. The view has that
 // profile's id, and shows all that is known of the person.
 func (s *Store) Lookup(ids []Identifier) (*View, bool) {
-	id, ok := s.index.Find(normal(ids))
+	id, ok := s.index.Find(s.normal(ids))
 	if !ok {
 		return nil, false
 	}
@@ -95,20 +99,20 @@ func (s *Store) Resolve(ids []Identifier) string {
 	if len(ids) == 0 {
 		return ""
 	}
-	return s.index.Resolve(normal(ids)).String()
+	return s.index.Resolve(s.normal(ids)).String()
 }
 
 // normal brings identifiers to the form in which they are stored. One that
 // breaks a rule stays as it is: it cannot be found, which is the right answer.
-func normal(ids []Identifier) []Identifier {
+func (s *Store) normal(ids []Identifier) []Identifier {
 	for i := range ids {
-		n, err := identity.Normalise(ids[i])
+		n, err := s.index.Normal(ids[i])
 		if err != nil || n == ids[i] {
 			continue
 		}
 		copied := append([]Identifier(nil), ids...)
 		for j := i; j < len(copied); j++ {
-			if n, err := identity.Normalise(copied[j]); err == nil {
+			if n, err := s.index.Normal(copied[j]); err == nil {
 				copied[j] = n
 			}
 		}

@@ -34,7 +34,9 @@ const (
 )
 
 // Scopes lists every scope.
-func Scopes() []Scope { return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeIdentity, ScopeAdmin} }
+func Scopes() []Scope {
+	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeIdentity, ScopeAdmin}
+}
 
 // Principal is who makes a request.
 type Principal struct {

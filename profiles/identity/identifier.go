@@ -22,13 +22,48 @@ import (
 )
 
 // Namespaces with a meaning of their own. Any other namespace is a customer's
-// ("card", "crm") and arrives as an external id.
+// ("crm", "loyalty") and arrives as an external id.
 const (
 	UserID      = "userId"
 	AnonymousID = "anonymousId"
 	Email       = "email"
 	Phone       = "phone"
+	Device      = "device"
+	Card        = "card"
+	Telegram    = "telegram"
+	// Custom stands in [Rules] for all namespaces without a rule of their own.
+	Custom = "custom"
 )
+
+// canonicalNamespace is the spelling of a namespace with a meaning, whatever
+// its case; others stay as they are.
+func canonicalNamespace(namespace string) string {
+	for _, known := range [...]string{UserID, AnonymousID, Email, Phone, Device, Card, Telegram, Custom} {
+		if namespace == known {
+			return known
+		}
+	}
+	trimmed := strings.TrimSpace(namespace)
+	switch strings.ToLower(trimmed) {
+	case "userid", "user_id":
+		return UserID
+	case "anonymousid", "anonymous_id":
+		return AnonymousID
+	case Email:
+		return Email
+	case Phone:
+		return Phone
+	case Device:
+		return Device
+	case Card:
+		return Card
+	case Telegram:
+		return Telegram
+	case Custom:
+		return Custom
+	}
+	return trimmed
+}
 
 // Limits of one identifier, in characters.
 const (
@@ -54,10 +89,11 @@ func Parse(text string) (Identifier, error) {
 	return Normalise(Identifier{Namespace: namespace, Value: value})
 }
 
-// Normalise trims the value, brings e-mail addresses to lower case and phone
+// Normalise trims the value, gives namespaces with a meaning their spelling, brings e-mail addresses to lower case and phone
 // numbers to digits with an optional plus, and checks the limits. The error
 // says which rule is broken in words that fit behind the name of a field.
 func Normalise(i Identifier) (Identifier, error) {
+	i.Namespace = canonicalNamespace(i.Namespace)
 	if !validNamespace(i.Namespace) {
 		return i, fmt.Errorf("must have a namespace of 1 to %d letters, digits, dots, dashes and underscores", MaxNamespace)
 	}
@@ -107,8 +143,8 @@ func validNamespace(s string) bool {
 }
 
 // normalPhone drops the punctuation that people write into phone numbers. A
-// number without a country code stays without one: guessing the country would
-// join strangers.
+// number without a country code stays without one here: guessing the country
+// would join strangers. [Rules] may name the country.
 func normalPhone(s string) (string, bool) {
 	var b strings.Builder
 	digits := 0

@@ -2,21 +2,27 @@ package identity
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// MaxIdentifiers bounds how many identifiers one profile collects. Some
-// clients add a fresh anonymousId to every call; beyond the bound such names
-// are no longer attached, and the person is still found by the others.
-const MaxIdentifiers = 64
 
 // Index maps identifiers to profiles. It keeps hashes only: 16 bytes for an
 // identifier, 16 for its profile. It is safe for use by several goroutines.
 type Index struct {
+	rules atomic.Pointer[ruleSet]
+
 	mu     sync.RWMutex
 	links  map[ID]link
-	people map[ID]person
-	stamp  int64
+	people map[ID]counts
+	// merges has what was decided here, even before the projection of the stream
+	// has it. It is ahead of that, and comes to the same.
+	merges *Merges
+	// users are the profiles that signed in on a device on which several did.
+	users map[ID][]ID
+	// windows are the times at which identifiers came to a profile, of namespaces
+	// whose limit counts within a period.
+	windows map[windowKey][]int64
+	stamp   int64
 }
 
 // link says to which profile an identifier belongs, and since when in the
@@ -27,143 +33,85 @@ type link struct {
 	stamp   int64
 }
 
-// person is what the rules need to know of a profile.
-type person struct {
-	identifiers uint16
-	known       bool // it has a userId
+// counts is how many identifiers a profile has in each slot of the rules, which
+// is all that the rules need to know of it. A counter stops at its maximum.
+type counts [slots]uint8
+
+func (c *counts) add(slot int) {
+	if c[slot] < 255 {
+		c[slot]++
+	}
 }
 
-// NewIndex returns an empty index.
+func (c *counts) remove(slot int) {
+	if c[slot] > 0 {
+		c[slot]--
+	}
+}
+
+// known reports whether there is a userId.
+func (c *counts) known() bool { return c[slotUser] > 0 }
+
+// named reports whether there is anything by which a person, rather than a
+// browser, is known.
+func (c *counts) named() bool {
+	for slot, n := range c {
+		if n > 0 && slot != slotAnonymous && slot != slotDevice {
+			return true
+		}
+	}
+	return false
+}
+
+type windowKey struct {
+	profile ID
+	slot    uint8
+}
+
+// NewIndex returns an empty index with the default rules.
 func NewIndex() *Index {
-	return &Index{links: map[ID]link{}, people: map[ID]person{}}
+	x := &Index{links: map[ID]link{}, people: map[ID]counts{}, merges: NewMerges(), users: map[ID][]ID{}, windows: map[windowKey][]int64{}}
+	x.rules.Store(compile(DefaultRules()))
+	return x
 }
 
-// Names are the identifiers of one message. Empty strings are absent; all
-// values are in their normal form.
-type Names struct {
-	UserID      string
-	AnonymousID string
-	// Others are e-mail, phone and external ids. They lead to a profile only where
-	// neither userId nor anonymousId is given, and are attached to a profile only
-	// while they belong to nobody.
-	Others []Identifier
+// Attached is an identifier that a profile has, for [Index.SetRules].
+type Attached struct {
+	Profile    ID
+	Identifier Identifier
+	Since      int64 // Unix milliseconds
 }
 
-// Resolution is what the index decided for one message.
-type Resolution struct {
-	Profile ID
-	// UserID and AnonymousID say whether that name now belongs to the profile.
-	UserID, AnonymousID bool
-	// Fresh says that one of the names did not belong to the profile before.
-	Fresh bool
-	// Others are those of [Names.Others] that now belong to the profile. It may
-	// share memory with it.
-	Others []Identifier
-}
-
-// Attach decides for each of names which profile it belongs to, links what is
-// new and returns the stamp of these decisions. The whole slice is settled in
-// one step; out must be as long as names.
-//
-// A userId decides where it is known. One that is not known joins the profile
-// of the anonymousId, unless that profile already has another userId; then it
-// begins a profile of its own. The anonymousId follows the userId for the
-// future; what it did before stays with the profile it had.
-func (x *Index) Attach(names []Names, out []Resolution) (stamp int64) {
+// SetRules puts other rules into force. What was decided under the old ones
+// stands. all gives the identifiers of all profiles: limits count what is there.
+func (x *Index) SetRules(r Rules, all func(yield func(Attached) bool)) {
+	set := compile(r)
+	people, windows := map[ID]counts{}, map[windowKey][]int64{}
+	all(func(a Attached) bool {
+		slot := set.slot(a.Identifier.Namespace)
+		c := people[a.Profile]
+		c.add(slot)
+		people[a.Profile] = c
+		if set.slots[slot].span > 0 {
+			key := windowKey{a.Profile, uint8(slot)}
+			windows[key] = append(windows[key], a.Since)
+		}
+		return true
+	})
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.stamp = max(x.stamp+1, time.Now().UnixMicro())
-	for i := range names {
-		x.attach(&names[i], &out[i])
-	}
-	return x.stamp
+	x.people, x.windows = people, windows
+	x.rules.Store(set)
 }
 
-func (x *Index) attach(n *Names, r *Resolution) {
-	*r = Resolution{}
-	switch {
-	case n.UserID != "":
-		user := NewID(Identifier{UserID, n.UserID})
-		var anonymous ID
-		if n.AnonymousID != "" {
-			anonymous = NewID(Identifier{AnonymousID, n.AnonymousID})
-		}
-		if l, ok := x.links[user]; ok {
-			r.Profile = l.profile
-		} else {
-			r.Profile = user
-			if n.AnonymousID != "" {
-				if l, ok := x.links[anonymous]; ok && !x.people[l.profile].known {
-					r.Profile = l.profile
-				}
-			}
-		}
-		r.UserID = x.link(user, r, true, true)
-		if n.AnonymousID != "" {
-			r.AnonymousID = x.link(anonymous, r, false, true)
-		}
-	case n.AnonymousID != "":
-		anonymous := NewID(Identifier{AnonymousID, n.AnonymousID})
-		if l, ok := x.links[anonymous]; ok {
-			r.Profile = l.profile
-		} else {
-			r.Profile = anonymous
-		}
-		r.AnonymousID = x.link(anonymous, r, false, true)
-	case len(n.Others) > 0:
-		r.Profile = x.byOthers(n.Others)
+// Normal is the identifier in the form in which it is looked for and stored: its
+// normal form, with the country of phone numbers that the rules name.
+func (x *Index) Normal(i Identifier) (Identifier, error) {
+	n, err := Normalise(i)
+	if err == nil && n.Namespace == Phone {
+		n.Value = international(n.Value, x.rules.Load().region)
 	}
-	if len(n.Others) == 0 {
-		return
-	}
-	kept := 0
-	for i, other := range n.Others {
-		if x.link(NewID(other), r, false, false) {
-			n.Others[kept], n.Others[i] = other, n.Others[kept]
-			kept++
-		}
-	}
-	r.Others = n.Others[:kept]
-}
-
-func (x *Index) byOthers(others []Identifier) ID {
-	for _, other := range others {
-		if l, ok := x.links[NewID(other)]; ok {
-			return l.profile
-		}
-	}
-	return NewID(others[0])
-}
-
-// link makes identifier belong to the profile of r and reports whether it does.
-// A name that belongs to somebody else moves only when the caller lets it.
-func (x *Index) link(identifier ID, r *Resolution, user, move bool) bool {
-	profile, stamp := r.Profile, x.stamp
-	old, linked := x.links[identifier]
-	if linked && old.profile == profile {
-		// The stamp is raised although nothing moves: read back out of order, an
-		// older link to somebody else must not win.
-		x.links[identifier] = link{profile: profile, stamp: stamp}
-		return true
-	}
-	if linked && !move {
-		return false
-	}
-	p := x.people[profile]
-	if p.identifiers >= MaxIdentifiers && !user {
-		return false
-	}
-	if linked {
-		q := x.people[old.profile]
-		q.identifiers--
-		x.people[old.profile] = q
-	}
-	p.identifiers++
-	p.known = p.known || user
-	x.people[profile] = p
-	x.links[identifier] = link{profile: profile, stamp: stamp}
-	r.Fresh = true
-	return true
+	return n, err
 }
 
 // Owns reports whether the identifier belongs to the profile.
@@ -192,26 +140,81 @@ func (x *Index) Set(identifier Identifier, profile ID, stamp int64) bool {
 	if linked && old.stamp > stamp {
 		return old.profile == profile
 	}
-	user := identifier.Namespace == UserID
-	if linked && old.profile != profile {
-		q := x.people[old.profile]
-		q.identifiers--
-		x.people[old.profile] = q
-	}
 	if !linked || old.profile != profile {
-		p := x.people[profile]
-		p.identifiers++
-		p.known = p.known || user
-		x.people[profile] = p
+		x.count(x.rules.Load().slot(identifier.Namespace), old.profile, linked, profile)
 	}
 	x.links[id] = link{profile: profile, stamp: stamp}
 	return true
 }
 
+// count moves an identifier from one profile to another.
+func (x *Index) count(slot int, from ID, linked bool, to ID) {
+	if linked {
+		c := x.people[from]
+		c.remove(slot)
+		x.people[from] = c
+	}
+	c := x.people[to]
+	c.add(slot)
+	x.people[to] = c
+}
+
+// Alias makes an identifier that was stored in another form be found in the
+// form that it has today. It does not count for limits.
+func (x *Index) Alias(identifier Identifier, profile ID, stamp int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	id := NewID(identifier)
+	if _, linked := x.links[id]; !linked {
+		x.links[id] = link{profile: profile, stamp: stamp}
+	}
+}
+
+// Record takes in an entry of the log that was decided here or in another
+// process. It may come several times.
+func (x *Index) Record(e *Entry) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stamp = max(x.stamp, e.Stamp)
+	switch e.Kind {
+	case Merge, Unmerge:
+		x.merges.Apply(e)
+	case Use:
+		x.use(e.A, e.B)
+	case Share:
+		x.share(e.A, e.Stamp)
+	}
+}
+
+// Withdraw takes back what was decided for messages that did not become
+// durable.
+func (x *Index) Withdraw(entries []Entry) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range entries {
+		if entries[i].Kind == Merge {
+			x.merges.withdraw(&entries[i])
+		}
+	}
+}
+
+// NextStamp is the stamp of a decision that is made now, behind all before it.
+func (x *Index) NextStamp() int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.nextStamp()
+}
+
+func (x *Index) nextStamp() int64 {
+	x.stamp = max(x.stamp+1, time.Now().UnixMicro())
+	return x.stamp
+}
+
 // Find returns the profile that the identifiers belong to, by the same rules as
 // [Index.Attach] but without linking anything: a userId decides where it is
 // known; the anonymousId of another known person does not stand for it; other
-// identifiers count, in the order given, where neither is there.
+// identifiers count, in the order given, where neither is there. Blocked values
+// are not looked at.
 func (x *Index) Find(ids []Identifier) (ID, bool) {
 	id, known, _ := x.look(ids)
 	return id, known
@@ -230,16 +233,18 @@ func (x *Index) Resolve(ids []Identifier) ID {
 // look also returns the position of the identifier that a new profile would
 // begin with, -1 when there is none.
 func (x *Index) look(ids []Identifier) (id ID, known bool, first int) {
+	rules := x.rules.Load()
 	user, anonymous, other := -1, -1, -1
 	for i := range ids {
 		position := &other
-		switch ids[i].Namespace {
-		case UserID:
+		slot := rules.slot(ids[i].Namespace)
+		switch slot {
+		case slotUser:
 			position = &user
-		case AnonymousID:
+		case slotAnonymous:
 			position = &anonymous
 		}
-		if *position < 0 {
+		if *position < 0 && !rules.blocks(slot, ids[i].Value) {
 			*position = i
 		}
 	}
@@ -251,7 +256,7 @@ func (x *Index) look(ids []Identifier) (id ID, known bool, first int) {
 		}
 	}
 	if anonymous >= 0 {
-		if l, ok := x.links[NewID(ids[anonymous])]; ok && (user < 0 || !x.people[l.profile].known) {
+		if l, ok := x.links[NewID(ids[anonymous])]; ok && (user < 0 || x.mayBegin(l.profile)) {
 			return l.profile, true, anonymous
 		}
 	}
@@ -261,8 +266,15 @@ func (x *Index) look(ids []Identifier) (id ID, known bool, first int) {
 	if anonymous >= 0 {
 		return ID{}, false, anonymous
 	}
+	if other < 0 {
+		return ID{}, false, min(0, len(ids)-1)
+	}
 	for i := range ids {
-		if l, ok := x.links[NewID(ids[i])]; ok {
+		slot := rules.slot(ids[i].Namespace)
+		if slot == slotUser || slot == slotAnonymous {
+			continue // blocked
+		}
+		if l, ok := x.links[NewID(ids[i])]; ok && !rules.blocks(slot, ids[i].Value) {
 			return l.profile, true, i
 		}
 	}
