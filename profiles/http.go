@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"quintet/internal/api"
 	"quintet/internal/problem"
 	"quintet/profiles/tracking"
@@ -58,25 +56,7 @@ type RejectedItem struct {
 
 // Routes registers the routes of this package.
 func (s *Service) Routes(srv *api.Server) {
-	require := srv.Require(api.ScopeIngest)
-	for kind := tracking.Batch; kind <= tracking.Alias; kind++ {
-		// Plain handlers: the body is read by a parser of its own, many times quicker
-		// than decoding it against a schema.
-		handler := s.serveIngest(kind)
-		srv.Router.With(unlessInBody(require)).Post("/v1/"+kind.String(), handler)
-		var in any = MessageBody{}
-		op := huma.Operation{
-			OperationID: kind.String(), Method: http.MethodPost, Path: "/v1/" + kind.String(), Tags: []string{"Tracking"},
-			Summary:     ingestSummaries[kind],
-			Description: "The Segment tracking API. Answers after the messages are durable. The Content-Type is not looked at; gzip is taken.",
-			Errors:      []int{400, 401, 403, 413, 422, 429, 503},
-		}
-		if kind == tracking.Batch {
-			in = BatchBody{}
-			op.Description += " Messages that break a rule are listed in rejected, the others are stored; with none left the answer is 422."
-		}
-		api.Document(srv.API, op, api.ScopeIngest, in, IngestResult{})
-	}
+	s.collectRoutes(srv)
 	s.readRoutes(srv.API)
 	s.importRoutes(srv.API)
 }
@@ -87,49 +67,6 @@ var ingestSummaries = [...]string{
 	tracking.Alias: "Say that two ids are one person",
 }
 
-// sessionCookie is the cookie of a console session.
-const sessionCookie = "quintet_session"
-
-// unlessInBody asks for credentials in the headers, but for calls that have none
-// there: the handler looks for a key in their body.
-func unlessInBody(require func(http.Handler) http.Handler) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		guarded := require(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := r.Cookie(sessionCookie)
-			asks := err == nil
-			for _, name := range [...]string{"Authorization", "X-Api-Key", "X-Write-Key"} {
-				asks = asks || len(r.Header[name]) > 0
-			}
-			if asks {
-				guarded.ServeHTTP(w, r)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-func (s *Service) serveIngest(kind tracking.Type) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := api.ReadBody(r, tracking.MaxBody)
-		if err != nil {
-			api.WriteProblem(w, r, err)
-			return
-		}
-		source := ""
-		if p, ok := api.PrincipalFrom(r.Context()); ok {
-			source = p.ID
-		}
-		out, err := s.ingest(r.Context(), string(body), kind, source, s.principal)
-		if err != nil {
-			api.WriteProblem(w, r, err)
-			return
-		}
-		out.write(w)
-	}
-}
-
 func (o outcome) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	if len(o.rejected) == 0 && o.repeated == 0 {
@@ -138,9 +75,13 @@ func (o outcome) write(w http.ResponseWriter) {
 		_, _ = w.Write(append(b, `,"rejected":[]}`...)) // a caller who went away cannot be told
 		return
 	}
+	_ = json.NewEncoder(w).Encode(o.result()) // as above
+}
+
+func (o outcome) result() IngestResult {
 	result := IngestResult{Success: true, Accepted: o.accepted, Repeated: o.repeated, Rejected: make([]RejectedItem, len(o.rejected))}
 	for i, r := range o.rejected {
 		result.Rejected[i] = RejectedItem{Index: r.Index, MessageID: r.MessageID, Errors: r.Errors.Violations()}
 	}
-	_ = json.NewEncoder(w).Encode(result) // as above
+	return result
 }

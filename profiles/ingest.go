@@ -33,9 +33,10 @@ type outcome struct {
 	rejected []tracking.Rejected
 }
 
-// ingest takes the messages of one body in and returns when they are durable.
-// source is the id of the API key; authorise finds it for a key in the body.
-func (s *Service) ingest(ctx context.Context, body string, kind tracking.Type, source string, authorise func(writeKey string) (string, error)) (outcome, error) {
+// ingest takes the messages that parse reads in and returns when they are
+// durable. source is the id of the API key; authorise finds it for a key in the
+// body.
+func (s *Service) ingest(ctx context.Context, parse parseFunc, source string, authorise func(writeKey string) (string, error)) (outcome, error) {
 	sc := s.scratch.Get().(*scratch)
 	defer func() {
 		sc.call.Release()
@@ -45,7 +46,7 @@ func (s *Service) ingest(ctx context.Context, body string, kind tracking.Type, s
 		s.scratch.Put(sc)
 	}()
 	received := s.now()
-	err := sc.call.Parse(body, kind, received)
+	err := parse(&sc.call, received)
 	if source == "" {
 		// Who asks comes before what is wrong with the question.
 		var denied error
@@ -62,6 +63,7 @@ func (s *Service) ingest(ctx context.Context, body string, kind tracking.Type, s
 		return out, allRejected(out.rejected)
 	}
 	out.repeated = s.dropRepeats(sc)
+	s.settleOnce(sc.call.Messages)
 	if err := s.publish(ctx, sc, received.UnixMilli(), source); err != nil {
 		return outcome{}, err
 	}

@@ -15,6 +15,8 @@ import (
 var openRoutes = []string{
 	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file}",
 	"GET /auth/link/{token}", "POST /auth/login", "POST /auth/logout",
+	// What clients of other tracking servers ask for; it tells and stores nothing.
+	"GET /health", "GET /version", "POST /v1/m",
 }
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
@@ -28,7 +30,8 @@ func Unguarded(router chi.Router) []string {
 	// The walk's own function never fails.
 	_ = chi.Walk(router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		name := method + " " + route
-		if slices.Contains(openRoutes, name) {
+		// The question of a browser before it sends something carries no credentials.
+		if method == http.MethodOptions || slices.Contains(openRoutes, name) {
 			return nil
 		}
 		path := strings.ReplaceAll(parameter.ReplaceAllString(route, "x"), "*", "x")

@@ -184,10 +184,25 @@ func credentials(r *http.Request) (string, bool) {
 	}
 	for _, name := range [...]string{"X-Api-Key", "X-Write-Key"} {
 		if value := r.Header.Get(name); value != "" {
-			return value, true
+			return wholeKey(value), true
 		}
 	}
 	return "", false
+}
+
+// wholeKey is the key in a header of clients that write keys as "id:secret":
+// either half may be one of ours, or the two are its id and its secret.
+func wholeKey(value string) string {
+	id, secret, two := strings.Cut(value, ":")
+	switch {
+	case !two:
+		return value
+	case strings.HasPrefix(secret, keyPrefix):
+		return secret
+	case strings.HasPrefix(id, keyPrefix):
+		return id
+	}
+	return keyPrefix + id + "_" + secret
 }
 
 // newToken is a secret of 260 bits for links and sessions.

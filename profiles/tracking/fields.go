@@ -29,6 +29,7 @@ type draft struct {
 	named      bool // the properties have a name of their own
 	sorted     bool // the properties have a category of their own
 	context    contextFacts
+	server     bool // the channel is "server"
 }
 
 // contextFacts is what a context says about the person.
@@ -37,6 +38,7 @@ type contextFacts struct {
 	traits    string
 	email     string
 	phone     string
+	library   string // text of the name of the client's library
 }
 
 // message reads one message; the scanner stands at its brace. kind is the
@@ -68,13 +70,13 @@ func (c *Call) field(d *draft, name string, kind Type) (err error) {
 	switch name {
 	case "type":
 		d.kind, err = c.string(MaxEventName)
-	case "messageId":
+	case "messageId", "message_id":
 		d.MessageID, err = c.string(MaxMessageID)
-	case "userId":
+	case "userId", "user_id":
 		d.UserID, err = c.identifier(identity.UserID)
-	case "anonymousId":
+	case "anonymousId", "anonymous_id":
 		d.AnonymousID, err = c.identifier(identity.AnonymousID)
-	case "previousId":
+	case "previousId", "previous_id":
 		d.previousID, err = c.identifier(identity.AnonymousID)
 	case "event":
 		d.event, err = c.string(MaxEventName)
@@ -82,13 +84,13 @@ func (c *Call) field(d *draft, name string, kind Type) (err error) {
 		d.name, err = c.string(MaxEventName)
 	case "category":
 		d.category, err = c.string(MaxEventName)
-	case "groupId":
+	case "groupId", "group_id":
 		d.groupID, err = c.string(MaxGroupID)
 	case "timestamp":
 		d.stamped, d.timed, err = c.instant()
-	case "originalTimestamp":
+	case "originalTimestamp", "original_timestamp":
 		d.original, d.originally, err = c.instant()
-	case "sentAt":
+	case "sentAt", "sent_at":
 		d.sentAt, _, err = c.instant()
 	case "properties":
 		d.Properties, err = c.propertiesObject(d)
@@ -98,12 +100,16 @@ func (c *Call) field(d *draft, name string, kind Type) (err error) {
 	case "context":
 		d.Context, err = c.contextObject(&d.context)
 		d.externals = d.context.externals
-	case "writeKey":
+	case "writeKey", "write_key":
 		if kind == Batch {
 			_, err = c.scan.value()
 			break
 		}
 		c.WriteKey, err = c.string(MaxMessageID)
+	case "channel":
+		var raw string
+		raw, err = c.scan.value()
+		d.server = raw == `"server"`
 	default:
 		_, err = c.scan.value()
 	}
@@ -187,10 +193,12 @@ func (c *Call) traitsObject(email, phone *string) (string, error) {
 	raw, err := c.whole(func(name string) error {
 		count++
 		namespace, target := "", email
-		switch name {
-		case "email":
+		// The names of traits are not told apart by case.
+		switch {
+		case len(name) != len("email"):
+		case strings.EqualFold(name, "email"):
 			namespace = identity.Email
-		case "phone":
+		case strings.EqualFold(name, "phone"):
 			namespace, target = identity.Phone, phone
 		}
 		if namespace == "" || s.next() != text {
@@ -215,10 +223,18 @@ func (c *Call) traitsObject(email, phone *string) (string, error) {
 func (c *Call) contextObject(facts *contextFacts) (string, error) {
 	return c.whole(func(name string) (err error) {
 		switch {
-		case name == "externalIds":
+		case name == "externalIds", name == "external_ids":
 			facts.externals, err = c.externalIDs()
 		case name == "traits" && c.scan.next() == object:
 			facts.traits, err = c.traitsObject(&facts.email, &facts.phone)
+		case name == "library" && c.scan.next() == object:
+			err = c.scan.object(func(name string) error {
+				raw, err := c.scan.value()
+				if name == "name" {
+					facts.library = raw
+				}
+				return err
+			})
 		default:
 			_, err = c.scan.value()
 		}
@@ -272,11 +288,17 @@ func (c *Call) externalIDs() ([]identity.Identifier, error) {
 	return ids, err
 }
 
+// goLibrary is how RudderStack's client for Go names itself. Unlike Segment's,
+// which has the same name, it says that its channel is "server", and it makes up
+// an anonymousId for every call but identify: beside a userId such a name stands
+// for nobody and would only be collected.
+const goLibrary = `"analytics-go"`
+
 // check applies the rules that need the whole message and completes it.
 func (c *Call) check(d *draft, kind Type, size int) {
 	s := &c.scan
-	if size > MaxMessage {
-		s.fault(fmt.Sprintf("must not be larger than %d bytes", MaxMessage), size)
+	if size > c.limit {
+		s.fault(fmt.Sprintf("must not be larger than %d bytes", c.limit), size)
 	}
 	d.Type = kind
 	if kind == Batch || d.kind != "" {
@@ -303,6 +325,9 @@ func (c *Call) check(d *draft, kind Type, size int) {
 		if d.phone != "" {
 			d.Others = append(d.Others, identity.Identifier{Namespace: identity.Phone, Value: d.phone})
 		}
+	}
+	if d.server && d.UserID != "" && d.Type != Identify && d.context.library == goLibrary {
+		d.AnonymousID = ""
 	}
 	if d.UserID == "" && d.AnonymousID == "" && len(d.externals) == 0 && !named(s.faults) {
 		s.faultIn("userId", "userId, anonymousId or an external id is required", nil)

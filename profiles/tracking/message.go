@@ -18,24 +18,39 @@ import (
 
 // Limits of the tracking API.
 const (
-	MaxBody          = 500 << 10 // bytes of one call
-	MaxMessage       = 32 << 10  // bytes of one message
-	MaxBatch         = 2500      // messages of one call
-	MaxEventName     = 256       // characters
-	MaxMessageID     = 100       // characters
-	MaxGroupID       = 500       // characters
-	MaxDecisionID    = 128       // characters
-	MaxTraits        = 300       // members of traits
-	MaxNesting       = 16        // levels of properties, traits and context, each
-	MaxSharedContext = 8 << 10   // bytes of the context of a batch
-	MaxNumbers       = 200       // numeric properties that metrics can use, for one message
-	MaxOthers        = 20        // external ids of one message
+	MaxBody          = 500 << 10  // bytes of one call
+	MaxMessage       = 32 << 10   // bytes of one message
+	MaxLargeBody     = 4000 << 10 // bytes of one call, from clients of RudderStack and PostHog
+	MaxLargeMessage  = 64 << 10   // bytes of one of their messages
+	MaxBatch         = 2500       // messages of one call
+	MaxEventName     = 256        // characters
+	MaxMessageID     = 100        // characters
+	MaxGroupID       = 500        // characters
+	MaxDecisionID    = 128        // characters
+	MaxTraits        = 300        // members of traits
+	MaxNesting       = 16         // levels of properties, traits and context, each
+	MaxSharedContext = 8 << 10    // bytes of the context of a batch
+	MaxNumbers       = 200        // numeric properties that metrics can use, for one message
+	MaxOthers        = 20         // external ids of one message
 )
 
 // Earliest is the first instant that a message may carry. It lets the oldest
 // sales data in that anybody imports and bounds the number of monthly
 // partitions that one call can touch.
 var Earliest = time.Date(1990, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// Limits bound one call. The documented limits differ between the families of
+// clients: what the server of one takes, its clients do not split.
+type Limits struct {
+	Body    int64 // bytes
+	Message int   // bytes of one message
+}
+
+// The limits of Segment's API, and those of RudderStack's gateway and PostHog's.
+var (
+	Usual = Limits{Body: MaxBody, Message: MaxMessage}
+	Large = Limits{Body: MaxLargeBody, Message: MaxLargeMessage}
+)
 
 // Type is the kind of call that a message is.
 type Type uint8
@@ -108,6 +123,9 @@ type Message struct {
 	Numbers []Number
 	// Properties, Traits and Context are compact JSON objects, "" when absent.
 	Properties, Traits, Context string
+	// Once are traits that count only where the person has none of that name, a
+	// compact JSON object, "" when absent.
+	Once string
 
 	numbers [2]int // bounds in the shared slice, until the batch is complete
 	sentAt  int64  // by the client's clock, 0 when absent

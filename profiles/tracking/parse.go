@@ -32,6 +32,7 @@ type Call struct {
 	received int64
 	seen     int // messages of the batch, whether kept or not
 	batch    bool
+	limit    int // bytes of a message
 }
 
 // Parse reads the body of a call. kind is the type that the route stands for,
@@ -41,25 +42,16 @@ type Call struct {
 // as a whole breaks a rule. Messages that break a rule end up in
 // c.Rejected, and a call of which nothing is left is not an error here.
 func (c *Call) Parse(body string, kind Type, received time.Time) error {
-	*c = Call{
-		Messages: c.Messages[:0],
-		Rejected: c.Rejected[:0],
-		numbers:  c.numbers[:0],
-		received: received.UnixMilli(),
-		scan:     scanner{text: body, path: c.scan.path[:0], illFormed: !utf8.ValidString(body)},
-	}
+	return c.ParseWithin(body, kind, received, Usual)
+}
+
+// ParseWithin is [Call.Parse] with other limits. The length of body is the
+// caller's to check: it has read it.
+func (c *Call) ParseWithin(body string, kind Type, received time.Time, limits Limits) error {
+	c.begin(body, received, limits)
 	s := &c.scan
 	if s.peek() != '{' {
-		if s.at >= len(body) {
-			return s.malformed("the body is empty")
-		}
-		if _, err := s.value(); err != nil {
-			return err
-		}
-		if err := s.end(); err != nil {
-			return err
-		}
-		return problem.Invalid{{Field: "", Rule: "the body must be a JSON object"}}
+		return c.notThe("object")
 	}
 	var err error
 	if kind == Batch {
@@ -74,20 +66,55 @@ func (c *Call) Parse(body string, kind Type, received time.Time) error {
 		return err
 	}
 	if kind == Batch {
-		switch {
-		case !c.batch:
+		if !c.batch {
 			s.faults.Add("batch", "is required", nil)
-		case c.seen == 0:
-			s.faults.Add("batch", "must hold at least one message", nil)
-		case c.seen > MaxBatch:
-			s.faults.Add("batch", fmt.Sprintf("must not hold more than %d messages", MaxBatch), c.seen)
 		}
-		if err := s.faults.Err(); err != nil {
+		if err := c.checkBatch("batch"); err != nil {
 			return err
 		}
 	}
 	c.complete(kind == Batch)
 	return nil
+}
+
+// begin makes c ready for the text.
+func (c *Call) begin(body string, received time.Time, limits Limits) {
+	*c = Call{
+		Messages: c.Messages[:0],
+		Rejected: c.Rejected[:0],
+		numbers:  c.numbers[:0],
+		received: received.UnixMilli(),
+		limit:    limits.Message,
+		scan:     scanner{text: body, path: c.scan.path[:0], illFormed: !utf8.ValidString(body)},
+	}
+}
+
+// notThe is the error for a body that is no JSON, or JSON of another type than
+// the one that is expected.
+func (c *Call) notThe(expected string) error {
+	s := &c.scan
+	if s.at >= len(s.text) {
+		return s.malformed("the body is empty")
+	}
+	if _, err := s.value(); err != nil {
+		return err
+	}
+	if err := s.end(); err != nil {
+		return err
+	}
+	return problem.Invalid{{Field: "", Rule: "the body must be a JSON " + expected}}
+}
+
+// checkBatch applies the rules for the number of messages; field is where they are.
+func (c *Call) checkBatch(field string) error {
+	s := &c.scan
+	switch {
+	case c.seen == 0 && len(s.faults) == 0:
+		s.faults.Add(field, "must hold at least one message", nil)
+	case c.seen > MaxBatch:
+		s.faults.Add(field, fmt.Sprintf("must not hold more than %d messages", MaxBatch), c.seen)
+	}
+	return s.faults.Err()
 }
 
 // Release lets go of the text that was read, so that an unused Call keeps no
@@ -129,11 +156,11 @@ func (c *Call) member(name string) error {
 		}
 		c.context = raw
 		return err
-	case "sentAt":
+	case "sentAt", "sent_at":
 		at, _, err := c.instant()
 		c.sentAt = at
 		return err
-	case "writeKey":
+	case "writeKey", "write_key":
 		key, err := c.string(MaxMessageID)
 		c.WriteKey = key
 		return err
