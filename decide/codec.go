@@ -25,15 +25,12 @@ var errDamaged = errors.New("the record is damaged")
 
 // encodeRecord gives the bytes of a record in the stream.
 func encodeRecord(r *Record) ([]byte, error) {
-	context, err := objectJSON(r.Context)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the context: %w", err)
-	}
-	traits, err := objectJSON(r.Traits)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the traits: %w", err)
-	}
-	w := recordWriter{make([]byte, 0, 512+len(context)+len(traits)+32*len(r.Candidates)+9*len(r.FeatureIndex))}
+	return appendRecord(make([]byte, 0, 512+32*len(r.Candidates)+9*len(r.FeatureIndex)), r)
+}
+
+// appendRecord is [encodeRecord] into the space behind b.
+func appendRecord(b []byte, r *Record) ([]byte, error) {
+	w := recordWriter{b}
 	w.b = append(w.b, recordVersion)
 	w.text(r.DecisionID)
 	w.time(r.DecidedAt)
@@ -80,8 +77,12 @@ func encodeRecord(r *Record) ([]byte, error) {
 	w.flag(r.Fallback)
 	w.text(r.FallbackReason)
 	w.text(r.Source)
-	w.text(context)
-	w.text(traits)
+	if err := w.object(r.Context); err != nil {
+		return w.b, fmt.Errorf("encoding the context: %w", err)
+	}
+	if err := w.object(r.Traits); err != nil {
+		return w.b, fmt.Errorf("encoding the traits: %w", err)
+	}
 	return w.b, nil
 }
 
@@ -176,6 +177,22 @@ func (w *recordWriter) integer(n int64) { w.b = binary.AppendVarint(w.b, n) }
 func (w *recordWriter) text(s string) {
 	w.length(len(s))
 	w.b = append(w.b, s...)
+}
+
+// object writes a text of JSON.
+func (w *recordWriter) object(m map[string]any) error {
+	start := len(w.b)
+	var err error
+	if w.b, err = appendObject(w.b, m); err != nil {
+		return err
+	}
+	// The length comes first, and is known last.
+	var length [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(length[:], uint64(len(w.b)-start))
+	w.b = append(w.b, length[:size]...)
+	copy(w.b[start+size:], w.b[start:])
+	copy(w.b[start:], length[:size])
+	return nil
 }
 
 func (w *recordWriter) texts(list []string) {

@@ -109,7 +109,7 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 			}
 			return 0, err
 		}
-		s.recent.add(rec)
+		s.recent.add(rec, data)
 	}
 	return len(records), nil
 }
@@ -122,7 +122,7 @@ func (s *Service) known(ctx context.Context, records []*Record) map[string]bool 
 	points := make(map[string]bool)
 	ids := make([]string, 0, len(records))
 	for _, rec := range records {
-		if _, ok := s.recent.get(rec.DecisionID); ok {
+		if s.recent.has(rec.DecisionID) {
 			known[rec.DecisionID] = true
 			continue
 		}
@@ -168,7 +168,7 @@ func (s *Service) external(e *External, at, source string, bad *problem.Invalid)
 	if !known {
 		bad.Add(at+"decision", "must be the key of a decision point", problem.Clip(e.Decision))
 	}
-	ids := identifiers(e.User, at+"user", bad)
+	ids := identifiers(e.User, at+"user", nil, bad)
 	checkContext(e.Context, at+"context", bad)
 	if e.DecidedAt.IsZero() || e.DecidedAt.After(s.now().Add(time.Hour)) || e.DecidedAt.Before(s.now().AddDate(-20, 0, 0)) {
 		bad.Add(at+"decidedAt", "must be a time of the last 20 years", e.DecidedAt)
@@ -200,7 +200,7 @@ func (s *Service) external(e *External, at, source string, bad *problem.Invalid)
 		rec.Offer, rec.Channel, rec.Creative = parts[0], parts[1], parts[2]
 	}
 	if view, ok := s.people.Lookup(ids); ok {
-		rec.Traits = traitsRead(p, view)
+		rec.Traits = traitsRead(p, view, nil)
 	}
 	// With features the decision can teach a bandit; without, it still counts in
 	// reports.

@@ -64,18 +64,18 @@ func (s *Service) Routes(srv *api.Server) {
 }
 
 func (s *Service) serveDecide(w http.ResponseWriter, r *http.Request) {
-	var req Request
-	if err := api.DecodeJSON(r, maxDecideBody, &req); err != nil {
-		api.WriteProblem(w, r, err)
-		return
+	sc := s.scratch.Get().(*scratch)
+	var err error
+	if sc.body, err = decodeRequest(r, sc.body, &sc.req); err == nil {
+		err = s.decide(r.Context(), &sc.req, source(r.Context()), sc, &sc.answer)
 	}
-	resp, err := s.Decide(r.Context(), &req, source(r.Context()))
 	if err != nil {
 		api.WriteProblem(w, r, err)
-		return
+	} else {
+		sc.out = sc.answer.appendJSON(sc.out[:0])
+		write(w, sc.out)
 	}
-	var room [2048]byte
-	write(w, resp.appendJSON(room[:0]))
+	s.scratch.Put(sc)
 }
 
 func (s *Service) serveBatch(w http.ResponseWriter, r *http.Request) {
@@ -131,10 +131,18 @@ func writeJSON(w http.ResponseWriter, v any) {
 	write(w, body)
 }
 
+// jsonType is shared by all answers; net/http does not change it.
+var jsonType = []string{"application/json"}
+
+// selfMeasured is how long an answer may be for net/http to tell its length itself.
+const selfMeasured = 2 << 10
+
 func write(w http.ResponseWriter, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Type"] = jsonType
+	if len(body) > selfMeasured {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	_, _ = w.Write(body) // the client may be gone; the decision stands
 }
 

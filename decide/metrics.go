@@ -23,8 +23,26 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) observe(r *Response) {
-	m.decisions.WithLabelValues(r.Decision, string(r.Who.Group)).Inc()
+// counters are those of one decision point, found once as every decision needs one.
+type counters struct{ treated, control, holdout prometheus.Counter }
+
+func (m *metrics) of(point string) *counters {
+	return &counters{
+		treated: m.decisions.WithLabelValues(point, string(GroupTreated)),
+		control: m.decisions.WithLabelValues(point, string(GroupControl)),
+		holdout: m.decisions.WithLabelValues(point, string(GroupHoldout)),
+	}
+}
+
+func (m *metrics) observe(r *Response, c *counters) {
+	switch r.Who.Group {
+	case GroupControl:
+		c.control.Inc()
+	case GroupHoldout:
+		c.holdout.Inc()
+	default:
+		c.treated.Inc()
+	}
 	if r.Fallback {
 		m.fallbacks.WithLabelValues(r.Decision, r.Reason).Inc()
 	}

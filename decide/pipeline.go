@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -27,72 +28,90 @@ const (
 
 // Decide answers a request and returns when its record is in the stream. Bad
 // input is the only error: whatever else fails, the default action of the
-// decision point comes back with Fallback set, which is then not recorded. The
-// record keeps the request's context, which must not change afterwards.
+// decision point comes back with Fallback set, which is then not recorded.
 func (s *Service) Decide(ctx context.Context, req *Request, source string) (*Response, error) {
-	ids, err := req.validate()
+	sc := s.scratch.Get().(*scratch)
+	a := new(answer)
+	err := s.decide(ctx, req, source, sc, a)
+	s.scratch.Put(sc)
 	if err != nil {
 		return nil, err
 	}
+	return &a.Response, nil
+}
+
+// decide is [Service.Decide] with the memory to do it in. The answer may refer to
+// the request, and to nothing else of the scratch but its own parts.
+func (s *Service) decide(ctx context.Context, req *Request, source string, sc *scratch, a *answer) error {
+	ids, err := req.validateInto(sc.ids)
+	if err != nil {
+		return err
+	}
+	sc.ids = ids
 	st := s.state.Load()
 	p, ok := st.points[req.Decision]
 	if !ok {
-		return nil, &problem.Error{
+		return &problem.Error{
 			Status: 404, Title: "Unknown decision point",
 			Detail: "There is no decision point with this key.",
 			Fields: problem.Invalid{{Field: "decision", Rule: "must be the key of a decision point", Value: problem.Clip(req.Decision)}},
 		}
 	}
-	resp := s.decideAt(ctx, st, p, req, ids, source)
-	s.metrics.observe(resp)
-	return resp, nil
+	s.decideAt(ctx, st, p, req, source, sc, a)
+	s.metrics.observe(&a.Response, p.counted)
+	return nil
 }
 
 // decideAt runs the pipeline; a panic in it is a fall-back, not an outage.
-func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Request, ids []profiles.Identifier, source string) (resp *Response) {
+func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Request, source string, sc *scratch, a *answer) {
 	now := s.now().UTC().Truncate(time.Millisecond)
-	rec := &Record{
-		DecisionID: newDecisionID(now), DecidedAt: now, Decision: p.key, PointVersion: p.version,
-		Class: p.def.Class, Source: source, Context: req.Context, SendAt: now,
-	}
+	rec := sc.begin()
+	rec.DecisionID, rec.DecidedAt, rec.Decision, rec.PointVersion = newDecisionID(now), now, p.key, p.version
+	rec.Class, rec.Source, rec.Context, rec.SendAt = p.def.Class, source, req.Context, now
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "panic", r)
-			resp = s.fallback(p, rec, req, fallbackInternal)
+			s.fallback(p, rec, req, fallbackInternal, a)
 		}
 	}()
-	if err := s.fill(st, p, rec, ids); err != nil {
+	if err := s.fill(st, p, rec, sc, a); err != nil {
 		s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
-		return s.fallback(p, rec, req, fallbackInternal)
+		s.fallback(p, rec, req, fallbackInternal, a)
+		return
 	}
-	resp = s.answer(p, rec, req)
+	s.answer(p, rec, req, a)
 
-	data, err := encodeRecord(rec)
-	if err != nil {
+	var err error
+	if sc.data, err = appendRecord(sc.data[:0], rec); err != nil {
 		s.log.Error("encoding a decision record", "decision", p.key, "error", err)
-		return s.fallback(p, rec, req, fallbackInternal)
+		s.fallback(p, rec, req, fallbackInternal, a)
+		return
 	}
 	// A caller that goes away does not take back what the stream may hold already.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.deadline)
-	defer cancel()
-	if _, err := s.topic.Append(ctx, data); err != nil {
+	sc.deadline.begin(ctx, s.deadline)
+	_, err = s.topic.Append(&sc.deadline, sc.data)
+	sc.deadline.end()
+	if err != nil {
 		reason := publishFailure(err)
 		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
-		return s.fallback(p, rec, req, reason)
+		s.fallback(p, rec, req, reason, a)
+		return
 	}
-	s.recent.add(rec)
-	return resp
+	s.recent.add(rec, sc.data)
 }
 
 // fill runs the stages and writes what they found into the record.
-func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifier) error {
-	view, known := s.people.Lookup(ids)
+func (s *Service) fill(st *state, p *point, rec *Record, sc *scratch, a *answer) error {
+	view, known := s.people.Lookup(sc.ids)
 	if known {
 		rec.ProfileID = view.ID
 	} else {
-		rec.ProfileID = s.people.Resolve(ids)
+		rec.ProfileID = s.people.Resolve(sc.ids)
 	}
-	rec.Traits = traitsRead(p, view)
+	sc.traits = traitsRead(p, view, sc.traits)
+	rec.Traits = sc.traits
+	defer func() { a.enrolments = rec.Experiments }()
+	rec.Experiments = a.enrolments[:0]
 
 	rec.Group, rec.Eligible = GroupTreated, true
 	if p.def.Class == ClassAdvertising {
@@ -108,15 +127,13 @@ func (s *Service) fill(st *state, p *point, rec *Record, ids []profiles.Identifi
 		rec.Experiments = append(rec.Experiments, held)
 	}
 
-	policy, enrolments, control := assign(st.plan, p, rec.ProfileID)
-	rec.Experiments = append(rec.Experiments, enrolments...)
+	policy, enrolments, control := assign(st.plan, p, rec.ProfileID, rec.Experiments)
+	rec.Experiments = enrolments
 	if control {
 		rec.Group = GroupControl
 	}
 	rec.Policy = policy.Type
 
-	sc := s.scratch.Get().(*scratch)
-	defer s.scratch.Put(sc)
 	sc.actions = sc.actions[:0]
 	for i := range p.actions {
 		if rule, ok := p.actions[i].allowed(p, policy, view, rec.DecidedAt); ok {
@@ -145,7 +162,7 @@ func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc 
 		return fmt.Errorf("computing the distribution over %d actions: %w", len(rec.Candidates), err)
 	}
 	rec.ModelVersion = version
-	rec.Probabilities = append(make([]float64, 0, len(d.Q)), d.Q...)
+	rec.Probabilities = append(slices.Grow(rec.Probabilities[:0], len(d.Q)), d.Q...)
 	rec.Draw = bandits.Uniform(rec.DecisionID, p.key, "action")
 	chosen, _ := d.Draw(rec.Draw)
 	if chosen < 0 {
@@ -155,12 +172,12 @@ func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc 
 	return nil
 }
 
-// assign finds the experiment variant that applies and the policy it asks for.
-func assign(plan *experiments.Plan, p *point, profileID string) (Policy, []Enrolment, bool) {
+// assign finds the experiment variant that applies and the policy it asks for. It
+// adds the enrolment to those that there are.
+func assign(plan *experiments.Plan, p *point, profileID string, enrolments []Enrolment) (Policy, []Enrolment, bool) {
 	policy := p.def.Policy
 	var room [4]experiments.Assignment
 	control := false
-	var enrolments []Enrolment
 	for _, a := range plan.Assign(p.key, profileID, room[:0]) {
 		enrolments = append(enrolments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version})
 		control = control || a.Control
@@ -245,8 +262,8 @@ func (p *point) encode(rec *Record, sc *scratch) error {
 	if err := p.encoder.EncodeShared(bandits.AttributeMap(rec.Traits), bandits.AttributeMap(rec.Context), &sc.x); err != nil {
 		return err
 	}
-	rec.FeatureIndex = append(make([]uint32, 0, len(sc.x.Indices)), sc.x.Indices...)
-	rec.FeatureValue = append(make([]float64, 0, len(sc.x.Values)), sc.x.Values...)
+	rec.FeatureIndex = append(slices.Grow(rec.FeatureIndex[:0], len(sc.x.Indices)), sc.x.Indices...)
+	rec.FeatureValue = append(slices.Grow(rec.FeatureValue[:0], len(sc.x.Values)), sc.x.Values...)
 	return nil
 }
 
@@ -285,67 +302,60 @@ func factor(p *point, candidates []int, q []float64, chosen int) Propensities {
 }
 
 // answer makes the response of a record and notes the items in the record.
-func (s *Service) answer(p *point, rec *Record, req *Request) *Response {
-	resp := &Response{
+func (s *Service) answer(p *point, rec *Record, req *Request, a *answer) {
+	a.Response = Response{
 		DecisionID: rec.DecisionID, Decision: p.key,
-		Who:          Who{ProfileID: rec.ProfileID, Eligible: rec.Eligible, Group: rec.Group, Reasons: rec.Reasons},
+		Who:          Who{ProfileID: rec.ProfileID, Eligible: rec.Eligible, Group: rec.Group, Reasons: orEmpty(rec.Reasons)},
 		Propensity:   rec.Propensity,
 		Propensities: rec.Propensities,
 		Policy:       PolicyRef{Key: p.key, Version: p.version, Type: rec.Policy, Model: rec.ModelVersion},
-		Experiments:  rec.Experiments,
+		Experiments:  orEmpty(rec.Experiments),
 		ExpiresAt:    rec.DecidedAt.Add(p.expires),
 	}
-	if resp.Who.Reasons == nil {
-		resp.Who.Reasons = []string{}
-	}
-	if resp.Experiments == nil {
-		resp.Experiments = []Enrolment{}
-	}
 	if rec.Eligible {
-		s.describe(p, resp, rec.Action, rec.SendAt, req)
+		s.describe(p, a, rec.Action, rec.SendAt, req)
 	}
-	if resp.What != nil {
-		rec.Items = make([]string, len(resp.What.Items))
-		for i := range resp.What.Items {
-			rec.Items[i] = resp.What.Items[i].ID
+	if a.What != nil {
+		for i := range a.What.Items {
+			rec.Items = append(rec.Items, a.What.Items[i].ID)
 		}
 	}
-	return resp
 }
 
 // describe fills the five answers for an action; none has only who.
-func (s *Service) describe(p *point, resp *Response, id string, at time.Time, req *Request) {
-	a := &p.actions[p.byID[id]]
-	if a.id == NoneAction {
+func (s *Service) describe(p *point, a *answer, id string, at time.Time, req *Request) {
+	x := &p.actions[p.byID[id]]
+	if x.id == NoneAction {
 		return
 	}
-	resp.What = &What{Offer: a.offerKey, Items: []Item{}}
+	items := a.items[:0]
 	limit := 10
 	if req.Limit > 0 {
 		limit = req.Limit
 	}
-	if a.offer != nil {
-		for _, id := range a.offer.Items {
-			if len(resp.What.Items) == limit {
+	if x.offer != nil {
+		for _, id := range x.offer.Items {
+			if len(items) == limit {
 				break
 			}
 			if s.inStock(id) {
-				resp.What.Items = append(resp.What.Items, Item{ID: id, Score: 1, Reason: "offer"})
+				items = append(items, Item{ID: id, Score: 1, Reason: "offer"})
 			}
 		}
 	}
-	resp.Where = &Where{Channel: a.chanKey}
-	resp.When = &When{SendAt: at}
-	c := a.creative
-	resp.How = &How{Creative: c.Key, Tone: c.Tone, Emphasis: c.Emphasis, Background: c.Background, Imagery: c.Imagery}
+	c := x.creative
+	a.items = items
+	a.what, a.where, a.when = What{Offer: x.offerKey, Items: orEmpty(items)}, Where{Channel: x.chanKey}, When{SendAt: at}
+	a.how = How{Creative: c.Key, Tone: c.Tone, Emphasis: c.Emphasis, Background: c.Background, Imagery: c.Imagery}
+	a.What, a.Where, a.When, a.How = &a.what, &a.where, &a.when, &a.how
 }
 
 // fallback is the default action, not recorded. The holdout and the rules hold even
 // then: where they are not known to let the action through, nothing is sent. It has
 // an id of its own, as the stream may hold the record of the decision all the same,
 // and outcomes of this answer must not count for that.
-func (s *Service) fallback(p *point, rec *Record, req *Request, reason string) *Response {
-	resp := &Response{
+func (s *Service) fallback(p *point, rec *Record, req *Request, reason string, a *answer) {
+	a.Response = Response{
 		DecisionID: newDecisionID(rec.DecidedAt), Decision: p.key,
 		Who:         Who{ProfileID: rec.ProfileID, Eligible: true, Group: rec.Group, Reasons: orEmpty(rec.Reasons)},
 		Policy:      PolicyRef{Key: p.key, Version: p.version, Type: "none"},
@@ -355,18 +365,17 @@ func (s *Service) fallback(p *point, rec *Record, req *Request, reason string) *
 	}
 	switch {
 	case rec.Group != "":
-		resp.Who.Eligible = rec.Eligible
+		a.Who.Eligible = rec.Eligible
 	default:
 		// It failed before the group was known.
-		resp.Who.Group = GroupTreated
+		a.Who.Group = GroupTreated
 		if p.def.Class == ClassAdvertising {
-			resp.Who.Eligible, resp.Who.Reasons = false, []string{reason}
+			a.Who.Eligible, a.Who.Reasons = false, []string{reason}
 		}
 	}
-	if resp.Who.Eligible && p.open(p.def.DefaultAction, rec) {
-		s.describe(p, resp, p.def.DefaultAction, rec.DecidedAt, req)
+	if a.Who.Eligible && p.open(p.def.DefaultAction, rec) {
+		s.describe(p, a, p.def.DefaultAction, rec.DecidedAt, req)
 	}
-	return resp
 }
 
 // open says whether an action other than none can be taken: by the rules that the
@@ -379,12 +388,12 @@ func (p *point) open(id string, rec *Record) bool {
 	return ok
 }
 
-// traitsRead copies the traits that the decision reads, for the record.
-func traitsRead(p *point, view *profiles.View) map[string]any {
+// traitsRead copies the traits that the decision reads, for the record, into a map
+// that is empty or nil.
+func traitsRead(p *point, view *profiles.View, out map[string]any) map[string]any {
 	if view == nil {
-		return nil
+		return out
 	}
-	var out map[string]any
 	for _, name := range p.traits {
 		if v, ok := view.Traits[name]; ok {
 			if out == nil {

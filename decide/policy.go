@@ -5,14 +5,6 @@ import (
 	"quintet/models/bandits"
 )
 
-// scratch is the memory that one decision reuses from the last.
-type scratch struct {
-	actions    []int               // candidates, as indices into the point's actions
-	candidates []bandits.Candidate // the same for the policy
-	x          bandits.Vector
-	workspace  bandits.Workspace
-}
-
 // distribute computes the probability of every candidate of the record and the
 // version of the model that it used, 0 for none. It depends on nothing but the
 // definition, the snapshot and the record, so that a replay computes the same

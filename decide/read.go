@@ -51,7 +51,7 @@ func (f *Filter) match(r *Record) bool {
 // younger ones the log is not asked; decisions that another process made a moment
 // ago are then not among them.
 func (s *Service) List(ctx context.Context, f Filter) ([]*Record, error) {
-	recent, complete := s.recent.list(f.Limit, f.match)
+	recent, complete := s.recent.list(&f)
 	if complete {
 		return recent, nil
 	}

@@ -187,7 +187,11 @@ func TestRecentIsBoundedAndInOrder(t *testing.T) {
 			if _, ok := r.get(id); !ok {
 				added = append(added, id)
 			}
-			r.add(&Record{DecisionID: id})
+			data, err := encodeRecord(&Record{DecisionID: id})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.add(&Record{DecisionID: id}, data)
 		}
 		held := slices.Clone(added[max(0, len(added)-size):])
 		slices.Sort(held)
@@ -196,7 +200,7 @@ func TestRecentIsBoundedAndInOrder(t *testing.T) {
 			t.Fatalf("%d held, want %d", len(r.byID), len(held))
 		}
 		limit := rapid.IntRange(1, 10).Draw(t, "limit")
-		got, complete := r.list(limit, func(*Record) bool { return true })
+		got, complete := r.list(&Filter{Limit: limit})
 		if want := held[:min(limit, len(held))]; !slices.Equal(ids(got), want) && len(want) > 0 {
 			t.Fatalf("list %v, want %v", ids(got), want)
 		}

@@ -1,7 +1,7 @@
 package decide
 
 import (
-	"cmp"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -9,67 +9,166 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// recentRecords is how many decisions are kept in memory: enough for a live
-// view and for looking up a decision before it is in ClickHouse.
-const recentRecords = 5000
+const (
+	// recentRecords is how many decisions are kept in memory: enough for a live
+	// view and for looking up a decision before it is in ClickHouse.
+	recentRecords = 5000
+	// recentBytes bounds the memory that they take, encoded. A decision among a
+	// thousand actions is large.
+	recentBytes = 64 << 20
+)
 
-// recent holds the last decisions of this process.
+// recent holds the last decisions of this process, encoded as they are in the
+// stream: a pile of records would be much of what the garbage collector has to
+// look at, and the few that are read are quickly decoded.
 type recent struct {
-	mu   sync.RWMutex
-	ring []*Record
-	next int
-	byID map[string]*Record
+	mu    sync.RWMutex
+	ring  []kept
+	next  int
+	bytes int // of all buffers
+	byID  map[ulid.ULID]int
+	limit int // of bytes
+	seed  maphash.Seed
 	// horizon is an id: of the decisions of this process that are younger, every one
 	// is here. Older ones may have been pushed out, or be logged from elsewhere.
-	horizon string
+	horizon ulid.ULID
+}
+
+// kept is one place of the ring, empty without data.
+type kept struct {
+	id            ulid.ULID
+	point, person uint64 // hashes, to filter by
+	data          []byte
 }
 
 // newRecent has room for size records of decisions made from now on.
 func newRecent(size int, now time.Time) *recent {
-	var start ulid.ULID
-	_ = start.SetTime(ulid.Timestamp(now)) // fails for times after the year 10889
-	return &recent{ring: make([]*Record, size), byID: make(map[string]*Record, size), horizon: start.String()}
+	r := &recent{ring: make([]kept, size), byID: make(map[ulid.ULID]int, size), limit: recentBytes, seed: maphash.MakeSeed()}
+	_ = r.horizon.SetTime(ulid.Timestamp(now)) // fails for times after the year 10889
+	return r
 }
 
-// add takes ownership of the record, which must not change any more. A record that
-// is there already stays as it is.
-func (r *recent) add(rec *Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.byID[rec.DecisionID]; ok {
+// add keeps a copy of the encoded record. A record that is there already stays as
+// it is, and one whose id is no ULID is not kept.
+func (r *recent) add(rec *Record, data []byte) {
+	id, err := ulid.ParseStrict(rec.DecisionID)
+	if err != nil {
 		return
 	}
-	if old := r.ring[r.next]; old != nil {
-		delete(r.byID, old.DecisionID)
-		r.horizon = max(r.horizon, old.DecisionID)
+	point, person := maphash.String(r.seed, rec.Decision), maphash.String(r.seed, rec.ProfileID)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.byID[id]; ok {
+		return
 	}
-	r.ring[r.next] = rec
-	r.byID[rec.DecisionID] = rec
+	place := &r.ring[r.next]
+	r.forget(place)
+	if cap(place.data) < len(data) || cap(place.data) > 2*len(data)+1024 {
+		r.bytes -= cap(place.data)
+		place.data = make([]byte, 0, len(data)+len(data)/8)
+		r.bytes += cap(place.data)
+	}
+	place.id, place.point, place.person, place.data = id, point, person, append(place.data[:0], data...)
+	r.byID[id] = r.next
 	r.next = (r.next + 1) % len(r.ring)
+	// The oldest follow the place that was filled.
+	for i := r.next; r.bytes > r.limit && &r.ring[i] != place; i = (i + 1) % len(r.ring) {
+		old := &r.ring[i]
+		r.forget(old)
+		r.bytes -= cap(old.data)
+		old.data = nil
+	}
 }
 
-func (r *recent) get(id string) (*Record, bool) {
+// forget empties a place and leaves its buffer.
+func (r *recent) forget(place *kept) {
+	if len(place.data) == 0 {
+		return
+	}
+	delete(r.byID, place.id)
+	if place.id.Compare(r.horizon) > 0 {
+		r.horizon = place.id
+	}
+	place.data = place.data[:0]
+}
+
+// has says whether a decision is here.
+func (r *recent) has(id string) bool {
+	key, err := ulid.ParseStrict(id)
+	if err != nil {
+		return false
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	rec, ok := r.byID[id]
-	return rec, ok
+	_, ok := r.byID[key]
+	return ok
 }
 
-// list returns at most limit records that match, newest first by their ids, which
-// is not the order in which they came. complete says that this process made no
-// other ones as young as these.
-func (r *recent) list(limit int, match func(*Record) bool) (out []*Record, complete bool) {
+// get decodes a decision that is here.
+func (r *recent) get(id string) (*Record, bool) {
+	key, err := ulid.ParseStrict(id)
+	if err != nil {
+		return nil, false
+	}
 	r.mu.RLock()
-	for _, rec := range r.ring {
-		if rec != nil && match(rec) {
-			out = append(out, rec)
+	i, ok := r.byID[key]
+	var data []byte
+	if ok {
+		data = slices.Clone(r.ring[i].data)
+	}
+	r.mu.RUnlock()
+	if !ok {
+		return nil, false
+	}
+	rec, err := decodeRecord(data)
+	if err != nil || rec.DecisionID != id { // a ULID has other spellings, which are not its id
+		return nil, false
+	}
+	return rec, true
+}
+
+// list returns at most limit records that the filter selects, newest first by their
+// ids, which is not the order in which they came. complete says that this process
+// made no other ones as young as these.
+func (r *recent) list(f *Filter) (out []*Record, complete bool) {
+	point, person := maphash.String(r.seed, f.Decision), maphash.String(r.seed, f.ProfileID)
+	var found []kept
+	var text [ulid.EncodedSize]byte
+	r.mu.RLock()
+	for i := range r.ring {
+		k := &r.ring[i]
+		if len(k.data) == 0 || f.Decision != "" && k.point != point || f.ProfileID != "" && k.person != person {
+			continue
+		}
+		_ = k.id.MarshalTextTo(text[:]) // fails for a short buffer
+		if f.Before == "" || string(text[:]) < f.Before {
+			found = append(found, *k)
 		}
 	}
-	horizon := r.horizon
 	r.mu.RUnlock()
-	slices.SortFunc(out, func(a, b *Record) int { return cmp.Compare(b.DecisionID, a.DecisionID) })
-	if len(out) > limit {
-		out = out[:limit]
+	slices.SortFunc(found, func(a, b kept) int { return b.id.Compare(a.id) })
+	found = found[:min(len(found), f.Limit)]
+
+	r.mu.RLock()
+	for i := range found {
+		found[i].data = nil // the place's own, which is used again
+		if place, ok := r.byID[found[i].id]; ok {
+			found[i].data = slices.Clone(r.ring[place].data)
+		}
 	}
-	return out, len(out) == limit && limit > 0 && out[limit-1].DecisionID > horizon
+	horizon := r.horizon // at least the youngest of those that were pushed out meanwhile
+	r.mu.RUnlock()
+	complete = f.Limit > 0 && len(found) == f.Limit && found[f.Limit-1].id.Compare(horizon) > 0
+	for _, k := range found {
+		if k.data == nil {
+			continue
+		}
+		// A name may share its hash with the one that is asked for.
+		if rec, err := decodeRecord(k.data); err == nil && f.match(rec) {
+			out = append(out, rec)
+		} else {
+			complete = false
+		}
+	}
+	return out, complete
 }

@@ -1,7 +1,9 @@
 package decide
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sort"
 	"time"
 	"unicode/utf8"
@@ -123,22 +125,28 @@ type Enrolment struct {
 
 // validate checks a request and returns the person's identifiers, in a fixed
 // order: the order in which namespaces win over one another.
-func (r *Request) validate() ([]profiles.Identifier, error) {
+func (r *Request) validate() ([]profiles.Identifier, error) { return r.validateInto(nil) }
+
+// validateInto puts the identifiers into the space of room.
+func (r *Request) validateInto(room []profiles.Identifier) ([]profiles.Identifier, error) {
 	var bad problem.Invalid
 	if r.Decision == "" {
 		bad.Add("decision", "is required: the key of a decision point", nil)
 	}
-	ids := identifiers(r.User, "user", &bad)
+	ids := identifiers(r.User, "user", room, &bad)
 	checkContext(r.Context, "context", &bad)
 	if r.Limit < 0 || r.Limit > maxLimit {
 		bad.Add("limit", "must be between 0 and 50", r.Limit)
+	}
+	if len(bad) == 0 {
+		return ids, nil
 	}
 	// Maps have no order; the answer to the same mistakes has.
 	sort.SliceStable(bad, func(i, j int) bool { return bad[i].Field < bad[j].Field })
 	return ids, bad.Err()
 }
 
-func identifiers(user map[string]string, field string, bad *problem.Invalid) []profiles.Identifier {
+func identifiers(user map[string]string, field string, room []profiles.Identifier, bad *problem.Invalid) []profiles.Identifier {
 	if len(user) == 0 {
 		bad.Add(field, "is required: at least one identifier such as userId", nil)
 		return nil
@@ -147,7 +155,7 @@ func identifiers(user map[string]string, field string, bad *problem.Invalid) []p
 		bad.Add(field, "must have at most 16 identifiers", len(user))
 		return nil
 	}
-	ids := make([]profiles.Identifier, 0, len(user))
+	ids := slices.Grow(room[:0], len(user))
 	for ns, value := range user {
 		switch {
 		case ns == "" || len(ns) > 64 || !utf8.ValidString(ns):
@@ -162,17 +170,16 @@ func identifiers(user map[string]string, field string, bad *problem.Invalid) []p
 		ids = append(ids, profiles.Identifier{Namespace: ns, Value: value})
 	}
 	if len(ids) > 1 {
-		sort.Slice(ids, func(i, j int) bool { return identifierLess(ids[i], ids[j]) })
+		slices.SortFunc(ids, identifierOrder)
 	}
 	return ids
 }
 
-func identifierLess(a, b profiles.Identifier) bool {
-	ra, rb := identifierRank(a.Namespace), identifierRank(b.Namespace)
-	if ra != rb {
-		return ra < rb
+func identifierOrder(a, b profiles.Identifier) int {
+	if c := cmp.Compare(identifierRank(a.Namespace), identifierRank(b.Namespace)); c != 0 {
+		return c
 	}
-	return a.Namespace < b.Namespace
+	return cmp.Compare(a.Namespace, b.Namespace)
 }
 
 func identifierRank(namespace string) int {

@@ -165,22 +165,17 @@ func appendTime(b []byte, t time.Time) []byte {
 	return append(b, '"')
 }
 
-// objectJSON is a flat object as encoding/json writes it, with sorted names.
-func objectJSON(m map[string]any) (string, error) {
-	if len(m) == 0 {
-		return "{}", nil
-	}
+// appendObject adds a flat object as encoding/json writes it, with sorted names.
+func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	var room [16]string
 	names := room[:0]
 	for name := range m {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	b := make([]byte, 0, 32*len(names))
+	b = append(b, '{')
 	for i, name := range names {
-		if i == 0 {
-			b = append(b, '{')
-		} else {
+		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendString(b, name)
@@ -194,16 +189,16 @@ func objectJSON(m map[string]any) (string, error) {
 			b = strconv.AppendBool(b, v)
 		case float64:
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return "", &json.UnsupportedValueError{Str: strconv.FormatFloat(v, 'g', -1, 64)}
+				return b, &json.UnsupportedValueError{Str: strconv.FormatFloat(v, 'g', -1, 64)}
 			}
 			b = appendNumber(b, v)
 		default:
 			value, err := json.Marshal(v)
 			if err != nil {
-				return "", err
+				return b, err
 			}
 			b = append(b, value...)
 		}
 	}
-	return string(append(b, '}')), nil
+	return append(b, '}'), nil
 }

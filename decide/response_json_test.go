@@ -62,7 +62,7 @@ func TestObjectJSONIsThatOfEncodingJSON(t *testing.T) {
 		if len(m) == 0 {
 			want = []byte("{}")
 		}
-		if got, err := objectJSON(m); err != nil || got != string(want) {
+		if got, err := appendObject(nil, m); err != nil || string(got) != string(want) {
 			t.Errorf("got  %s, %v\nwant %s", got, err, want)
 		}
 	})

@@ -238,6 +238,7 @@ func (s *Service) compile() {
 				s.compileOverrides(p, e)
 			}
 		}
+		p.counted = s.metrics.of(key)
 		next.points[key] = p
 	}
 	s.state.Store(next)

@@ -30,6 +30,8 @@ type point struct {
 	expires time.Duration
 	traits  []string // what the rules and features read of a profile
 
+	counted *counters // decisions answered; nil for a point that is compiled for a replay
+
 	// overrides holds the compiled policy of every experiment variant that may
 	// apply here, by its JSON.
 	overrides map[string]Policy

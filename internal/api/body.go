@@ -18,6 +18,12 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	return readBody(r, limit, nil)
 }
 
+// ReadBodyInto is [ReadBody] into the space of buffer, which may be nil. What it
+// returns is the body, or with an error what is left of the buffer, to be used again.
+func ReadBodyInto(r *http.Request, limit int64, buffer []byte) ([]byte, error) {
+	return readBody(r, limit, buffer)
+}
+
 // readBody reads into buffer's space.
 func readBody(r *http.Request, limit int64, buffer []byte) ([]byte, error) {
 	if r.ContentLength > limit {
