@@ -44,7 +44,7 @@ func transitionRoute(a huma.API, verb, summary, description string,
 		OperationID: verb + "-experiment", Method: http.MethodPost, Path: "/v1/experiments/{key}/" + verb,
 		Tags: []string{"Experiments"}, Summary: summary, Description: description, Errors: []int{401, 403, 404, 409, 422},
 	}
-	api.Require(api.ScopeAdmin)(&op)
+	api.Require(api.ScopeDefine)(&op)
 	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
 		by, _ := api.PrincipalFrom(ctx)
 		v, err := change(ctx, in.Key, by.String())

@@ -17,6 +17,7 @@ import (
 	"quintet/decide"
 	"quintet/experiments"
 	"quintet/internal/api"
+	"quintet/internal/audit"
 	"quintet/internal/auth"
 	"quintet/internal/config"
 	"quintet/internal/definitions"
@@ -34,6 +35,7 @@ type app struct {
 	engines     *engines.Engines
 	definitions *definitions.Store
 	auth        *auth.Service
+	audit       *audit.Log
 	profiles    *profiles.Service
 	catalogue   *recommend.Service
 	experiments *experiments.Service
@@ -68,6 +70,10 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.auth, err = auth.Open(ctx, e.Postgres, a.log); err != nil {
 		return fmt.Errorf("opening access control: %w", err)
 	}
+	if err = a.auth.UseRoles(a.definitions); err != nil {
+		return err
+	}
+	a.audit = audit.Open(e.Postgres, a.log)
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
 		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
 	}); err != nil {
@@ -94,7 +100,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
 	a.server = api.New(api.Options{
-		Logger: a.log, Auth: a.auth, BodyLimit: a.cfg.BodyLimit, Registry: a.registry, Ready: a.engines.Health, Version: version,
+		Logger: a.log, Auth: a.auth, Auditor: a.audit, BodyLimit: a.cfg.BodyLimit, Registry: a.registry, Ready: a.engines.Health, Version: version,
 	})
 	a.routes()
 	a.lagMetrics()
@@ -103,6 +109,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 
 func (a *app) routes() {
 	a.auth.Routes(a.server)
+	a.audit.Routes(a.server)
 	a.profiles.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
@@ -120,7 +127,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.profiles.Run, a.decide.Run, a.trim,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.decide.Run, a.trim,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

@@ -8,6 +8,7 @@ import (
 
 	"quintet/decide"
 	"quintet/experiments"
+	"quintet/internal/audit"
 	"quintet/internal/auth"
 	"quintet/internal/definitions"
 	"quintet/internal/engines"
@@ -21,7 +22,7 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), profiles.PostgresMigrations(), models.PostgresMigrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), models.PostgresMigrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil

@@ -32,7 +32,8 @@ const (
 type Key struct {
 	ID         string      `json:"id"`
 	Name       string      `json:"name"`
-	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,admin" nullable:"false"`
+	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,define,admin" nullable:"false"`
+	Masked     bool        `json:"masked" doc:"Personal data is shown in part only"`
 	CreatedAt  time.Time   `json:"createdAt"`
 	CreatedBy  string      `json:"createdBy"`
 	LastUsedAt *time.Time  `json:"lastUsedAt,omitempty" doc:"About a minute exact"`
@@ -87,7 +88,11 @@ func keyID(secret string) (string, bool) {
 
 // CreateKey makes a key for by and returns its secret, which cannot be had again.
 func (s *Service) CreateKey(ctx context.Context, name string, scopes []api.Scope, by string) (string, Key, error) {
-	name = strings.TrimSpace(name)
+	return s.createKey(ctx, NewAPIKey{Name: name, Scopes: scopes}, by)
+}
+
+func (s *Service) createKey(ctx context.Context, in NewAPIKey, by string) (string, Key, error) {
+	name, scopes := strings.TrimSpace(in.Name), in.Scopes
 	var bad problem.Invalid
 	if n := utf8.RuneCountInString(name); n < 1 || n > maxKeyName {
 		bad.Add("name", fmt.Sprintf("must be 1 to %d characters", maxKeyName), name)
@@ -96,11 +101,11 @@ func (s *Service) CreateKey(ctx context.Context, name string, scopes []api.Scope
 		bad.Add("name", "must not contain the character 0", nil)
 	}
 	if len(scopes) == 0 {
-		bad.Add("scopes", "must name at least one of ingest, decide, read, admin", nil)
+		bad.Add("scopes", "must name at least one of ingest, decide, read, define, admin", nil)
 	}
 	for i, scope := range scopes {
 		if !slices.Contains(api.Scopes(), scope) {
-			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, admin", string(scope))
+			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, admin", string(scope))
 		}
 	}
 	if err := bad.Err(); err != nil {
@@ -110,13 +115,13 @@ func (s *Service) CreateKey(ctx context.Context, name string, scopes []api.Scope
 	defer cancel()
 	scopes = slices.Compact(slices.Sorted(slices.Values(scopes)))
 	k := Key{
-		ID: strings.ToLower(rand.Text())[:12], Name: name, Scopes: scopes,
+		ID: strings.ToLower(rand.Text())[:12], Name: name, Scopes: scopes, Masked: in.Masked,
 		CreatedAt: s.now().UTC().Truncate(time.Microsecond), CreatedBy: by,
 	}
 	secret := keyPrefix + k.ID + "_" + strings.ToLower(rand.Text())
-	tag, err := s.pool.Exec(ctx, `INSERT INTO api_keys (id, name, scopes, hash, created_at, created_by)
-		SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7`,
-		k.ID, k.Name, scopeNames(scopes), tokenHash(secret), k.CreatedAt, k.CreatedBy, maxKeys)
+	tag, err := s.pool.Exec(ctx, `INSERT INTO api_keys (id, name, scopes, hash, created_at, created_by, masked)
+		SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7`,
+		k.ID, k.Name, scopeNames(scopes), tokenHash(secret), k.CreatedAt, k.CreatedBy, maxKeys, k.Masked)
 	if err != nil {
 		return "", Key{}, fmt.Errorf("storing the API key: %w", err)
 	}
@@ -137,7 +142,7 @@ func (s *Service) listKeys(ctx context.Context, after string, limit int) ([]Key,
 	if limit >= 0 {
 		most = &limit
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, created_at, created_by, last_used_at, revoked_at FROM api_keys
+	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, created_at, created_by, last_used_at, revoked_at FROM api_keys
 		WHERE $1 = '' OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $1)
 		ORDER BY created_at DESC, id DESC LIMIT $2`, after, most)
 	if err != nil {
@@ -146,7 +151,7 @@ func (s *Service) listKeys(ctx context.Context, after string, limit int) ([]Key,
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
 		var k Key
 		var scopes []string
-		err := row.Scan(&k.ID, &k.Name, &scopes, &k.CreatedAt, &k.CreatedBy, &k.LastUsedAt, &k.RevokedAt)
+		err := row.Scan(&k.ID, &k.Name, &scopes, &k.Masked, &k.CreatedAt, &k.CreatedBy, &k.LastUsedAt, &k.RevokedAt)
 		k.Scopes = toScopes(scopes)
 		return k, err
 	})
@@ -206,7 +211,7 @@ func (s *Service) changed(ctx context.Context) error {
 func (s *Service) reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, hash, revoked_at IS NOT NULL, last_used_at FROM api_keys
+	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, hash, revoked_at IS NOT NULL, last_used_at FROM api_keys
 		ORDER BY revoked_at IS NOT NULL, created_at DESC LIMIT $1`, 2*maxKeys)
 	if err != nil {
 		return fmt.Errorf("reading API keys: %w", err)
@@ -217,10 +222,11 @@ func (s *Service) reload(ctx context.Context) error {
 		id, name string
 		scopes   []string
 		hash     []byte
+		masked   bool
 		revoked  bool
 		lastUsed *time.Time
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &name, &scopes, &hash, &revoked, &lastUsed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &name, &scopes, &masked, &hash, &revoked, &lastUsed}, func() error {
 		if old := before[id]; old != nil && old.revoked == revoked && old.principal.Name == name {
 			next[id] = old // keys never change otherwise, and this one knows when it was used
 			return nil
@@ -228,6 +234,9 @@ func (s *Service) reload(ctx context.Context) error {
 		k := &cachedKey{revoked: revoked, principal: api.Principal{ID: id, Name: name, Kind: "key", Scopes: toScopes(scopes)}}
 		if copy(k.hash[:], hash) != sha256.Size || len(hash) != sha256.Size {
 			return errors.New("a key's hash has the wrong length")
+		}
+		if masked {
+			k.principal.Mask = api.NewMask(personalPartly)
 		}
 		if lastUsed != nil {
 			k.lastUsed.Store(lastUsed.Unix())

@@ -53,7 +53,8 @@ type PasswordBody struct {
 // NewAPIKey is a key to be created.
 type NewAPIKey struct {
 	Name   string      `json:"name" minLength:"1" maxLength:"100"`
-	Scopes []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,admin" nullable:"false"`
+	Scopes []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,admin" nullable:"false"`
+	Masked bool        `json:"masked,omitempty" doc:"Show the key's holder personal data in part only: a•••@example.org"`
 }
 
 // CreatedAPIKey is a new key with its secret.
@@ -74,12 +75,14 @@ type LoginLinkBody struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Routes registers signing in and out under /auth, /v1/api-keys and
-// /v1/login-links.
+// Routes registers signing in and out under /auth, and keys, users,
+// roles and login links under /v1.
 func (s *Service) Routes(srv *api.Server) {
 	srv.Router.Get(linkPath+"{token}", s.serveLink)
 	s.sessionRoutes(srv.API)
 	s.keyRoutes(srv.API)
+	s.userRoutes(srv.API)
+	s.roleRoutes(srv.API)
 }
 
 func (s *Service) sessionRoutes(a huma.API) {
@@ -151,16 +154,11 @@ func (s *Service) sessionRoutes(a huma.API) {
 	}
 	api.Require(api.ScopeAdmin)(&link)
 	huma.Register(a, link, func(ctx context.Context, _ *struct{}) (*struct{ Body LoginLinkBody }, error) {
-		r := api.HTTPRequest(ctx)
-		scheme := "http://"
-		if overTLS(r) {
-			scheme = "https://"
-		}
 		user := ""
 		if p, _ := api.PrincipalFrom(ctx); p.Kind == "user" {
 			user = p.ID
 		}
-		url, expires, err := s.loginLink(ctx, scheme+r.Host, user)
+		url, expires, err := s.loginLink(ctx, baseURL(api.HTTPRequest(ctx)), user)
 		if err != nil {
 			return nil, err
 		}
@@ -237,7 +235,7 @@ func (s *Service) keyRoutes(a huma.API) {
 	}
 	api.Require(api.ScopeAdmin)(&create)
 	huma.Register(a, create, func(ctx context.Context, in *struct{ Body NewAPIKey }) (*createOutput, error) {
-		secret, k, err := s.CreateKey(ctx, in.Body.Name, in.Body.Scopes, api.By(ctx))
+		secret, k, err := s.createKey(ctx, in.Body, api.By(ctx))
 		if err != nil {
 			return nil, err
 		}

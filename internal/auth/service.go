@@ -32,6 +32,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"quintet/internal/api"
+	"quintet/internal/definitions"
 	"quintet/internal/postgres"
 	"quintet/internal/problem"
 )
@@ -62,6 +63,8 @@ type Service struct {
 
 	reloading sync.Mutex // one reload at a time, in the order of what they read
 	keys      atomic.Pointer[map[string]*cachedKey]
+
+	roles *definitions.Collection[Role] // nil: built-in ones only
 
 	crossOrigin *http.CrossOriginProtection
 	attempts    *limiter
@@ -150,7 +153,7 @@ func (s *Service) Authenticate(r *http.Request) (api.Principal, error) {
 	if err != nil {
 		return api.Principal{}, err
 	}
-	return session.user.principal(), nil
+	return s.principal(&session.user), nil
 }
 
 // checkOrigin refuses what another site has a browser send.

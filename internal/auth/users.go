@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"quintet/internal/api"
 	"quintet/internal/problem"
 )
 
@@ -25,15 +24,6 @@ const (
 type user struct {
 	id, email, name, role string
 	password              []byte // argon2id in its usual encoding, nil without one
-}
-
-// principal is what a signed-in user may do. There is one role so far.
-func (u *user) principal() api.Principal {
-	p := api.Principal{ID: u.id, Name: u.email, Kind: "user", Scopes: []api.Scope{api.ScopeRead}}
-	if u.role == roleAdmin {
-		p.Scopes = []api.Scope{api.ScopeAdmin}
-	}
-	return p
 }
 
 // createFirstUser makes the administrator of a new installation.

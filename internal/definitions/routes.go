@@ -26,6 +26,8 @@ type RouteOptions struct {
 	// ItemKeys allows upper case, dots and colons in keys, as the ids of a
 	// catalogue have.
 	ItemKeys bool
+	// Admin keeps reading and writing to the scope admin.
+	Admin bool
 }
 
 var (
@@ -110,11 +112,15 @@ type entityOutput[T any] struct {
 }
 
 // Routes registers list, read, history, create or replace (one or many), and delete
-// of a collection under /v1/<kind>. Reading needs the scope read, writing admin.
+// of a collection under /v1/<kind>. Reading needs the scope read, writing define.
 func Routes[T any](a huma.API, c *Collection[T], o RouteOptions) {
 	r := routes[T]{c, o}
 	path := "/v1/" + c.kind
 	id := strings.ReplaceAll(o.Singular, " ", "-")
+	read, write := api.ScopeRead, api.ScopeDefine
+	if o.Admin {
+		read, write = api.ScopeAdmin, api.ScopeAdmin
+	}
 	operation := func(id, method, path, summary string, scope api.Scope, errors ...int) huma.Operation {
 		op := huma.Operation{
 			OperationID: id, Method: method, Path: path, Tags: []string{o.Tag}, Summary: summary,
@@ -124,13 +130,13 @@ func Routes[T any](a huma.API, c *Collection[T], o RouteOptions) {
 		return op
 	}
 	all := strings.ToLower(o.Tag)
-	huma.Register(a, operation("list-"+c.kind, http.MethodGet, path, "List "+all, api.ScopeRead, 422), r.list)
-	huma.Register(a, operation("get-"+id, http.MethodGet, path+"/{key}", "Read one "+o.Singular, api.ScopeRead, 404), r.get)
-	huma.Register(a, operation("put-"+id, http.MethodPut, path+"/{key}", "Create or replace one "+o.Singular, api.ScopeAdmin, 400, 412, 413, 422), r.put)
-	huma.Register(a, operation("delete-"+id, http.MethodDelete, path+"/{key}", "Delete one "+o.Singular, api.ScopeAdmin, 404, 412), r.delete)
-	huma.Register(a, operation("list-"+id+"-versions", http.MethodGet, path+"/{key}/versions", "List the versions of one "+o.Singular, api.ScopeRead, 404, 422), r.history)
-	huma.Register(a, operation("get-"+id+"-version", http.MethodGet, path+"/{key}/versions/{version}", "Read one version of one "+o.Singular, api.ScopeRead, 404, 422), r.version)
-	bulk := operation("put-"+c.kind, http.MethodPut, path, "Create or replace many "+all+", all or none", api.ScopeAdmin, 400, 413, 422)
+	huma.Register(a, operation("list-"+c.kind, http.MethodGet, path, "List "+all, read, 422), r.list)
+	huma.Register(a, operation("get-"+id, http.MethodGet, path+"/{key}", "Read one "+o.Singular, read, 404), r.get)
+	huma.Register(a, operation("put-"+id, http.MethodPut, path+"/{key}", "Create or replace one "+o.Singular, write, 400, 412, 413, 422), r.put)
+	huma.Register(a, operation("delete-"+id, http.MethodDelete, path+"/{key}", "Delete one "+o.Singular, write, 404, 412), r.delete)
+	huma.Register(a, operation("list-"+id+"-versions", http.MethodGet, path+"/{key}/versions", "List the versions of one "+o.Singular, read, 404, 422), r.history)
+	huma.Register(a, operation("get-"+id+"-version", http.MethodGet, path+"/{key}/versions/{version}", "Read one version of one "+o.Singular, read, 404, 422), r.version)
+	bulk := operation("put-"+c.kind, http.MethodPut, path, "Create or replace many "+all+", all or none", write, 400, 413, 422)
 	bulk.MaxBodyBytes = maxBulk
 	huma.Register(a, bulk, r.bulk)
 }
