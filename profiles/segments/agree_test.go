@@ -1,0 +1,554 @@
+package segments
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	chgo "github.com/ClickHouse/clickhouse-go/v2"
+	"pgregory.net/rapid"
+
+	"quintet/internal/clickhouse"
+	"quintet/internal/enginetest"
+	"quintet/profiles/tracking"
+)
+
+func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+
+// database has the tables that rules read, from the migrations of their owners.
+func database(t testing.TB) *clickhouse.Database {
+	t.Helper()
+	db := enginetest.ClickHouse(t)
+	if err := db.Migrate(t.Context(),
+		clickhouse.MigrationSet{Name: "experiments", Files: os.DirFS("../../experiments/migrations/clickhouse")},
+		clickhouse.MigrationSet{Name: "profiles", Files: os.DirFS("../migrations/clickhouse")}); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+var tables = Tables{People: "people", Events: "events", Members: "segment_membership"}
+
+// somebody is a generated person with everything that both evaluators read.
+type somebody struct {
+	id      string
+	subject Subject
+	events  []Event
+	lists   map[string]bool // segments that are lists
+}
+
+// timeline gives each pattern of a rule its occurrences.
+type timeline struct{ series [][]Occurrence }
+
+func (t *timeline) Series(slot int) []Occurrence { return t.series[slot] }
+
+// place fills the history for the patterns in the order of their slots.
+func (s *somebody) place(patterns []*Pattern) {
+	h := &timeline{make([][]Occurrence, len(patterns))}
+	for i, p := range patterns {
+		for j := range s.events {
+			if o, ok := p.Occurrence(&s.events[j]); ok {
+				h.series[i] = append(h.series[i], o)
+			}
+		}
+		slices.SortStableFunc(h.series[i], func(a, b Occurrence) int { return int(a.At - b.At) })
+	}
+	s.subject.History = h
+}
+
+// inSegments works membership out by following the rules.
+type inSegments struct {
+	subject *Subject
+	lists   map[string]bool
+	rules   map[string]*Rule
+	now     time.Time
+}
+
+func (m *inSegments) Member(key string) bool {
+	if r, ok := m.rules[key]; ok {
+		return r.Match(m.subject, m.now)
+	}
+	return m.lists[key]
+}
+
+var (
+	now       = time.Date(2026, 2, 27, 12, 30, 15, 250e6, time.UTC)
+	names     = []string{"age", "city", "vip", "tags", "born", "with'quote", "Имя", "address", "address.city", "address.more.city"}
+	textPool  = []string{"", "Москва", "москва", "Anna", "ANNA", "an", "5", "x'y\\z\n\t", "ß", "İI", "2026-02-20", "2026-02-27T12:30:15.250Z", "1990-02-28", "1988-02-29", "2026-03-05T01:00:00+03:00", "2026-02-30", "2025-01-01T10:00:00"}
+	figures   = []float64{0, -1, 1, 2, 2.5, 5, 18, 100, 0.1, 0.2, 0.3, 1e15, -0.0000005}
+	events    = []string{"Order Completed", "Product Viewed", "it's"}
+	spans     = []string{"1m", "90m", "24h", "3d", "7d", "2w", "365d"}
+	instants  = []string{"2026-02-20", "2026-02-27T12:30:15.250Z", "2026-02-26T00:00:00+03:00", "1990-01-01", "2026-02-27T12:30:15.249Z"}
+	channels  = []string{"email", "sms"}
+	segmentsK = []string{"list-a", "rule-a", "rule-b", "gone"}
+)
+
+func scalar(t *rapid.T) any {
+	switch rapid.IntRange(0, 4).Draw(t, "kind") {
+	case 0, 1:
+		return rapid.SampledFrom(textPool).Draw(t, "text")
+	case 2, 3:
+		return rapid.SampledFrom(figures).Draw(t, "number")
+	}
+	return rapid.Bool().Draw(t, "flag")
+}
+
+func anything(t *rapid.T) any {
+	switch rapid.IntRange(0, 9).Draw(t, "shape") {
+	case 0:
+		return nil
+	case 1, 2:
+		list := []any{}
+		for range rapid.IntRange(0, 3).Draw(t, "elements") {
+			if rapid.IntRange(0, 5).Draw(t, "odd") == 0 {
+				list = append(list, nil, map[string]any{"a": 1.0})
+				continue
+			}
+			list = append(list, scalar(t))
+		}
+		return list
+	case 3:
+		return map[string]any{"city": scalar(t), "more": map[string]any{"city": scalar(t), "": 1.0}, "more.city": "x"}
+	}
+	return scalar(t)
+}
+
+func values(t *rapid.T) map[string]any {
+	m := map[string]any{}
+	for _, n := range names {
+		if rapid.IntRange(0, 2).Draw(t, "has") > 0 {
+			m[n] = anything(t)
+		}
+	}
+	return m
+}
+
+func moment(t *rapid.T) int64 {
+	at := now.UnixMilli()
+	switch rapid.IntRange(0, 3).Draw(t, "when") {
+	case 0: // on the edges of windows
+		span := rapid.SampledFrom([]int64{0, 60_000, 5_400_000, day, 3 * day, 7 * day, 14 * day}).Draw(t, "span")
+		return at - span + int64(rapid.IntRange(-1, 1).Draw(t, "edge"))
+	case 1: // the same instants again and again
+		return at - int64(rapid.IntRange(0, 3).Draw(t, "hours"))*3_600_000
+	}
+	return at - int64(rapid.IntRange(0, 20*86_400).Draw(t, "seconds"))*1000
+}
+
+func event(t *rapid.T) Event {
+	e := Event{Name: rapid.SampledFrom(events).Draw(t, "event"), Time: min(moment(t), now.UnixMilli()+1)}
+	properties := map[string]any{}
+	if rapid.IntRange(0, 3).Draw(t, "priced") > 0 {
+		properties["revenue"] = rapid.SampledFrom(figures).Draw(t, "revenue")
+	}
+	if rapid.Bool().Draw(t, "cost") {
+		properties["shipping"] = map[string]any{"cost": scalar(t), "city": scalar(t)}
+	}
+	if rapid.Bool().Draw(t, "products") {
+		list := []any{}
+		for range rapid.IntRange(0, 2).Draw(t, "n") {
+			list = append(list, map[string]any{"sku": scalar(t), "price": scalar(t)})
+		}
+		if rapid.IntRange(0, 4).Draw(t, "odd") == 0 {
+			list = append(list, scalar(t))
+		}
+		properties["products"] = list
+	}
+	if rapid.Bool().Draw(t, "tagged") {
+		properties["tags"] = anything(t)
+	}
+	raw, err := json.Marshal(properties)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Properties = string(raw)
+	if len(properties) == 0 {
+		e.Properties = ""
+	}
+	e.Numbers = numbersOf("", properties)
+	return e
+}
+
+// numbersOf does what package tracking does with properties.
+func numbersOf(path string, o map[string]any) (list []tracking.Number) {
+	for name, v := range o {
+		at := strings.TrimPrefix(path+"."+name, ".")
+		switch v := v.(type) {
+		case float64:
+			list = append(list, tracking.Number{Path: at, Value: v})
+		case map[string]any:
+			list = append(list, numbersOf(at, v)...)
+		}
+	}
+	return list
+}
+
+func person(t *rapid.T, i int) *somebody {
+	s := &somebody{id: fmt.Sprintf("person-%03d", i), lists: map[string]bool{}}
+	s.subject.Traits, s.subject.Attributes = values(t), values(t)
+	for range rapid.IntRange(0, 2).Draw(t, "identifiers") {
+		s.subject.Identifiers = append(s.subject.Identifiers, Identifier{rapid.SampledFrom([]string{"email", "phone"}).Draw(t, "namespace"), rapid.SampledFrom(textPool).Draw(t, "value")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "consents") {
+		s.subject.Consents = append(s.subject.Consents, Consent{"marketing", rapid.SampledFrom(append(channels, "")).Draw(t, "channel"), rapid.SampledFrom([]string{"granted", "denied"}).Draw(t, "status")})
+	}
+	s.subject.CreatedAt, s.subject.LastSeenAt = moment(t), moment(t)
+	s.subject.EventCount = uint64(rapid.IntRange(0, 5).Draw(t, "count"))
+	for range rapid.IntRange(0, 6).Draw(t, "events") {
+		s.events = append(s.events, event(t))
+	}
+	s.lists["list-a"] = rapid.Bool().Draw(t, "listed")
+	return s
+}
+
+// insert writes people and events as package profiles does.
+func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
+	t.Helper()
+	rows, err := db.Write.PrepareBatch(t.Context(), `INSERT INTO people (person_id, created_at, last_seen_at, event_count, identifiers, consents,
+		trait_names, trait_texts, trait_numbers, trait_flags, trait_dates, trait_lists,
+		attribute_names, attribute_texts, attribute_numbers, attribute_flags, attribute_dates, attribute_lists, version, deleted)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := db.Write.PrepareBatch(t.Context(), `INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at, numbers, properties, sequence)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	members, err := db.Write.PrepareBatch(t.Context(), `INSERT INTO segment_membership (segment, person_id, entered, at)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range people {
+		s := &p.subject
+		identifiers := map[string][]string{}
+		for _, i := range s.Identifiers {
+			identifiers[i.Namespace] = append(identifiers[i.Namespace], i.Value)
+		}
+		consents := make([][]any, 0)
+		for _, c := range s.Consents {
+			consents = append(consents, []any{c.Purpose, c.Channel, c.Status})
+		}
+		traits, attributes := Flatten(s.Traits), Flatten(s.Attributes)
+		if err := rows.Append(p.id, time.UnixMilli(s.CreatedAt).UTC(), time.UnixMilli(s.LastSeenAt).UTC(), s.EventCount, identifiers, consents,
+			traits.Names, traits.Texts, traits.Numbers, traits.Flags, traits.Dates, traits.Lists,
+			attributes.Names, attributes.Texts, attributes.Numbers, attributes.Flags, attributes.Dates, attributes.Lists, uint64(1), uint8(0)); err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range p.events {
+			numbers := map[string]float64{}
+			for _, n := range e.Numbers {
+				numbers[n.Path] = n.Value
+			}
+			properties := e.Properties
+			if properties == "" {
+				properties = "{}"
+			}
+			if err := log.Append(fmt.Sprintf("%s-%d", p.id, i), "track", e.Name, p.id, time.UnixMilli(e.Time).UTC(), now, numbers, properties, uint64(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for key, in := range p.lists {
+			entered := uint8(0)
+			if in {
+				entered = 1
+			}
+			// Before it was the other way round.
+			for i, v := range []uint8{1 - entered, entered} {
+				if err := members.Append(key, p.id, v, now.Add(time.Duration(i-5)*time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, b := range []interface{ Send() error }{rows, log, members} {
+		if err := b.Send(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// oneOf draws an element of a list.
+func oneOf[T any](t *rapid.T, what string, list ...T) T { return rapid.SampledFrom(list).Draw(t, what) }
+
+type obj = map[string]any
+
+func condition(t *rapid.T, o obj, dates, texts bool) obj {
+	ops := []string{"exists", "missing", "eq", "ne", "in", "notIn", "lt", "lte", "gt", "gte", "between", "contains", "startsWith", "endsWith"}
+	if dates {
+		ops = append(ops, "before", "after", "withinLast", "olderThan", "withinNext", "anniversaryWithin")
+	}
+	if texts {
+		ops = []string{"exists", "missing", "eq", "ne", "in", "notIn", "contains", "startsWith", "endsWith"}
+	}
+	value := func() any {
+		if texts {
+			return rapid.SampledFrom(textPool).Draw(t, "text")
+		}
+		return scalar(t)
+	}
+	name := oneOf(t, "op", ops...)
+	o["op"] = name
+	if rapid.IntRange(0, 3).Draw(t, "fold") == 0 {
+		o["ignoreCase"] = true
+	}
+	switch name {
+	case "eq", "ne":
+		o["value"] = value()
+	case "in", "notIn":
+		list := []any{}
+		for range rapid.IntRange(1, 10).Draw(t, "values") {
+			list = append(list, value())
+		}
+		o["value"] = list
+	case "lt", "lte", "gt", "gte":
+		o["value"] = oneOf(t, "figure", figures...)
+	case "between":
+		a, b := oneOf(t, "figure", figures...), oneOf(t, "figure", figures...)
+		o["value"] = []any{min(a, b), max(a, b)}
+	case "contains":
+		if o["value"] = value(); o["value"] == "" {
+			o["value"] = "н"
+		}
+	case "startsWith", "endsWith":
+		o["value"] = oneOf(t, "part", "М", "м", "an", "A", "a", "у", "\t", "ß", "i")
+	case "before", "after":
+		o["value"] = oneOf(t, "instant", instants...)
+	case "withinLast", "olderThan", "withinNext":
+		o["value"] = oneOf(t, "span", spans...)
+	case "anniversaryWithin":
+		o["value"] = oneOf(t, "span", "1d", "2d", "7d", "366d")
+	}
+	return o
+}
+
+func instantCondition(t *rapid.T, o obj) obj {
+	o["op"] = oneOf(t, "op", "before", "after", "withinLast", "olderThan")
+	if o["op"] == "before" || o["op"] == "after" {
+		o["value"] = oneOf(t, "instant", instants...)
+	} else {
+		o["value"] = oneOf(t, "span", spans...)
+	}
+	return o
+}
+
+func numberCondition(t *rapid.T, o obj) obj {
+	o["op"] = oneOf(t, "op", "eq", "ne", "lt", "lte", "gt", "gte", "between")
+	o["value"] = oneOf(t, "figure", figures...)
+	if o["op"] == "between" {
+		a, b := oneOf(t, "figure", figures...), oneOf(t, "figure", figures...)
+		o["value"] = []any{min(a, b), max(a, b)}
+	}
+	return o
+}
+
+func occurrence(t *rapid.T) obj {
+	o := obj{"event": rapid.SampledFrom(events).Draw(t, "event")}
+	var where []any
+	for range rapid.IntRange(0, 2).Draw(t, "filters") {
+		path := oneOf(t, "path", "revenue", "shipping.cost", "shipping.city", "products[].sku", "products[].price", "products[]", "tags", "tags[]", "gone.at", "products")
+		where = append(where, condition(t, obj{"property": path}, false, false))
+	}
+	if where != nil {
+		o["where"] = where
+	}
+	return o
+}
+
+func windowed(t *rapid.T, o obj) obj {
+	switch rapid.IntRange(0, 3).Draw(t, "window") {
+	case 0:
+		o["window"] = obj{"last": oneOf(t, "span", spans...)}
+	case 1:
+		o["window"] = obj{"from": "2026-02-20"}
+	case 2:
+		o["window"] = obj{"from": "2026-02-20", "to": oneOf(t, "instant", "2026-02-27", "2026-02-27T12:30:15.250Z", "2030-01-01")}
+	}
+	return o
+}
+
+func rule(t *rapid.T, depth int, references bool) obj {
+	n := rapid.IntRange(0, 12).Draw(t, "leaf")
+	if depth > 0 && n < 4 {
+		var list []any
+		for range rapid.IntRange(1, 3).Draw(t, "members") {
+			list = append(list, rule(t, depth-1, references))
+		}
+		switch n {
+		case 0, 1:
+			return obj{"all": list}
+		case 2:
+			return obj{"any": list}
+		}
+		return obj{"not": list[0]}
+	}
+	switch n {
+	case 4, 5:
+		return condition(t, obj{oneOf(t, "what", "trait", "attribute"): rapid.SampledFrom(names).Draw(t, "name")}, true, false)
+	case 6:
+		if rapid.Bool().Draw(t, "count") {
+			return numberCondition(t, obj{"profile": "eventCount"})
+		}
+		return instantCondition(t, obj{"profile": oneOf(t, "field", "createdAt", "lastSeenAt")})
+	case 7:
+		return condition(t, obj{"identifier": oneOf(t, "namespace", "email", "phone", "x")}, false, true)
+	case 8:
+		c := obj{"purpose": oneOf(t, "purpose", "marketing", "x")}
+		if rapid.Bool().Draw(t, "channelled") {
+			c["channel"] = oneOf(t, "channel", channels...)
+		}
+		if rapid.Bool().Draw(t, "denied") {
+			c["status"] = "denied"
+		}
+		return obj{"consent": c}
+	case 9:
+		if references {
+			return obj{"segment": oneOf(t, "segment", segmentsK...)}
+		}
+	case 10:
+		o := windowed(t, obj{})
+		var steps []any
+		for range rapid.IntRange(2, 4).Draw(t, "steps") {
+			steps = append(steps, occurrence(t))
+		}
+		o["sequence"] = steps
+		if rapid.Bool().Draw(t, "within") {
+			o["within"] = oneOf(t, "span", spans...)
+		}
+		return o
+	}
+	o := windowed(t, occurrence(t))
+	switch rapid.IntRange(0, 6).Draw(t, "measure") {
+	case 0:
+		o["did"] = rapid.Bool().Draw(t, "did")
+	case 1:
+		o["times"] = oneOf(t, "times", obj{"atLeast": 2.0}, obj{"atMost": 1.0}, obj{"exactly": 2.0}, obj{"exactly": 0.0}, obj{"atLeast": 1.0, "atMost": 2.0}, obj{"atLeast": 0.0, "atMost": 2.0})
+	case 2, 3:
+		o["aggregate"] = numberCondition(t, obj{"function": oneOf(t, "function", "sum", "average", "min", "max"), "property": oneOf(t, "path", "revenue", "shipping.cost")})
+	case 4:
+		o["first"] = instantCondition(t, obj{})
+	case 5:
+		o["last"] = instantCondition(t, obj{})
+	}
+	return o
+}
+
+func parse(t rapid.TB, o obj) *Rule {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse("rule", raw)
+	if err != nil {
+		t.Fatalf("%s: %v", raw, err)
+	}
+	return r
+}
+
+var rounds = flag.Int("rounds", 12, "rounds of the comparison of both evaluators")
+
+// TestBothEvaluatorsAgree compares, for every generated person, what memory and
+// ClickHouse say of many generated rules.
+func TestBothEvaluatorsAgree(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	asked, held, round := 0, 0, 0
+	failed := false
+	rapid.Check(t, func(rt *rapid.T) {
+		// Each round is a few thousand comparisons and takes a third of a second. A
+		// longer search: go test -run Agree -rounds 1000 -rapid.checks 1000.
+		if round++; round > *rounds && !failed {
+			return
+		}
+		for _, table := range []string{"people", "events", "segment_membership"} {
+			if err := db.Read.Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		var people []*somebody
+		for i := range 20 {
+			people = append(people, person(rt, i))
+		}
+		insert(t, db, people)
+
+		others := map[string]*Rule{"rule-a": parse(rt, rule(rt, 1, false))}
+		others["rule-b"] = parse(rt, obj{"any": []any{obj{"segment": "rule-a"}, rule(rt, 1, false)}})
+		var sources []obj
+		var rules []*Rule
+		for range 30 {
+			sources = append(sources, rule(rt, 3, true))
+			rules = append(rules, parse(rt, sources[len(sources)-1]))
+		}
+		// One slot for each pattern, whatever rule it comes from.
+		var patterns []*Pattern
+		slots := map[string]int{}
+		for _, r := range append(slices.Collect(maps.Values(others)), rules...) {
+			r.Bind(func(p *Pattern) int {
+				if _, ok := slots[p.Key()]; !ok {
+					slots[p.Key()] = len(patterns)
+					patterns = append(patterns, p)
+				}
+				return slots[p.Key()]
+			})
+		}
+
+		b := NewBuilder(tables, now, 0, func(key string) (Definition, bool) {
+			r, ok := others[key]
+			return Definition{Rule: r}, ok || key == "list-a"
+		})
+		columns := make([]string, len(rules))
+		for i, r := range rules {
+			c, err := r.Condition(b)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			columns[i] = "toUInt8(" + c + ")"
+		}
+		ctx := chgo.Context(t.Context(), chgo.WithParameters(b.Params))
+		rows, err := db.Read.Query(ctx, "SELECT person_id, ["+strings.Join(columns, ",\n")+"] FROM people FINAL ORDER BY person_id")
+		if err != nil {
+			rt.Fatalf("%v", err)
+		}
+		defer rows.Close()
+		n := 0
+		for ; rows.Next(); n++ {
+			var id string
+			var answers []uint8
+			if err := rows.Scan(&id, &answers); err != nil {
+				rt.Fatal(err)
+			}
+			p := people[n]
+			p.place(patterns)
+			p.subject.Segments = &inSegments{&p.subject, p.lists, others, now}
+			for i, r := range rules {
+				asked++
+				got := r.Match(&p.subject, now)
+				if got {
+					held++
+				}
+				if got != (answers[i] == 1) {
+					failed = true
+					source, _ := json.Marshal(sources[i])
+					events, _ := json.MarshalIndent(p.events, "", " ")
+					rt.Fatalf("%s: memory says %v, ClickHouse %v\n%s\ntraits %v\nattributes %v\nidentifiers %q\nconsents %v\nevents %s\n%s", id, got, answers[i] == 1, source,
+						p.subject.Traits, p.subject.Attributes, p.subject.Identifiers, p.subject.Consents, events, columns[i])
+				}
+			}
+		}
+		if err := rows.Err(); err != nil {
+			rt.Fatal(err)
+		}
+		if n != len(people) {
+			rt.Fatalf("ClickHouse has %d people of %d", n, len(people))
+		}
+	})
+	t.Logf("%d answers compared, %d of them yes", asked, held)
+	if held == 0 || held == asked {
+		t.Error("the rules tell nobody apart")
+	}
+}
