@@ -11,6 +11,7 @@ import (
 
 	"quintet/profiles/identity"
 	"quintet/profiles/tracking"
+	"quintet/profiles/traits"
 )
 
 // Whatever the order in which messages arrive, a trait has the value with the
@@ -53,10 +54,9 @@ func TestTraitsAreLastWriteByTime(t *testing.T) {
 		if !ok || !reflect.DeepEqual(orEmpty(view.Traits), want) {
 			t.Fatalf("traits %v, want %v", view.Traits, want)
 		}
-		st := store.shard(id).people[id]
-		for name := range want {
-			if st.timeOf(name) != at[name] {
-				t.Fatalf("trait %s is of %d, want %d", name, st.timeOf(name), at[name])
+		for _, e := range store.shard(id).people[id].record.Lineage(nil) {
+			if e.At.Milliseconds() != at[e.Name] {
+				t.Fatalf("trait %s is of %d, want %d", e.Name, e.At.Milliseconds(), at[e.Name])
 			}
 		}
 		if view.Events != uint64(len(writes)) {
@@ -70,14 +70,14 @@ func TestStateIsBounded(t *testing.T) {
 	store, names, c := newStore(), newInterner(), &changes{}
 	id := identity.NewID(Identifier{Namespace: identity.UserID, Value: "u"})
 	h := &recordHeader{received: 5000, stamp: 1}
-	identify := func(time int64, traits string) {
-		store.apply(h, &item{profile: id, kind: tracking.Identify, time: time, traits: traits}, names, c)
+	identify := func(time int64, text string) {
+		store.apply(h, &item{profile: id, kind: tracking.Identify, time: time, traits: text}, names, c)
 	}
 	for i := range int64(400) {
 		identify(i+1, fmt.Sprintf(`{"t%d":1}`, i))
 	}
 	view, _ := store.Get(id)
-	if len(view.Traits) != maxTraits || c.refused != 100 {
+	if len(view.Traits) != traits.MaxTraits || c.refused != 100 {
 		t.Errorf("%d traits, %d refused", len(view.Traits), c.refused)
 	}
 	large, err := json.Marshal(fmt.Sprintf("%030000d", 1))
@@ -92,7 +92,7 @@ func TestStateIsBounded(t *testing.T) {
 		t.Errorf("%d of four values of 30 kB were refused", c.refused)
 	}
 	text, err := json.Marshal(view.Traits)
-	if err != nil || len(text) > maxTraitBytes {
+	if err != nil || len(text) > traits.MaxBytes {
 		t.Errorf("%d bytes of traits, %v", len(text), err)
 	}
 	identify(2000, `{"t0":"short"}`)

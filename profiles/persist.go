@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"quintet/profiles/identity"
+	"quintet/profiles/traits"
 )
 
 // flushTimeout bounds one transaction of the projector.
@@ -39,9 +40,12 @@ type seenColumns struct {
 
 type cardColumns struct {
 	seenColumns
-	updated, traitsAt []time.Time
-	traits            []string
-	times             []*string
+	updated    []time.Time
+	traits     []string
+	moment     []int64
+	source     []string
+	confidence []int16
+	facts      []*string
 }
 
 func (s *seenColumns) add(st *state) {
@@ -52,25 +56,23 @@ func (s *seenColumns) add(st *state) {
 }
 
 func (c *cardColumns) add(st *state) error {
-	traits, err := json.Marshal(orEmpty(st.traits))
+	golden, err := json.Marshal(orEmpty(st.record.Golden()))
 	if err != nil {
 		return fmt.Errorf("encoding the traits of profile %s: %w", st.id, err)
 	}
-	var times *string
-	if st.traitTimes != nil {
-		encoded, err := json.Marshal(st.traitTimes)
-		if err != nil {
-			return fmt.Errorf("encoding the times of the traits of profile %s: %w", st.id, err)
-		}
-		text := string(encoded)
-		times = &text
+	facts, err := encodeFacts(st.record.Listed())
+	if err != nil {
+		return fmt.Errorf("encoding the lineage of profile %s: %w", st.id, err)
 	}
-	st.traitBytes = int32(len(traits))
+	at, origin := st.record.Shared()
+	st.traitBytes = int32(len(golden))
 	c.seenColumns.add(st)
 	c.updated = append(c.updated, instant(st.updated))
-	c.traitsAt = append(c.traitsAt, instant(st.traitsAt))
-	c.traits = append(c.traits, string(traits))
-	c.times = append(c.times, times)
+	c.traits = append(c.traits, string(golden))
+	c.moment = append(c.moment, int64(at))
+	c.source = append(c.source, origin.Source)
+	c.confidence = append(c.confidence, origin.Confidence)
+	c.facts = append(c.facts, facts)
 	return nil
 }
 
@@ -82,11 +84,12 @@ func orEmpty(traits map[string]any) map[string]any {
 }
 
 const upsertCards = `
-INSERT INTO profiles AS p (profile_id, created_at, updated_at, last_seen_at, events, traits, traits_at, trait_times)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::jsonb[], $7::timestamptz[], $8::jsonb[])
+INSERT INTO profiles AS p (profile_id, created_at, updated_at, last_seen_at, events, traits, traits_moment, traits_source, traits_confidence, facts)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::jsonb[], $7::bigint[], $8::text[], $9::smallint[], $10::jsonb[])
 ON CONFLICT (profile_id) DO UPDATE SET
   created_at = excluded.created_at, updated_at = excluded.updated_at, last_seen_at = excluded.last_seen_at,
-  events = excluded.events, traits = excluded.traits, traits_at = excluded.traits_at, trait_times = excluded.trait_times`
+  events = excluded.events, traits = excluded.traits, traits_moment = excluded.traits_moment,
+  traits_source = excluded.traits_source, traits_confidence = excluded.traits_confidence, facts = excluded.facts`
 
 const updateSeen = `
 UPDATE profiles AS p SET created_at = n.created_at, last_seen_at = n.last_seen_at, events = n.events
@@ -122,7 +125,7 @@ func (v *save) write(ctx context.Context, pool *pgxpool.Pool, topic string) erro
 		for from, c := 0, &v.cards; from < len(c.ids); from += chunkRows {
 			to := min(from+chunkRows, len(c.ids))
 			if _, err := tx.Exec(ctx, upsertCards, c.ids[from:to], c.created[from:to], c.updated[from:to], c.saw[from:to], c.events[from:to],
-				c.traits[from:to], c.traitsAt[from:to], c.times[from:to]); err != nil {
+				c.traits[from:to], c.moment[from:to], c.source[from:to], c.confidence[from:to], c.facts[from:to]); err != nil {
 				return fmt.Errorf("saving profiles: %w", err)
 			}
 		}
@@ -183,52 +186,35 @@ func (s *Store) load(ctx context.Context, pool *pgxpool.Pool, topic string) (seq
 }
 
 func (s *Store) loadCards(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, `SELECT profile_id, created_at, updated_at, last_seen_at, events, traits::text, traits_at, trait_times::text FROM profiles`)
+	rows, err := tx.Query(ctx, `SELECT profile_id, created_at, updated_at, last_seen_at, events, traits::text,
+		traits_moment, traits_source, traits_confidence, facts::text FROM profiles`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	names := newInterner()
 	for rows.Next() {
-		var id, traits string
-		var created, updated, seen, traitsAt time.Time
-		var events int64
-		var times *string
-		if err := rows.Scan(&id, &created, &updated, &seen, &events, &traits, &traitsAt, &times); err != nil {
+		var id, golden, source string
+		var created, updated, seen time.Time
+		var events, moment int64
+		var confidence int16
+		var facts *string
+		if err := rows.Scan(&id, &created, &updated, &seen, &events, &golden, &moment, &source, &confidence, &facts); err != nil {
 			return err
 		}
-		st := &state{created: created.UnixMilli(), updated: updated.UnixMilli(), seen: seen.UnixMilli(), events: uint64(events),
-			traitsAt: traitsAt.UnixMilli(), traitBytes: int32(len(traits))}
+		st := &state{created: created.UnixMilli(), updated: updated.UnixMilli(), seen: seen.UnixMilli(), events: uint64(events), traitBytes: int32(len(golden))}
 		var ok bool
 		if st.id, ok = identity.ParseID(id); !ok {
 			return fmt.Errorf("%q is not a profile id", id)
 		}
-		if traits != "{}" {
-			if st.traits, err = names.decode(traits); err != nil {
-				return fmt.Errorf("decoding the traits of profile %s: %w", id, err)
-			}
+		if st.record, err = names.record(golden, traits.Moment(moment), names.origin(source, confidence), facts); err != nil {
+			return fmt.Errorf("reading the traits of profile %s: %w", id, err)
 		}
-		if times != nil {
-			if err := json.Unmarshal([]byte(*times), &st.traitTimes); err != nil {
-				return fmt.Errorf("decoding the times of the traits of profile %s: %w", id, err)
-			}
-		}
+		// Rules may have changed while no process ran.
+		st.record.Rechoose(s.rules.Load())
 		s.put(st)
 	}
 	return rows.Err()
-}
-
-// decode reads traits with shared names and values.
-func (n *interner) decode(text string) (map[string]any, error) {
-	var raw map[string]any
-	if err := json.Unmarshal([]byte(text), &raw); err != nil {
-		return nil, err
-	}
-	traits := make(map[string]any, len(raw))
-	for name, value := range raw {
-		traits[n.text(name)] = n.value(value)
-	}
-	return traits, nil
 }
 
 func (s *Store) loadLinks(ctx context.Context, tx pgx.Tx) error {

@@ -1,9 +1,8 @@
 package profiles
 
 import (
-	"maps"
-
 	"quintet/profiles/identity"
+	"quintet/profiles/traits"
 )
 
 // A person is one or several profiles that were merged. State is kept for each
@@ -68,12 +67,12 @@ func (s *Store) SetAttributes(person identity.ID, attributes map[string]any) boo
 	return ok
 }
 
-// compose makes one view of several profiles. For each trait the value with
-// the latest time wins; computed attributes are those of the person's own id,
-// as they are computed for people.
+// compose makes one view of several profiles. Traits are chosen from the facts of
+// all of them; computed attributes are those of the person's own id, as they are
+// computed for people.
 func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool) {
 	var v *View
-	times := map[string]int64{}
+	records := make([]traits.Record, 0, len(members))
 	for _, id := range members {
 		sh := s.shard(id)
 		sh.mu.RLock()
@@ -82,28 +81,16 @@ func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool)
 			sh.mu.RUnlock()
 			continue
 		}
+		one := st.view()
+		records = append(records, st.record)
+		sh.mu.RUnlock()
 		if v == nil {
-			v = st.view()
+			v = one
 			v.ID, v.Person = person.String(), person.String() // a profile may have no state of its own yet
 			v.Identifiers = append([]Identifier(nil), v.Identifiers...)
-			v.Traits = maps.Clone(v.Traits)
-			for name := range v.Traits {
-				times[name] = st.timeOf(name)
-			}
-			sh.mu.RUnlock()
 			continue
 		}
-		one := st.view()
 		v.Identifiers = append(v.Identifiers, one.Identifiers...)
-		for name, value := range one.Traits {
-			if old, has := times[name]; has && old >= st.timeOf(name) {
-				continue
-			}
-			if v.Traits == nil {
-				v.Traits = map[string]any{}
-			}
-			v.Traits[name], times[name] = value, st.timeOf(name)
-		}
 		if v.Attributes == nil {
 			v.Attributes = one.Attributes
 		}
@@ -117,7 +104,11 @@ func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool)
 			v.LastSeenAt = one.LastSeenAt
 		}
 		v.Events += one.Events
-		sh.mu.RUnlock()
 	}
-	return v, v != nil
+	if v == nil {
+		return nil, false
+	}
+	record := traits.Combine(records, s.rules.Load())
+	v.Traits = record.Golden()
+	return v, true
 }

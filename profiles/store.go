@@ -7,12 +7,7 @@ import (
 	"time"
 
 	"quintet/profiles/identity"
-)
-
-// Limits of the state of one profile.
-const (
-	maxTraits     = 300
-	maxTraitBytes = 64 << 10 // of JSON
+	"quintet/profiles/traits"
 )
 
 const storeShards = 64
@@ -25,6 +20,10 @@ type Store struct {
 	shards [storeShards]shard
 	size   atomic.Int64
 	clock  int64 // moment of the last entry of the log of identity that was loaded
+	// rules choose between the facts about a trait; nil declares none.
+	rules atomic.Pointer[traits.Rules]
+	// rejections counts values that broke the declaration of their trait.
+	rejections rejections
 }
 
 type shard struct {
@@ -42,11 +41,9 @@ type state struct {
 	events      uint64
 	identifiers []Identifier
 	firstSeen   []int64 // of each identifier
-	traits      map[string]any
-	traitsAt    int64            // time of every trait that is not in traitTimes
-	traitTimes  map[string]int64 // nil while all traits have one time
-	traitBytes  int32
+	record      traits.Record
 	attributes  map[string]any // computed, of the person
+	traitBytes  int32          // of the golden record in JSON, at most
 	dirty       dirt
 }
 
@@ -140,7 +137,7 @@ func (s *Store) Get(id identity.ID) (*View, bool) {
 func (st *state) view() *View {
 	id := st.id.String()
 	return &View{
-		ID: id, Person: id, Identifiers: st.identifiers, Traits: st.traits,
+		ID: id, Person: id, Identifiers: st.identifiers, Traits: st.record.Golden(),
 		CreatedAt: instant(st.created), UpdatedAt: instant(st.updated), LastSeenAt: instant(st.seen), Events: st.events,
 		Attributes: st.attributes,
 	}
