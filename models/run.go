@@ -17,8 +17,9 @@ const (
 	// maxAge is how long any new data waits at most.
 	maxAge = time.Hour
 	// rest is how long a model rests after a build, in durations of that build, so
-	// that building takes a bounded share of the machine.
-	rest        = 10
+	// that building takes at most a thirtieth of one processor, and less as soon as
+	// the log is long: each build then waits for more new data than the one before.
+	rest        = 30
 	buildLimit  = 15 * time.Minute
 	maxRetry    = 5 * time.Minute
 	listenRetry = 2 * time.Second

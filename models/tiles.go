@@ -94,10 +94,11 @@ SELECT action, sum(n), sum(r), sum(r2), sum(count), sum(earned), max(through), s
   groupArray(i), groupArray(j), groupArray(xx), groupArray(rx)
 FROM pairs GROUP BY action ORDER BY action`
 
-// tileSettings bound a build: it must not take the machine from the decisions.
-// Small blocks keep the exploded vectors small.
+// tileSettings bound a build: it must not take the machine from the decisions, which
+// wait for as long as two processors are busy elsewhere. Small blocks keep the
+// exploded vectors small.
 var tileSettings = chgo.Settings{
-	"max_block_size": 4096, "max_threads": 2, "max_execution_time": 600,
+	"max_block_size": 4096, "max_threads": 1, "max_execution_time": 600,
 	"max_memory_usage": 4 << 30, "max_bytes_before_external_group_by": 1 << 30,
 	"join_use_nulls": 0,
 }
