@@ -10,7 +10,7 @@ import (
 	"quintet/internal/stream"
 )
 
-const insertDecisions = "INSERT INTO decisions (decision_id, sequence, decided_at, decision_point, point_version, class, " +
+const insertDecisions = "INSERT INTO decisions (decision_id, sequence, decided_at, received_at, decision_point, point_version, class, " +
 	"profile_id, `group`, eligible, reasons, action, offer, channel, creative, items, send_at, contact_cost, " +
 	"propensity, propensity_what, propensity_where, propensity_when, propensity_how, policy, model_version, draw, " +
 	"candidates, probabilities, removed_actions, removed_rules, feature_index, feature_value, " +
@@ -29,7 +29,7 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 			s.log.Error("unreadable decision record skipped", "sequence", m.Sequence, "error", err)
 			continue
 		}
-		rows.add(&rec, m.Sequence, contextJSON, traits)
+		rows.add(&rec, m.Sequence, m.Time.UnixMilli(), contextJSON, traits)
 	}
 	if len(rows.id) == 0 {
 		return nil
@@ -68,7 +68,7 @@ type decisionRows struct {
 	point, class, group, action, offer, channel, creative, policy []any
 	fallbackReason, source                                        []any
 	sequence, pointVersion, modelVersion                          []uint64
-	decidedAt, sendAt                                             []int64
+	decidedAt, receivedAt, sendAt                                 []int64
 	eligible, fallback                                            []bool
 	cost, propensity, what, where, when, how, draw                []float64
 	reasons, candidates, removed, rules, experiments, variants    [][]any
@@ -81,7 +81,7 @@ type decisionRows struct {
 // columns are in the order of [insertDecisions].
 func (r *decisionRows) columns() []any {
 	return []any{
-		r.id, r.sequence, r.decidedAt, r.point, r.pointVersion, r.class, r.profile, r.group, r.eligible, r.reasons,
+		r.id, r.sequence, r.decidedAt, r.receivedAt, r.point, r.pointVersion, r.class, r.profile, r.group, r.eligible, r.reasons,
 		r.action, r.offer, r.channel, r.creative, r.items, r.sendAt, r.cost,
 		r.propensity, r.what, r.where, r.when, r.how, r.policy, r.modelVersion, r.draw,
 		r.candidates, r.probabilities, r.removed, r.rules, r.featureIndex, r.featureValue,
@@ -89,7 +89,7 @@ func (r *decisionRows) columns() []any {
 	}
 }
 
-func (r *decisionRows) add(rec *Record, sequence uint64, contextJSON, traits string) {
+func (r *decisionRows) add(rec *Record, sequence uint64, received int64, contextJSON, traits string) {
 	sendAt := rec.SendAt
 	if sendAt.IsZero() {
 		sendAt = rec.DecidedAt
@@ -97,6 +97,7 @@ func (r *decisionRows) add(rec *Record, sequence uint64, contextJSON, traits str
 	r.id = append(r.id, rec.DecisionID)
 	r.sequence = append(r.sequence, sequence)
 	r.decidedAt = append(r.decidedAt, rec.DecidedAt.UnixMilli())
+	r.receivedAt = append(r.receivedAt, received)
 	r.point = append(r.point, r.box(rec.Decision))
 	r.pointVersion = append(r.pointVersion, uint64(rec.PointVersion))
 	r.class = append(r.class, r.box(rec.Class))

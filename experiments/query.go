@@ -11,8 +11,10 @@ import (
 // One query computes a whole report, so that all its figures are of the same
 // people at the same moment. It reads the exposures of the experiment once for
 // who is in it and once for whose outcomes count, and the log once for all
-// metrics. Its shape:
+// metrics. Profiles that were merged are one unit: what they saw and did counts
+// together. Its shape:
 //
+//	people    whom a profile belongs to, where it was merged
 //	exposed   one row per unit: arm and moment of first exposure, arms seen
 //	facts     the events and decisions that some metric reads
 //	outcomes  one row per unit with facts: its value for each metric
@@ -68,9 +70,16 @@ func (r *readings) event(name string) {
 	}
 }
 
-// buildQuery writes the SQL for metrics of an experiment as of a moment. The
+// span is what a report covers: what happened up to at, and of that what was
+// known, and who was known to be whom, at the moment asOf.
+type span struct{ at, asOf time.Time }
+
+// person maps the unit of a row of t to the person that it belongs to.
+func person(t, column string) string { return "if(p.person = '', " + t + "." + column + ", p.person)" }
+
+// buildQuery writes the SQL for metrics of an experiment over a span. The
 // decision point restricts which decisions count; empty means all.
-func buildQuery(experiment, decisionPoint string, metrics []Metric, at time.Time) query {
+func buildQuery(experiment, decisionPoint string, metrics []Metric, of span) query {
 	var r readings
 	var perUnit, perArm []string
 	var longest int64
@@ -78,20 +87,23 @@ func buildQuery(experiment, decisionPoint string, metrics []Metric, at time.Time
 		m := &metrics[i]
 		longest = max(longest, m.windowMilliseconds())
 		perUnit = append(perUnit, unitColumns(i, m, &r)...)
-		perArm = append(perArm, armColumns(i, m, at)...)
+		perArm = append(perArm, armColumns(i, m, of.at)...)
 	}
-	moment := momentLiteral(at)
+	moment, known := momentLiteral(of.at), momentLiteral(of.asOf)
 	var b strings.Builder
-	b.WriteString("WITH exposed AS (\n")
-	b.WriteString("  SELECT unit, argMin(variant, exposed_at) AS arm, min(exposed_at) AS first_at, uniqExact(variant) AS arms_seen\n")
-	fmt.Fprintf(&b, "  FROM exposures\n  WHERE experiment = %s AND exposed_at <= %s\n  GROUP BY unit\n)", literal(experiment), moment)
+	b.WriteString("WITH people AS (\n  SELECT profile_id, argMax(person_id, (valid_from, stamp)) AS person\n")
+	fmt.Fprintf(&b, "  FROM person_map\n  WHERE valid_from <= %s\n  GROUP BY profile_id\n),\n", known)
+	b.WriteString("exposed AS (\n  SELECT who AS unit, argMin(variant, (exposed_at, variant)) AS arm, min(exposed_at) AS first_at, uniqExact(variant) AS arms_seen\n")
+	fmt.Fprintf(&b, "  FROM (\n    SELECT %s AS who, x.variant AS variant, x.exposed_at AS exposed_at\n    FROM exposures AS x\n", person("x", "unit"))
+	fmt.Fprintf(&b, "    LEFT JOIN people AS p ON x.unit = p.profile_id\n    WHERE x.experiment = %s AND x.exposed_at <= %s AND x.received_at <= %s AND x.unit != ''\n  )\n  GROUP BY who\n)",
+		literal(experiment), moment, known)
 	if len(metrics) == 0 {
 		b.WriteString("\nSELECT arm, countIf(arms_seen = 1) AS units, countIf(arms_seen > 1) AS mixed, CAST([], 'Array(Float64)') AS sums\n")
 		b.WriteString("FROM exposed\nGROUP BY arm\nORDER BY arm")
 		return query{sql: b.String()}
 	}
 	b.WriteString(",\nfacts AS (\n")
-	b.WriteString(indent(r.facts(decisionPoint, moment)))
+	b.WriteString(indent(r.facts(decisionPoint, moment, known)))
 	b.WriteString("\n),\noutcomes AS (\n  SELECT e.unit AS unit,\n    ")
 	b.WriteString(strings.Join(perUnit, ",\n    "))
 	b.WriteString("\n  FROM facts AS f\n  INNER JOIN exposed AS e ON f.unit = e.unit\n")
@@ -104,7 +116,7 @@ func buildQuery(experiment, decisionPoint string, metrics []Metric, at time.Time
 
 // facts selects what the metrics read of the log: unit, moment, name and one
 // column per property. A decision has the name that no event can have.
-func (r *readings) facts(decisionPoint, moment string) string {
+func (r *readings) facts(decisionPoint, moment, known string) string {
 	var parts []string
 	if len(r.events) > 0 {
 		names := make([]string, len(r.events))
@@ -113,22 +125,26 @@ func (r *readings) facts(decisionPoint, moment string) string {
 		}
 		columns := ""
 		for i, p := range r.properties {
-			columns += fmt.Sprintf(", numbers[%s] AS p%d, mapContains(numbers, %s) AS has%d", literal(p), i, literal(p), i)
+			columns += fmt.Sprintf(", x.numbers[%s] AS p%d, mapContains(x.numbers, %s) AS has%d", literal(p), i, literal(p), i)
 		}
-		parts = append(parts, fmt.Sprintf("SELECT profile_id AS unit, timestamp AS at, event AS name, false AS decision, 0. AS cost%s\n"+
-			"FROM events FINAL\nWHERE type = 'track' AND event IN (%s) AND timestamp <= %s", columns, strings.Join(names, ", "), moment))
+		// Before FINAL chooses among copies of a message, those that came later go: a copy
+		// that is not known yet must not hide the one that is.
+		parts = append(parts, fmt.Sprintf("SELECT %s AS unit, x.timestamp AS at, x.event AS name, false AS decision, 0. AS cost%s\n"+
+			"FROM events AS x FINAL\nLEFT JOIN people AS p ON x.profile_id = p.profile_id\nPREWHERE x.received_at <= %s\n"+
+			"WHERE x.type = 'track' AND x.event IN (%s) AND x.timestamp <= %s", person("x", "profile_id"), columns, known, strings.Join(names, ", "), moment))
 	}
 	if r.decisions {
 		columns := ""
 		for i := range r.properties {
 			columns += fmt.Sprintf(", 0. AS p%d, false AS has%d", i, i)
 		}
-		where := "decided_at <= " + moment
+		where := "x.decided_at <= " + moment
 		if decisionPoint != "" {
-			where = "decision_point = " + literal(decisionPoint) + " AND " + where
+			where = "x.decision_point = " + literal(decisionPoint) + " AND " + where
 		}
-		parts = append(parts, fmt.Sprintf("SELECT profile_id AS unit, decided_at AS at, '' AS name, true AS decision, contact_cost AS cost%s\n"+
-			"FROM decisions FINAL\nWHERE %s", columns, where))
+		parts = append(parts, fmt.Sprintf("SELECT %s AS unit, x.decided_at AS at, '' AS name, true AS decision, x.contact_cost AS cost%s\n"+
+			"FROM decisions AS x FINAL\nLEFT JOIN people AS p ON x.profile_id = p.profile_id\nPREWHERE x.received_at <= %s\nWHERE %s",
+			person("x", "profile_id"), columns, known, where))
 	}
 	return strings.Join(parts, "\nUNION ALL\n")
 }
@@ -151,11 +167,11 @@ func unitColumns(i int, m *Metric, r *readings) []string {
 		y = fmt.Sprintf("toFloat64(countIf(%s))", isEvent)
 	default:
 		p := r.property(m.Property)
-		y = fmt.Sprintf("sumKahanIf(f.p%d, %s)", p, isEvent)
+		y = exactSum(fmt.Sprintf("f.p%d", p), isEvent)
 		missing = fmt.Sprintf("countIf(%s AND NOT f.has%d)", isEvent, p)
 	}
 	if m.SubtractContactCost {
-		y += fmt.Sprintf(" - sumKahanIf(f.cost, %s)", isDecision)
+		y += " - " + exactSum("f.cost", isDecision)
 	}
 	columns := []string{
 		fmt.Sprintf("%s AS y%d", y, i),
@@ -177,7 +193,7 @@ func unitColumns(i int, m *Metric, r *readings) []string {
 // without outcomes come out of the left join with zeros.
 func armColumns(i int, m *Metric, at time.Time) []string {
 	one := "e.arms_seen = 1"
-	sum := func(value string) string { return fmt.Sprintf("sumKahanIf(%s, %s)", value, one) }
+	sum := func(value string) string { return exactSum(value, one) }
 	y, d := fmt.Sprintf("o.y%d", i), fmt.Sprintf("o.d%d", i)
 	columns := []string{
 		fmt.Sprintf("toFloat64(countIf(%s AND addMilliseconds(e.first_at, %d) <= %s))", one, m.windowMilliseconds(), momentLiteral(at)),
@@ -190,6 +206,15 @@ func armColumns(i int, m *Metric, at time.Time) []string {
 		return append(columns, "0.", "0.", "0.")
 	}
 	return append(columns, sum(d), sum(d+" * "+d), sum(y+" * "+d))
+}
+
+// exactSum adds values up in whole numbers of 2⁻⁶⁰, which comes to the same in
+// whatever order the rows are read: a report of the past is the same to the last
+// digit whenever it is made. Beyond 2¹²⁰, where no real amount is, it is
+// the sum of the floating-point numbers.
+func exactSum(value, condition string) string {
+	return fmt.Sprintf("if(maxIf(abs(%[1]s), %[2]s) < exp2(120), toFloat64(sumIf(toInt256(if(abs(%[1]s) < exp2(120), %[1]s, 0.) * exp2(60)), %[2]s)) / exp2(60), sumKahanIf(%[1]s, %[2]s))",
+		value, condition)
 }
 
 // readSums turns the result's numbers of one arm into the metrics' sums.

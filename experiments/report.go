@@ -20,7 +20,8 @@ type Report struct {
 	Status        Status         `json:"status"`
 	DecisionPoint string         `json:"decisionPoint,omitempty"`
 	At            time.Time      `json:"at" doc:"Exposures and events up to this moment count"`
-	GeneratedAt   time.Time      `json:"generatedAt"`
+	AsOf          time.Time      `json:"asOf" doc:"What had come in by this moment counts, and who was known to be whom then"`
+	GeneratedAt   *time.Time     `json:"generatedAt,omitempty" doc:"Absent from a report as of a given moment, which is the same whenever it is made"`
 	ChecksPassed  bool           `json:"checksPassed" doc:"False when a check failed: the figures are then not to be believed"`
 	Checks        []Check        `json:"checks" nullable:"false"`
 	Arms          []ReportArm    `json:"arms" nullable:"false"`
@@ -34,6 +35,7 @@ type ReportArm struct {
 	Control bool    `json:"control"`
 	Weight  float64 `json:"weight" doc:"Share of people the arm was promised"`
 	Units   int64   `json:"units" doc:"People first seen in this arm and never in another"`
+	Mixed   int64   `json:"mixed" doc:"People first seen in this arm and later in another, as when two profiles turn out to be one person; they are left out of every figure"`
 }
 
 // MetricReport is one metric over all arms.
@@ -83,7 +85,11 @@ type Interval struct {
 // ReportOptions narrow a report.
 type ReportOptions struct {
 	Metric string    // key of the one metric to report; empty for the experiment's own
-	At     time.Time // moment as of which to report; zero is now
+	At     time.Time // moment up to which events count; zero is AsOf
+	// AsOf is the moment whose knowledge counts: what had come in by then, and who
+	// was known to be whom. Zero is now. Such a report is the same whenever it is
+	// made, whatever comes in and whoever is joined or told apart afterwards.
+	AsOf time.Time
 }
 
 // reportDeadline bounds the query of one report.
@@ -107,11 +113,14 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 		keys = []string{o.Metric}
 	}
 	now := s.now().UTC()
-	if o.At.IsZero() {
-		o.At = now
+	r := &Report{Experiment: key, Name: e.Name, Status: e.Status, DecisionPoint: e.DecisionPoint, Metrics: make([]MetricReport, len(keys))}
+	if o.AsOf.IsZero() {
+		o.AsOf, r.GeneratedAt = now, &now
 	}
-	r := &Report{Experiment: key, Name: e.Name, Status: e.Status, DecisionPoint: e.DecisionPoint,
-		At: o.At.UTC().Truncate(time.Millisecond), GeneratedAt: now, Metrics: make([]MetricReport, len(keys))}
+	if o.At.IsZero() {
+		o.At = o.AsOf
+	}
+	r.At, r.AsOf = o.At.UTC().Truncate(time.Millisecond), o.AsOf.UTC().Truncate(time.Millisecond)
 	var metrics []Metric
 	var places []int // of each metric in the report
 	for i, k := range keys {
@@ -130,7 +139,7 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 		}
 		metrics, places = append(metrics, m), append(places, i)
 	}
-	q := buildQuery(key, e.DecisionPoint, metrics, r.At)
+	q := buildQuery(key, e.DecisionPoint, metrics, span{at: r.At, asOf: r.AsOf})
 	r.SQL = []string{q.sql}
 	rows, err := s.sums(ctx, &q)
 	if err != nil {
@@ -223,7 +232,7 @@ func (r *Report) fillArms(e *Experiment, rows []armSums) []armSums {
 		if j := slices.IndexFunc(rows, func(a armSums) bool { return a.variant == v.Key }); j >= 0 {
 			arms[i] = rows[j]
 		}
-		r.Arms = append(r.Arms, ReportArm{Variant: v.Key, Control: v.Control, Weight: v.Weight, Units: int64(arms[i].units)})
+		r.Arms = append(r.Arms, ReportArm{Variant: v.Key, Control: v.Control, Weight: v.Weight, Units: int64(arms[i].units), Mixed: int64(arms[i].mixed)})
 	}
 	return arms
 }

@@ -60,7 +60,8 @@ func (s *Service) reportRoute(a huma.API) {
 	type input struct {
 		Key    string    `path:"key" maxLength:"64"`
 		Metric string    `query:"metric" maxLength:"64" doc:"Key of one metric; the experiment's own metrics unless given"`
-		At     time.Time `query:"at" doc:"Report as of this moment; now unless given"`
+		At     time.Time `query:"at" doc:"Events up to this moment count; asOf unless given"`
+		AsOf   time.Time `query:"asOf" doc:"Report with what was known at this moment, of events and of who is whom; now unless given"`
 	}
 	type output struct{ Body *Report }
 	op := huma.Operation{
@@ -73,7 +74,7 @@ func (s *Service) reportRoute(a huma.API) {
 	api.Require(api.ScopeRead)(&op)
 	api.Deadline(reportDeadline)(&op)
 	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
-		report, err := s.ReportAt(ctx, in.Key, ReportOptions{Metric: in.Metric, At: in.At})
+		report, err := s.ReportAt(ctx, in.Key, ReportOptions{Metric: in.Metric, At: in.At, AsOf: in.AsOf})
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ import (
 
 func newReportCommand() *cobra.Command {
 	var asJSON bool
-	var metric, at string
+	var metric, at, asOf string
 	cmd := &cobra.Command{
 		Use:   "report EXPERIMENT",
 		Short: "Print the uplift report of an experiment",
@@ -34,6 +34,9 @@ experiment universal-holdout.`,
 			if at != "" {
 				query.Set("at", at)
 			}
+			if asOf != "" {
+				query.Set("asOf", asOf)
+			}
 			var report experiments.Report
 			if err := c.Get(cmd.Context(), "/v1/experiments/"+url.PathEscape(args[0])+"/report?"+query.Encode(), &report); err != nil {
 				return err
@@ -51,6 +54,7 @@ experiment universal-holdout.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&metric, "metric", "", "only this metric")
-	cmd.Flags().StringVar(&at, "at", "", "as of this time (RFC 3339) instead of now")
+	cmd.Flags().StringVar(&at, "at", "", "count events up to this time (RFC 3339) only")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "report what was known at this time (RFC 3339); it is the same whenever it is made")
 	return cmd
 }
