@@ -128,13 +128,6 @@ func (r *RFM) NewCuts(days, orders, spend []float64) Cuts {
 	for j := range c.Percentiles {
 		c.Percentiles[j] = ranked(spend, j+1, 100)
 	}
-	if r.Method == Fixed {
-		copy(c.Days[:], r.RecencyDays)
-		copy(c.Orders[:], r.Orders)
-		copy(c.Spend[:], r.Spend)
-		return c
-	}
-	c.Surpass = true
 	// Few days are good: the order turns round.
 	recent := make([]float64, len(days))
 	for i, d := range days {
@@ -147,7 +140,28 @@ func (r *RFM) NewCuts(days, orders, spend []float64) Cuts {
 		c.Orders[k] = ranked(orders, k+1, 5)
 		c.Spend[k] = ranked(spend, k+1, 5)
 	}
+	return r.bound(c)
+}
+
+// bound makes the cuts those of the table where it has its own.
+func (r *RFM) bound(c Cuts) Cuts {
+	c.Surpass = r.Method != Fixed
+	if r.Method == Fixed {
+		copy(c.Days[:], r.RecencyDays)
+		copy(c.Orders[:], r.Orders)
+		copy(c.Spend[:], r.Spend)
+	}
 	return c
+}
+
+// CutsFrom makes cuts of the row of [CutsQuery].
+func (r *RFM) CutsFrom(days, orders, spend, percentiles []float64) Cuts {
+	var c Cuts
+	copy(c.Days[:], days)
+	copy(c.Orders[:], orders)
+	copy(c.Spend[:], spend)
+	copy(c.Percentiles[:], percentiles)
+	return r.bound(c)
 }
 
 // Score scores a customer.

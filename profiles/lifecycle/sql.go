@@ -60,6 +60,19 @@ func (t *Table) SQL(c *Cuts) SQL {
 	return s
 }
 
+// CutsQuery selects what [RFM.CutsFrom] takes from a table of base facts: the
+// number of customers, then days, orders and spend at the four fifths, and spend
+// at the 99 hundredths. where restricts the rows.
+func CutsQuery(from, where string) string {
+	ranks := func(sorted string, parts int) string {
+		return fmt.Sprintf("arrayMap(k -> %s[intDiv(k * n + %d, %d)], range(1, %d))", sorted, parts-1, parts, parts)
+	}
+	return fmt.Sprintf(`SELECT n, %s, %s, %s, %s FROM (
+  SELECT count() AS n, arraySort(groupArray(-daysSinceLastOrder)) AS recent, arraySort(groupArray(orders)) AS counts, arraySort(groupArray(spend)) AS spends
+  FROM %s WHERE (%s) AND orders > 0
+)`, strings.Replace(ranks("recent", 5), "k -> ", "k -> -", 1), ranks("counts", 5), ranks("spends", 5), ranks("spends", 100), from, where)
+}
+
 // choose takes the first rule that holds; the last holds for everybody.
 func choose(list []Rule) string {
 	var cases []string
