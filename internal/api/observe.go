@@ -39,7 +39,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			rc.id = s.ids.make()
 		}
 		h := w.Header()
-		h["X-Request-Id"] = []string{rc.id}
+		rc.idHeader[0] = rc.id
+		h["X-Request-Id"] = rc.idHeader[:]
 		h["X-Content-Type-Options"] = nosniff
 		h["X-Frame-Options"] = denyFrames
 		h["Referrer-Policy"] = noReferrer
@@ -55,8 +56,10 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				WriteProblem(&rc.writer, r, problem.TooLarge(s.bodyLimit))
 				return
 			}
-			// The reader is given net/http's own writer, which then closes the connection.
-			r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit)
+			if r.ContentLength < 0 { // one of a known length ends there
+				// The reader is given net/http's own writer, which then closes the connection.
+				r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit)
+			}
 			if r.Header.Get("Content-Encoding") != "" {
 				if err := decodeBody(r, s.bodyLimit); err != nil {
 					WriteProblem(&rc.writer, r, err)

@@ -26,6 +26,7 @@ type requestKey struct{}
 type requestContext struct {
 	context.Context
 	id        string
+	idHeader  [1]string // the id as the value of a header, without a slice of its own
 	principal Principal
 	logger    *slog.Logger
 	writer    responseWriter
