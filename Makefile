@@ -4,11 +4,12 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 GO_BUILD := go build -trimpath -ldflags "-X main.version=$(VERSION)"
 
 ENGINES := engines/node_modules/.installed
+CLIENTS := profiles/clients/node_modules/.installed
 CONSOLE_PACKAGES := console/node_modules/.installed
 CONSOLE := console/dist/index.html
 CONSOLE_SOURCES := $(shell find console/src console/public console/index.html console/vite.config.ts console/tsconfig.json -type f 2>/dev/null)
 
-.PHONY: run test build engines console api bench fmt vet lint typecheck test-go test-console test-external clean help
+.PHONY: run test build engines clients console api bench fmt vet lint typecheck test-go test-console test-external clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,6 +30,12 @@ $(ENGINES): engines/package.json engines/package-lock.json
 	@scripts/engines-installed
 	@touch $@
 
+clients: $(CLIENTS) ## install the tracking clients that the tests run
+$(CLIENTS): profiles/clients/package.json profiles/clients/package-lock.json
+	@scripts/need node
+	@scripts/npm-ci profiles/clients "the tracking clients that the tests run, about 45 MB on disk"
+	@touch $@
+
 $(CONSOLE_PACKAGES): console/package.json console/package-lock.json
 	@scripts/need node
 	@scripts/npm-ci console "the console's packages"
@@ -44,7 +51,7 @@ api: build ## regenerate the console's API client from the service's OpenAPI des
 	@bin/quintet openapi --log-level error > console/openapi.json
 	@cd console && npm run --silent api
 
-test-go: engines console
+test-go: engines clients console
 	@scripts/need go
 	@QUINTET_TEST_REQUIRE_ENGINES=1 QUINTET_TEST_BROWSER="$$(scripts/browser)" go test $(TEST_FLAGS) -timeout 15m ./...
 
@@ -75,5 +82,5 @@ lint: $(LINTER) ## run the linters of .golangci.yml
 	@$(LINTER) run ./...
 
 clean: ## remove what was built and installed, but not the data in .quintet
-	rm -rf bin console/node_modules engines/node_modules
+	rm -rf bin console/node_modules engines/node_modules profiles/clients/node_modules
 	find console/dist -mindepth 1 ! -name .gitkeep -delete

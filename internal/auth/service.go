@@ -193,8 +193,8 @@ func credentials(r *http.Request) (string, bool) {
 	return "", false
 }
 
-// wholeKey is the key in a header of clients that write keys as "id:secret":
-// either half may be one of ours, or the two are its id and its secret.
+// wholeKey is the key in a header of clients that only know keys of the form
+// "id:secret": what follows the colon is one of ours, or its second half.
 func wholeKey(value string) string {
 	id, secret, two := strings.Cut(value, ":")
 	switch {
@@ -203,7 +203,7 @@ func wholeKey(value string) string {
 	case strings.HasPrefix(secret, keyPrefix):
 		return secret
 	case strings.HasPrefix(id, keyPrefix):
-		return id
+		return id + "_" + secret
 	}
 	return keyPrefix + id + "_" + secret
 }
