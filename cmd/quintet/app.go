@@ -24,6 +24,7 @@ import (
 	"quintet/internal/engines"
 	"quintet/models"
 	"quintet/profiles"
+	"quintet/profiles/attributes"
 	"quintet/recommend"
 )
 
@@ -37,6 +38,7 @@ type app struct {
 	auth        *auth.Service
 	audit       *audit.Log
 	profiles    *profiles.Service
+	attributes  *attributes.Service
 	catalogue   *recommend.Service
 	experiments *experiments.Service
 	models      *models.Service
@@ -79,6 +81,11 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}
+	if a.attributes, err = attributes.Open(ctx, attributes.Deps{
+		Logger: a.log, Definitions: a.definitions, ClickHouse: e.ClickHouse, Profiles: a.profiles,
+	}); err != nil {
+		return fmt.Errorf("opening computed attributes: %w", err)
+	}
 	if a.catalogue, err = recommend.Open(a.definitions); err != nil {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
@@ -111,6 +118,7 @@ func (a *app) routes() {
 	a.auth.Routes(a.server)
 	a.audit.Routes(a.server)
 	a.profiles.Routes(a.server)
+	a.attributes.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
 	a.models.Routes(a.server)
@@ -127,7 +135,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.decide.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.decide.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

@@ -15,6 +15,7 @@ import (
 	"quintet/internal/postgres"
 	"quintet/models"
 	"quintet/profiles"
+	"quintet/profiles/attributes"
 )
 
 // migrate brings both databases to the schema of this version. The order
@@ -28,7 +29,7 @@ func migrate(ctx context.Context, e *engines.Engines) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil
