@@ -17,6 +17,8 @@ type changes struct {
 	// refused counts traits that did not fit into their profile, rejected values
 	// that break the declaration of their trait.
 	refused, rejected uint64
+	// rechosen says that golden records changed although the position did not.
+	rechosen bool
 	// traitsChanged and consentsChanged are about the message applied last.
 	traitsChanged, consentsChanged bool
 	// oldest is when the first message behind these changes was received, in Unix

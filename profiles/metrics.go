@@ -3,10 +3,10 @@ package profiles
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	accepted, rejected, repeated prometheus.Counter
-	traitsRefused                prometheus.Counter
-	blocked, demoted             prometheus.Counter
-	recordsRefused               *prometheus.CounterVec
+	accepted, rejected, repeated  prometheus.Counter
+	traitsRefused, traitsRejected prometheus.Counter
+	blocked, demoted              prometheus.Counter
+	recordsRefused                *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
@@ -21,6 +21,9 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 		accepted: messages.WithLabelValues("accepted"), rejected: messages.WithLabelValues("rejected"), repeated: messages.WithLabelValues("repeated"),
 		traitsRefused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "quintet_profile_traits_refused_total", Help: "Traits that did not fit into their profile.",
+		}),
+		traitsRejected: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "quintet_profile_traits_rejected_total", Help: "Values of traits that break the declaration of their trait; they are kept beside the golden record.",
 		}),
 		recordsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "quintet_profile_records_refused_total", Help: "Records of the stream that a reader could not understand.",

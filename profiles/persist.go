@@ -30,6 +30,8 @@ type save struct {
 	states   []*state
 	dirts    []dirt // of the states, to be put back when writing fails
 	oldest   int64
+	// rechosen says that there is something to write at a position that is saved.
+	rechosen bool
 }
 
 type seenColumns struct {
@@ -115,7 +117,8 @@ func (v *save) write(ctx context.Context, pool *pgxpool.Pool, topic string) erro
 	defer cancel()
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `INSERT INTO profile_positions AS p (topic, sequence) VALUES ($1, $2)
-			ON CONFLICT (topic) DO UPDATE SET sequence = excluded.sequence, saved_at = now() WHERE p.sequence < excluded.sequence`, topic, int64(v.sequence))
+			ON CONFLICT (topic) DO UPDATE SET sequence = excluded.sequence, saved_at = now()
+			WHERE p.sequence < excluded.sequence OR $3 AND p.sequence = excluded.sequence`, topic, int64(v.sequence), v.rechosen)
 		if err != nil {
 			return fmt.Errorf("saving the position: %w", err)
 		}

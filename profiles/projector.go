@@ -37,6 +37,8 @@ type projector struct {
 	refuse func(ctx context.Context, reader string, sequence uint64, payload []byte, reason error)
 	// dropped counts traits that did not fit.
 	dropped func(n uint64)
+	// rejected counts values that break the declaration of their trait.
+	rejected func(n uint64)
 
 	// observers are told of what was applied, by the goroutine that applies.
 	observers []Observer
@@ -47,14 +49,15 @@ type projector struct {
 	wake  chan struct{} // asks for a save now
 	limit int           // of changes that wait for Postgres
 
-	mu      sync.Mutex // guards everything below, and the dirt of states
-	names   *interner
-	changes changes
-	read    uint64 // the last message that was handed over, old ones included
-	applied uint64 // position of memory
-	saved   uint64 // position of Postgres
-	moved   chan struct{}
-	saving  int64 // when the oldest message of the save under way was received, 0 without one
+	mu       sync.Mutex // guards everything below, and the dirt of states
+	names    *interner
+	rechosen []identity.ID // profiles of which observers do not know yet
+	changes  changes
+	read     uint64 // the last message that was handed over, old ones included
+	applied  uint64 // position of memory
+	saved    uint64 // position of Postgres
+	moved    chan struct{}
+	saving   int64 // when the oldest message of the save under way was received, 0 without one
 }
 
 func newProjector(store *Store, topic *stream.Topic, pool *pgxpool.Pool, log *slog.Logger, position uint64) *projector {
@@ -156,6 +159,7 @@ func (p *projector) project(m stream.Message) error {
 			}
 		}
 	}
+	p.showRechosen()
 	if old {
 		return nil
 	}
@@ -171,6 +175,10 @@ func (p *projector) project(m stream.Message) error {
 		}
 		p.changes.refused = 0
 	}
+	if p.changes.rejected > 0 && p.rejected != nil {
+		p.rejected(p.changes.rejected)
+	}
+	p.changes.rejected = 0
 	if p.changes.oldest == 0 {
 		p.changes.oldest = max(h.received, 1)
 	}
@@ -235,10 +243,10 @@ func (p *projector) save(ctx context.Context) (bool, error) {
 func (p *projector) take() (*save, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.applied == p.saved {
+	if p.applied == p.saved && !p.changes.rechosen {
 		return nil, nil
 	}
-	v := &save{sequence: p.applied, links: p.changes.links, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
+	v := &save{sequence: p.applied, rechosen: p.changes.rechosen, links: p.changes.links, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
 	v.dirts = make([]dirt, len(v.states))
 	for i, st := range v.states {
 		v.dirts[i] = st.dirty
@@ -270,6 +278,7 @@ func (p *projector) giveBack(v *save) {
 	p.changes.identity.entries = append(v.identity.entries, p.changes.identity.entries...)
 	p.changes.identity.moves = append(v.identity.moves, p.changes.identity.moves...)
 	p.changes.oldest = v.oldest
+	p.changes.rechosen = p.changes.rechosen || v.rechosen
 }
 
 // position is the sequence up to which Postgres holds the state.
@@ -316,6 +325,20 @@ func (p *projector) lastRead() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.read
+}
+
+// waitApplied returns when memory has the message with the sequence.
+func (p *projector) waitApplied(ctx context.Context, sequence uint64) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for p.reached() < sequence {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for profiles to be at %d: %w", sequence, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+	return nil
 }
 
 // waitFor returns when Postgres holds the state up to sequence.

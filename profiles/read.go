@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ const (
 // Card is a profile as the API shows it.
 type Card struct {
 	ProfileID   string           `json:"profileId"`
+	PersonID    string           `json:"personId" doc:"Id of the person, the same as profileId unless profiles were merged"`
+	Profiles    []string         `json:"profiles,omitempty" doc:"All profiles of the person, where there are several"`
 	Identifiers []CardIdentifier `json:"identifiers" nullable:"false"`
 	Traits      map[string]any   `json:"traits"`
 	Events      uint64           `json:"eventCount" doc:"Messages about the person so far"`
@@ -46,8 +49,9 @@ type Profile struct {
 	Card
 	Decisions []Decision     `json:"decisions" doc:"The latest decisions, newest first" nullable:"false"`
 	Events    []ProfileEvent `json:"events" doc:"The latest events, newest first" nullable:"false"`
+	Lineage   []TraitFact    `json:"lineage,omitempty" doc:"With lineage=true: what each source said about each trait, the chosen fact first"`
 	// Missing names parts that could not be read, which is not the same as empty.
-	Missing []string `json:"missing,omitempty" doc:"Parts that could not be read in time: events, decisions"`
+	Missing []string `json:"missing,omitempty" doc:"Parts that could not be read in time: events, decisions, messages of the lineage"`
 }
 
 // ProfileEvent is one event of a profile.
@@ -96,7 +100,8 @@ func (s *Service) ShowDecisions(d Decisions) { s.decisions = d }
 
 func (s *Service) readRoutes(a huma.API) {
 	type getInput struct {
-		ID string `path:"id" doc:"Profile id, or namespace:value such as userId:u42 or email:anna@example.org" maxLength:"600"`
+		ID      string `path:"id" doc:"Profile id, or namespace:value such as userId:u42 or email:anna@example.org" maxLength:"600"`
+		Lineage bool   `query:"lineage" doc:"Whether to tell where each trait comes from"`
 	}
 	type getOutput struct{ Body *Profile }
 	get := huma.Operation{
@@ -108,6 +113,9 @@ func (s *Service) readRoutes(a huma.API) {
 		p, err := s.Profile(ctx, in.ID)
 		if err != nil {
 			return nil, err
+		}
+		if in.Lineage {
+			s.addLineage(ctx, p)
 		}
 		return &getOutput{p}, nil
 	})
@@ -136,9 +144,8 @@ func (s *Service) readRoutes(a huma.API) {
 	})
 }
 
-// Profile reads one profile by its id or by "namespace:value". Where events or
-// decisions cannot be read in time, the answer says so and has the rest.
-func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
+// find is the profile that a path names: by its id or as "namespace:value".
+func (s *Service) find(text string) (identity.ID, error) {
 	if decoded, err := url.PathUnescape(text); err == nil {
 		text = decoded
 	}
@@ -146,11 +153,36 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	if !ok {
 		identifier, err := identity.Parse(text)
 		if err != nil {
-			return nil, problem.NotFound("profile", text)
+			return id, problem.NotFound("profile", text)
 		}
-		if id, ok = s.store.index.Find([]Identifier{identifier}); !ok {
-			return nil, problem.NotFound("profile", text)
+		if id, ok = s.store.index.Find(s.store.normal([]Identifier{identifier})); !ok {
+			return id, problem.NotFound("profile", text)
 		}
+	}
+	if _, ok := s.store.Get(id); !ok {
+		return id, problem.NotFound("profile", text)
+	}
+	return id, nil
+}
+
+// addLineage tells where the traits of a profile come from.
+func (s *Service) addLineage(ctx context.Context, p *Profile) {
+	id, _ := identity.ParseID(p.ProfileID)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var err error
+	if p.Lineage, err = s.lineage(ctx, id); err != nil {
+		api.Log(ctx).Warn("cannot read the messages behind traits", "error", err)
+		p.Missing = append(p.Missing, "messages of the lineage")
+	}
+}
+
+// Profile reads one profile by its id or by "namespace:value". Where events or
+// decisions cannot be read in time, the answer says so and has the rest.
+func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
+	id, err := s.find(text)
+	if err != nil {
+		return nil, err
 	}
 	card, ok := s.card(id)
 	if !ok {
@@ -172,25 +204,23 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	return p, nil
 }
 
+// card shows the person to whom a profile belongs, as of all that is known of them.
 func (s *Service) card(id identity.ID) (Card, bool) {
-	sh := s.store.shard(id)
-	sh.mu.RLock()
-	st, ok := sh.people[id]
+	person := s.store.PersonOf(id)
+	view, ok := s.store.GetPerson(person)
 	if !ok {
-		sh.mu.RUnlock()
 		return Card{}, false
 	}
-	view, seen := st.view(), st.firstSeen
-	sh.mu.RUnlock()
 	card := Card{
-		ProfileID: view.ID, Identifiers: make([]CardIdentifier, 0, len(view.Identifiers)), Traits: map[string]any{},
+		ProfileID: id.String(), PersonID: view.Person, Identifiers: make([]CardIdentifier, 0, len(view.Identifiers)), Traits: map[string]any{},
 		Events: view.Events, CreatedAt: view.CreatedAt, UpdatedAt: view.UpdatedAt, LastSeenAt: view.LastSeenAt,
 	}
-	for i, identifier := range view.Identifiers {
-		// One that has moved to another person is not shown here any more.
-		if s.store.index.Owns(id, identifier) {
-			card.Identifiers = append(card.Identifiers, CardIdentifier{identifier.Namespace, identifier.Value, instant(seen[i])})
+	members := s.store.Members(person)
+	for _, member := range members {
+		if len(members) > 1 {
+			card.Profiles = append(card.Profiles, member.String())
 		}
+		card.Identifiers = append(card.Identifiers, s.store.identifiersOf(member)...)
 	}
 	for name, value := range view.Traits {
 		if value != nil {
@@ -200,20 +230,62 @@ func (s *Service) card(id identity.ID) (Card, bool) {
 	return card, true
 }
 
+// identifiersOf are the identifiers of one profile. One that has moved to another
+// profile is not among them any more.
+func (s *Store) identifiersOf(id identity.ID) []CardIdentifier {
+	sh := s.shard(id)
+	sh.mu.RLock()
+	var identifiers []Identifier
+	var seen []int64
+	if st, ok := sh.people[id]; ok {
+		identifiers, seen = st.identifiers, st.firstSeen
+	}
+	sh.mu.RUnlock()
+	var out []CardIdentifier
+	for i, identifier := range identifiers {
+		if s.index.Owns(id, identifier) {
+			out = append(out, CardIdentifier{identifier.Namespace, identifier.Value, instant(seen[i])})
+		}
+	}
+	return out
+}
+
 func (s *Service) readDecisions(ctx context.Context, p *Profile) error {
 	if s.decisions == nil {
 		return nil
 	}
-	list, err := s.decisions.OfProfile(ctx, p.ProfileID, shownDecisions)
-	if list != nil {
-		p.Decisions = list
+	var all []Decision
+	for _, id := range p.ids() {
+		list, err := s.decisions.OfProfile(ctx, id, shownDecisions)
+		if err != nil {
+			return err
+		}
+		all = append(all, list...)
 	}
-	return err
+	if len(p.Profiles) > 1 {
+		sort.SliceStable(all, func(i, j int) bool { return all[i].DecidedAt.After(all[j].DecidedAt) })
+	}
+	if all != nil {
+		p.Decisions = all[:min(len(all), shownDecisions)]
+	}
+	return nil
+}
+
+// shownProfiles bounds how many profiles of one person events and decisions are
+// read of.
+const shownProfiles = 50
+
+// ids are the profiles under which things are logged about the person.
+func (p *Profile) ids() []string {
+	if len(p.Profiles) == 0 {
+		return []string{p.ProfileID}
+	}
+	return p.Profiles[:min(len(p.Profiles), shownProfiles)]
 }
 
 func (s *Service) readEvents(ctx context.Context, p *Profile) error {
 	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM events WHERE profile_id = ? ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.ProfileID)
+		FROM events WHERE profile_id IN ? ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.ids())
 	if err != nil {
 		return fmt.Errorf("asking for events: %w", err)
 	}

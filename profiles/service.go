@@ -14,7 +14,9 @@ import (
 
 	"quintet/internal/api"
 	"quintet/internal/clickhouse"
+	"quintet/internal/definitions"
 	"quintet/internal/stream"
+	"quintet/profiles/traits"
 )
 
 // Topic is the stream topic of what people did.
@@ -46,6 +48,10 @@ type Deps struct {
 	Keys Keys
 	// Decisions shows a profile's decisions; nil shows none.
 	Decisions Decisions
+	// Definitions holds the declarations of traits, purposes and topics; nil has none.
+	Definitions *definitions.Store
+	// Sources names API keys; nil knows them by their ids only.
+	Sources Sources
 }
 
 // Service takes messages in, keeps the state of profiles and answers questions
@@ -64,6 +70,10 @@ type Service struct {
 	metrics    *metrics
 	scratch    sync.Pool
 	now        func() time.Time
+
+	sources      Sources
+	traits       *definitions.Collection[traits.Declaration]
+	rulesChanged chan struct{}
 }
 
 // Open loads the state of all profiles from Postgres and brings it up to date
@@ -78,6 +88,10 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 		store: newStore(), duplicates: newDuplicates(duplicateGeneration), now: time.Now,
 	}
 	s.scratch.New = func() any { return new(scratch) }
+	s.sources, s.rulesChanged = d.Sources, make(chan struct{}, 1)
+	if err := s.openTraits(d.Definitions); err != nil {
+		return nil, err
+	}
 	started := time.Now()
 	position, err := s.store.load(ctx, d.Postgres, Topic)
 	if err != nil {
@@ -97,6 +111,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.projector.seen = s.duplicates.addID
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
+	s.projector.rejected = func(n uint64) { s.metrics.traitsRejected.Add(float64(n)) }
 	if err := s.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("catching up with the stream of events: %w", err)
 	}
@@ -125,6 +140,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	group.Go(func() error { return s.rechoose(ctx) })
 	return group.Wait()
 }
 

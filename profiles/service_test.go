@@ -18,6 +18,7 @@ import (
 
 	"quintet/internal/api"
 	"quintet/internal/clickhouse"
+	"quintet/internal/definitions"
 	"quintet/internal/enginetest"
 	"quintet/internal/postgres"
 	"quintet/internal/problem"
@@ -37,6 +38,10 @@ func (keys) Lookup(secret string) (api.Principal, error) {
 	switch secret {
 	case "good":
 		return api.Principal{ID: "key-1", Name: "good", Kind: "key", Scopes: []api.Scope{api.ScopeIngest, api.ScopeRead}}, nil
+	case "crm":
+		return api.Principal{ID: "key-crm", Name: "crm", Kind: "key", Scopes: []api.Scope{api.ScopeIngest}}, nil
+	case "admin":
+		return api.Principal{ID: "7", Name: "boss@example.org", Kind: "user", Scopes: api.Scopes()}, nil
 	case "reader":
 		return api.Principal{ID: "key-2", Name: "reader", Kind: "key", Scopes: []api.Scope{api.ScopeRead}}, nil
 	}
@@ -57,7 +62,7 @@ type bed struct {
 func newBed(t testing.TB, o stream.Options) *bed {
 	t.Helper()
 	b := &bed{t: t, postgres: enginetest.Postgres(t), clickhouse: enginetest.ClickHouse(t), stream: enginetest.StreamWith(t, o)}
-	if err := postgres.Migrate(t.Context(), b.postgres, PostgresMigrations()); err != nil {
+	if err := postgres.Migrate(t.Context(), b.postgres, definitions.Migrations(), PostgresMigrations()); err != nil {
 		t.Fatal(err)
 	}
 	// The table of exposures belongs to another package, which this one must not
@@ -77,8 +82,13 @@ func (b *bed) open() {
 	if b.stop != nil {
 		b.stop()
 	}
+	defs, err := definitions.Open(b.t.Context(), b.postgres, enginetest.Logger(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	s, err := Open(b.t.Context(), Deps{
-		Postgres: b.postgres, ClickHouse: b.clickhouse, Stream: b.stream, Logger: enginetest.Logger(b.t), Registry: prometheus.NewRegistry(), Keys: keys{},
+		Definitions: defs,
+		Postgres:    b.postgres, ClickHouse: b.clickhouse, Stream: b.stream, Logger: enginetest.Logger(b.t), Registry: prometheus.NewRegistry(), Keys: keys{},
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -78,6 +78,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	a.audit = audit.Open(e.Postgres, a.log)
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
 		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
+		Definitions: a.definitions, Sources: a.auth,
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}

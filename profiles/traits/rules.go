@@ -87,6 +87,13 @@ func (r *Rules) Declaration(name string) (Declaration, bool) {
 // Personal says whether the trait is declared as personal data.
 func (r *Rules) Personal(name string) bool { return r.of(name).declaration.Personal }
 
+// Broken is the rule of its declaration that a value breaks, "" when it breaks
+// none: "must be of the type number".
+func (r *Rules) Broken(name string, value any) string {
+	_, broken := r.of(name).accept(value)
+	return broken
+}
+
 // of is the rule of a trait.
 func (r *Rules) of(name string) *rule {
 	if r != nil {
