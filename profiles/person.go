@@ -1,6 +1,9 @@
 package profiles
 
 import (
+	"cmp"
+	"slices"
+
 	"quintet/profiles/identity"
 	"quintet/profiles/traits"
 )
@@ -111,4 +114,55 @@ func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool)
 	record := traits.Combine(records, s.rules.Load())
 	v.Traits = record.Golden()
 	return v, true
+}
+
+// find is the profile with an id, or with an identifier written as
+// namespace:value.
+func (s *Service) find(text string) (identity.ID, bool) {
+	if id, ok := identity.ParseID(text); ok {
+		return id, true
+	}
+	identifier, err := identity.Parse(text)
+	if err != nil {
+		return identity.ID{}, false
+	}
+	return s.store.index.Find(s.store.normal([]Identifier{identifier}))
+}
+
+// card shows the person to whom the profile belongs.
+func (s *Service) card(id identity.ID) (Card, bool) {
+	person := s.store.PersonOf(id)
+	members := s.store.Members(person)
+	if len(members) == 1 {
+		return s.profileCard(person)
+	}
+	view, ok := s.store.GetPerson(person)
+	if !ok {
+		return Card{}, false
+	}
+	card := Card{
+		ProfileID: view.ID, Identifiers: []CardIdentifier{}, Traits: map[string]any{},
+		Events: view.Events, CreatedAt: view.CreatedAt, UpdatedAt: view.UpdatedAt, LastSeenAt: view.LastSeenAt,
+	}
+	for _, member := range members {
+		card.Profiles = append(card.Profiles, member.String())
+		if one, ok := s.profileCard(member); ok {
+			card.Identifiers = append(card.Identifiers, one.Identifiers...)
+		}
+	}
+	slices.SortStableFunc(card.Identifiers, func(a, b CardIdentifier) int { return cmp.Compare(a.FirstSeen.UnixMilli(), b.FirstSeen.UnixMilli()) })
+	for name, value := range view.Traits {
+		if value != nil {
+			card.Traits[name] = value
+		}
+	}
+	return card, true
+}
+
+// members are the ids of the person's profiles.
+func (c *Card) members() []string {
+	if len(c.Profiles) > 0 {
+		return c.Profiles
+	}
+	return []string{c.ProfileID}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,9 +26,8 @@ const (
 
 // Card is a profile as the API shows it.
 type Card struct {
-	ProfileID   string           `json:"profileId"`
-	PersonID    string           `json:"personId" doc:"Id of the person, the same as profileId unless profiles were merged"`
-	Profiles    []string         `json:"profiles,omitempty" doc:"All profiles of the person, where there are several"`
+	ProfileID   string           `json:"profileId" doc:"Id of the person"`
+	Profiles    []string         `json:"profiles,omitempty" nullable:"false" doc:"The profiles that were joined to this person, where there are several"`
 	Identifiers []CardIdentifier `json:"identifiers" nullable:"false"`
 	Traits      map[string]any   `json:"traits"`
 	Events      uint64           `json:"eventCount" doc:"Messages about the person so far"`
@@ -144,22 +143,16 @@ func (s *Service) readRoutes(a huma.API) {
 	})
 }
 
-// find is the profile that a path names: by its id or as "namespace:value".
-func (s *Service) find(text string) (identity.ID, error) {
+// named is the profile that a path names: by its id or as "namespace:value".
+func (s *Service) named(text string) (identity.ID, error) {
 	if decoded, err := url.PathUnescape(text); err == nil {
 		text = decoded
 	}
-	id, ok := identity.ParseID(text)
-	if !ok {
-		identifier, err := identity.Parse(text)
-		if err != nil {
-			return id, problem.NotFound("profile", text)
-		}
-		if id, ok = s.store.index.Find(s.store.normal([]Identifier{identifier})); !ok {
-			return id, problem.NotFound("profile", text)
-		}
+	id, ok := s.find(text)
+	if ok {
+		_, ok = s.store.GetPerson(id)
 	}
-	if _, ok := s.store.Get(id); !ok {
+	if !ok {
 		return id, problem.NotFound("profile", text)
 	}
 	return id, nil
@@ -180,7 +173,7 @@ func (s *Service) addLineage(ctx context.Context, p *Profile) {
 // Profile reads one profile by its id or by "namespace:value". Where events or
 // decisions cannot be read in time, the answer says so and has the rest.
 func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
-	id, err := s.find(text)
+	id, err := s.named(text)
 	if err != nil {
 		return nil, err
 	}
@@ -204,23 +197,26 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	return p, nil
 }
 
-// card shows the person to whom a profile belongs, as of all that is known of them.
-func (s *Service) card(id identity.ID) (Card, bool) {
-	person := s.store.PersonOf(id)
-	view, ok := s.store.GetPerson(person)
+// profileCard shows one profile, as if it were a person of its own.
+func (s *Service) profileCard(id identity.ID) (Card, bool) {
+	sh := s.store.shard(id)
+	sh.mu.RLock()
+	st, ok := sh.people[id]
 	if !ok {
+		sh.mu.RUnlock()
 		return Card{}, false
 	}
+	view, seen := st.view(), st.firstSeen
+	sh.mu.RUnlock()
 	card := Card{
-		ProfileID: id.String(), PersonID: view.Person, Identifiers: make([]CardIdentifier, 0, len(view.Identifiers)), Traits: map[string]any{},
+		ProfileID: view.ID, Identifiers: make([]CardIdentifier, 0, len(view.Identifiers)), Traits: map[string]any{},
 		Events: view.Events, CreatedAt: view.CreatedAt, UpdatedAt: view.UpdatedAt, LastSeenAt: view.LastSeenAt,
 	}
-	members := s.store.Members(person)
-	for _, member := range members {
-		if len(members) > 1 {
-			card.Profiles = append(card.Profiles, member.String())
+	for i, identifier := range view.Identifiers {
+		// One that has moved to another person is not shown here any more.
+		if s.store.index.Owns(id, identifier) {
+			card.Identifiers = append(card.Identifiers, CardIdentifier{identifier.Namespace, identifier.Value, instant(seen[i])})
 		}
-		card.Identifiers = append(card.Identifiers, s.store.identifiersOf(member)...)
 	}
 	for name, value := range view.Traits {
 		if value != nil {
@@ -230,62 +226,25 @@ func (s *Service) card(id identity.ID) (Card, bool) {
 	return card, true
 }
 
-// identifiersOf are the identifiers of one profile. One that has moved to another
-// profile is not among them any more.
-func (s *Store) identifiersOf(id identity.ID) []CardIdentifier {
-	sh := s.shard(id)
-	sh.mu.RLock()
-	var identifiers []Identifier
-	var seen []int64
-	if st, ok := sh.people[id]; ok {
-		identifiers, seen = st.identifiers, st.firstSeen
-	}
-	sh.mu.RUnlock()
-	var out []CardIdentifier
-	for i, identifier := range identifiers {
-		if s.index.Owns(id, identifier) {
-			out = append(out, CardIdentifier{identifier.Namespace, identifier.Value, instant(seen[i])})
-		}
-	}
-	return out
-}
-
 func (s *Service) readDecisions(ctx context.Context, p *Profile) error {
 	if s.decisions == nil {
 		return nil
 	}
-	var all []Decision
-	for _, id := range p.ids() {
+	for _, id := range p.members() {
 		list, err := s.decisions.OfProfile(ctx, id, shownDecisions)
 		if err != nil {
 			return err
 		}
-		all = append(all, list...)
+		p.Decisions = append(p.Decisions, list...)
 	}
-	if len(p.Profiles) > 1 {
-		sort.SliceStable(all, func(i, j int) bool { return all[i].DecidedAt.After(all[j].DecidedAt) })
-	}
-	if all != nil {
-		p.Decisions = all[:min(len(all), shownDecisions)]
-	}
+	slices.SortStableFunc(p.Decisions, func(a, b Decision) int { return b.DecidedAt.Compare(a.DecidedAt) })
+	p.Decisions = p.Decisions[:min(shownDecisions, len(p.Decisions))]
 	return nil
-}
-
-// shownProfiles bounds how many profiles of one person events and decisions are
-// read of.
-const shownProfiles = 50
-
-// ids are the profiles under which things are logged about the person.
-func (p *Profile) ids() []string {
-	if len(p.Profiles) == 0 {
-		return []string{p.ProfileID}
-	}
-	return p.Profiles[:min(len(p.Profiles), shownProfiles)]
 }
 
 func (s *Service) readEvents(ctx context.Context, p *Profile) error {
 	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM events WHERE profile_id IN ? ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.ids())
+		FROM events WHERE profile_id IN (?) ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.members())
 	if err != nil {
 		return fmt.Errorf("asking for events: %w", err)
 	}

@@ -61,7 +61,7 @@ const editPatience = 2 * time.Second
 // EditTraits has the caller of ctx say what is true about a person. It returns
 // when that is durable, and as a rule when it is in the profile.
 func (s *Service) EditTraits(ctx context.Context, text string, values map[string]any) (*TraitEdit, error) {
-	id, err := s.find(text)
+	id, err := s.named(text)
 	if err != nil {
 		return nil, err
 	}
