@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,8 @@ type bed struct {
 	postgres   *pgxpool.Pool
 	clickhouse *clickhouse.Database
 	stream     *stream.Stream
-	now        time.Time
+	clock      atomic.Int64 // Unix milliseconds
+	watch      func(identity.ID)
 	profiles   *profiles.Service
 	service    *Service
 	server     *httptest.Server
@@ -51,7 +53,8 @@ type bed struct {
 
 func newBed(t testing.TB, now time.Time) *bed {
 	t.Helper()
-	b := &bed{t: t, postgres: enginetest.Postgres(t), clickhouse: enginetest.ClickHouse(t), stream: enginetest.StreamWith(t, stream.Options{}), now: now}
+	b := &bed{t: t, postgres: enginetest.Postgres(t), clickhouse: enginetest.ClickHouse(t), stream: enginetest.StreamWith(t, stream.Options{})}
+	b.set(now)
 	if err := postgres.Migrate(t.Context(), b.postgres, definitions.Migrations(), profiles.PostgresMigrations()); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +67,9 @@ func newBed(t testing.TB, now time.Time) *bed {
 	t.Cleanup(func() { b.stop() })
 	return b
 }
+
+// set sets the clock.
+func (b *bed) set(now time.Time) { b.clock.Store(now.UnixMilli()) }
 
 // open starts the services on the bed's engines; calling it again is a restart.
 func (b *bed) open() {
@@ -82,10 +88,13 @@ func (b *bed) open() {
 		b.t.Fatal(err)
 	}
 	b.service, err = Open(b.t.Context(), Deps{
-		Logger: enginetest.Logger(b.t), Definitions: store, ClickHouse: b.clickhouse, Profiles: b.profiles, Now: func() time.Time { return b.now },
+		Logger: enginetest.Logger(b.t), Definitions: store, ClickHouse: b.clickhouse, Profiles: b.profiles, Now: func() time.Time { return time.UnixMilli(b.clock.Load()).UTC() },
 	})
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if b.watch != nil {
+		b.service.OnChange(b.watch)
 	}
 	srv := api.New(api.Options{Auth: everybody{}, Logger: enginetest.Logger(b.t)})
 	b.profiles.Routes(srv)

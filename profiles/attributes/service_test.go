@@ -115,7 +115,7 @@ func TestMovesHistoryAndRestart(t *testing.T) {
 	if s := b.service.Status(); s.Changed != 0 {
 		t.Errorf("a run without news: %+v", s)
 	}
-	b.now = now.AddDate(0, 0, 1) // only days pass
+	b.set(now.AddDate(0, 0, 1)) // only days pass
 	b.compute()
 	if s := b.service.Status(); s.Changed != 0 || b.attributes("anna")["daysSinceLastOrder"] != 41.0 {
 		t.Errorf("a day later: %+v, %v", s, b.attributes("anna"))
