@@ -58,6 +58,7 @@ type RejectedItem struct {
 func (s *Service) Routes(srv *api.Server) {
 	s.collectRoutes(srv)
 	s.readRoutes(srv.API)
+	s.identityRoutes(srv.API)
 	s.traitRoutes(srv.API)
 	s.importRoutes(srv.API)
 }

@@ -150,7 +150,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 			s.date(entries, received)
 			sc.encoder.tell(entries)
 		}
-		if i+1 < len(messages) && sc.encoder.length() < maxRecord-tracking.MaxMessage {
+		if i+1 < len(messages) && sc.encoder.length() < maxRecord-tracking.MaxLargeMessage {
 			continue
 		}
 		if _, err := s.topic.Publish(ctx, sc.encoder.bytes()); err != nil {

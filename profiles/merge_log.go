@@ -16,13 +16,13 @@ import (
 // person decides; either way through the stream, so that all who read it come
 // to the same people at the same moments.
 
-// entryBits is how many bits of a position count the entries of one record.
+// entryBits is how many bits of a position count the entries of one sequence.
 const entryBits = 20
 
 // entryRow is one entry as it is kept.
 type entryRow struct {
 	identity.Entry
-	position int64 // place in the log: sequence of the stream and place in the record
+	position int64 // place in the log: sequence of the stream and place behind it
 	source   string
 	valid    int64 // from when it counts, in Unix milliseconds; never before the entry before it
 }
@@ -43,11 +43,12 @@ type identityChanges struct {
 // settle applies the entries of a record to the people in memory. A moment of
 // the log is never before the one of the entry before it, whatever the clocks of
 // processes say: a map as of a moment must be that of a beginning of the log.
-func (p *projector) settle(h *recordHeader, sequence uint64, entries []identity.Entry) {
+// before is how many entries records of the same sequence had.
+func (p *projector) settle(h *recordHeader, sequence uint64, before int, entries []identity.Entry) {
 	for i := range entries {
 		e := &entries[i]
 		p.clock = max(p.clock, h.received)
-		row := entryRow{Entry: *e, position: int64(sequence<<entryBits | uint64(i)), source: strings.Clone(h.source), valid: p.clock}
+		row := entryRow{Entry: *e, position: int64(sequence<<entryBits | uint64(before+i)), source: strings.Clone(h.source), valid: p.clock}
 		row.Rule, row.Evidence = strings.Clone(e.Rule), strings.Clone(e.Evidence)
 		row.By, row.Reason = strings.Clone(e.By), strings.Clone(e.Reason)
 		p.changes.identity.entries = append(p.changes.identity.entries, row)

@@ -46,6 +46,9 @@ type projector struct {
 	entries   []identity.Entry // of the record in hand
 	clock     int64            // moment of the last entry of identity, in Unix milliseconds
 
+	// peopleMoved is told when Postgres has more of the map of people.
+	peopleMoved func()
+
 	wake  chan struct{} // asks for a save now
 	limit int           // of changes that wait for Postgres
 
@@ -85,13 +88,18 @@ func (p *projector) run(ctx context.Context, from uint64) error {
 }
 
 func (p *projector) handle(ctx context.Context, batch []stream.Message) error {
-	for _, m := range batch {
+	for from, to := 0, 0; from < len(batch); from = to {
 		if err := p.room(ctx); err != nil {
 			return err
 		}
-		if err := p.project(m); err != nil && p.refuse != nil {
-			p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
+		for to = from + 1; to < len(batch) && batch[to].Sequence == batch[from].Sequence; {
+			to++
 		}
+		p.project(batch[from:to], func(m stream.Message, err error) {
+			if p.refuse != nil {
+				p.refuse(ctx, "profiles", m.Sequence, m.Data, err)
+			}
+		})
 	}
 	p.show()
 	return nil
@@ -135,13 +143,31 @@ func (p *projector) hurry() {
 	}
 }
 
-// project applies one stream message. Handed over twice, it is applied once. An
-// error says that the record, or its end, cannot be read.
-func (p *projector) project(m stream.Message) error {
+// project applies the records of one sequence. Handed over twice, they are
+// applied once. What cannot be read, or its end, goes to refuse.
+func (p *projector) project(records []stream.Message, refuse func(stream.Message, error)) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.read = m.Sequence
-	old := m.Sequence <= p.applied
+	var bad []error
+	sequence := records[0].Sequence
+	old := sequence <= p.applied
+	told := 0 // entries of identity
+	for _, m := range records {
+		bad = append(bad, p.projectRecord(m, old, &told))
+	}
+	p.read = sequence
+	p.applied = max(p.applied, sequence)
+	p.mu.Unlock()
+	for i, err := range bad {
+		if err != nil {
+			refuse(records[i], err)
+		}
+	}
+}
+
+// nobody is the profile of messages all of whose identifiers are blocked.
+var nobody identity.ID
+
+func (p *projector) projectRecord(m stream.Message, old bool, told *int) error {
 	var h recordHeader
 	d, err := decodeRecord(m.Data, &h)
 	var it item
@@ -152,7 +178,7 @@ func (p *projector) project(m stream.Message) error {
 		if p.seen != nil {
 			p.seen(it.messageID)
 		}
-		if !old {
+		if !old && it.profile != nobody {
 			p.store.apply(&h, &it, p.names, &p.changes)
 			if len(p.observers) > 0 {
 				p.observed.applied(&h, &it, p.store.PersonOf(it.profile), m.Sequence, &p.changes)
@@ -165,10 +191,10 @@ func (p *projector) project(m stream.Message) error {
 	}
 	if err == nil {
 		if p.entries, err = d.entries(&h, p.entries); err == nil {
-			p.settle(&h, m.Sequence, p.entries)
+			p.settle(&h, m.Sequence, *told, p.entries)
+			*told += len(p.entries)
 		}
 	}
-	p.applied = m.Sequence
 	if p.changes.refused > 0 {
 		if p.dropped != nil {
 			p.dropped(p.changes.refused)
@@ -234,6 +260,9 @@ func (p *projector) save(ctx context.Context) (bool, error) {
 	defer p.mu.Unlock()
 	p.saving = 0
 	p.saved = max(p.saved, v.sequence)
+	if len(v.identity.moves) > 0 && p.peopleMoved != nil {
+		p.peopleMoved()
+	}
 	close(p.moved)
 	p.moved = make(chan struct{})
 	return true, nil

@@ -38,13 +38,11 @@ func (s *Service) search(ctx context.Context, query string, after *cursor, limit
 	if before, behind, found := strings.Cut(query, ":"); found {
 		namespace, prefix = before, strings.TrimSpace(behind)
 	}
-	if identifier, err := identity.Parse(query); err == nil {
-		if id, ok := s.store.index.Find([]Identifier{identifier}); ok {
-			found[id] = true
-		}
+	if id, ok := s.find(query); ok {
+		found[id] = true
 	}
 	for _, n := range [...]string{identity.UserID, identity.AnonymousID, identity.Email, identity.Phone} {
-		if identifier, err := identity.Normalise(Identifier{Namespace: n, Value: query}); err == nil {
+		if identifier, err := s.store.index.Normal(Identifier{Namespace: n, Value: query}); err == nil {
 			if id, ok := s.store.index.Find([]Identifier{identifier}); ok {
 				found[id] = true
 			}
@@ -54,8 +52,14 @@ func (s *Service) search(ctx context.Context, query string, after *cursor, limit
 		return nil, err
 	}
 	views := make([]*View, 0, len(found))
+	people := map[identity.ID]bool{}
 	for id := range found {
-		v, ok := s.store.Get(id)
+		id = s.store.PersonOf(id)
+		if people[id] {
+			continue
+		}
+		people[id] = true
+		v, ok := s.store.GetPerson(id)
 		if ok && (after == nil || after.before(cursor{v.LastSeenAt.UnixMilli(), id})) {
 			views = append(views, v)
 		}

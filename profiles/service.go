@@ -16,6 +16,7 @@ import (
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
 	"quintet/internal/stream"
+	"quintet/profiles/identity"
 	"quintet/profiles/traits"
 )
 
@@ -70,6 +71,9 @@ type Service struct {
 	metrics    *metrics
 	scratch    sync.Pool
 	now        func() time.Time
+	people     *peopleMap
+	// identityRules is nil where there is no store of definitions.
+	identityRules *definitions.Collection[identity.Rules]
 
 	sources      Sources
 	traits       *definitions.Collection[traits.Declaration]
@@ -92,6 +96,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if err := s.openTraits(d.Definitions); err != nil {
 		return nil, err
 	}
+	if err := s.openIdentityRules(d.Definitions); err != nil {
+		return nil, err
+	}
 	started := time.Now()
 	position, err := s.store.load(ctx, d.Postgres, Topic)
 	if err != nil {
@@ -108,6 +115,8 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.metrics = newMetrics(d.Registry, s.store)
 	s.sink = stream.NewSink(s.topic, "clickhouse", s.storeEvents, stream.SinkOptions{Logger: d.Logger})
 	s.projector = newProjector(s.store, s.topic, d.Postgres, d.Logger, position)
+	s.people = newPeopleMap(d.Postgres, d.ClickHouse)
+	s.projector.peopleMoved = s.people.moved
 	s.projector.seen = s.duplicates.addID
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
@@ -138,6 +147,10 @@ func (s *Service) Run(ctx context.Context) error {
 		if err := s.projector.run(ctx, s.projector.reached()+1); err != nil {
 			return fmt.Errorf("projecting profiles: %w", err)
 		}
+		return nil
+	})
+	group.Go(func() error {
+		s.people.run(ctx, func(err error) { s.log.Warn("the map of people is behind; the same is tried again", "error", err) })
 		return nil
 	})
 	group.Go(func() error { return s.rechoose(ctx) })
@@ -178,7 +191,12 @@ func (s *Service) Flush(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sink.WaitFor(ctx, last) })
-	group.Go(func() error { return s.projector.waitFor(ctx, last) })
+	group.Go(func() error {
+		if err := s.projector.waitFor(ctx, last); err != nil {
+			return err
+		}
+		return s.people.copy(ctx)
+	})
 	return group.Wait()
 }
 

@@ -38,7 +38,11 @@ func (c *eventColumns) add(h *recordHeader, it *item, sequence uint64, source an
 	c.messageID = append(c.messageID, it.messageID)
 	c.kind = append(c.kind, kindNames[min(int(it.kind), len(kindNames)-1)])
 	c.event = append(c.event, c.names.value(it.event))
-	c.profileID = append(c.profileID, it.profile.String())
+	profile := ""
+	if it.profile != nobody {
+		profile = it.profile.String()
+	}
+	c.profileID = append(c.profileID, profile)
 	c.userID = append(c.userID, it.userID)
 	c.anonymousID = append(c.anonymousID, it.anonymousID)
 	c.time = append(c.time, it.time)

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -170,31 +171,50 @@ func (c cursor) before(d cursor) bool {
 	return string(c.id[:]) > string(d.id[:])
 }
 
-// recent returns up to limit profiles behind after, most recently seen first.
+// recent returns up to limit people behind after, most recently seen first.
 // It looks at every profile: a list is read by people, while an order kept up
 // to date would cost every event.
 func (s *Store) recent(after *cursor, limit int) []*View {
 	best := make(worstFirst, 0, limit+1)
+	offer := func(c cursor) {
+		if after != nil && !after.before(c) || len(best) == limit && !c.before(best[0]) {
+			return
+		}
+		heap.Push(&best, c)
+		if len(best) > limit {
+			heap.Pop(&best)
+		}
+	}
+	merged, people := map[identity.ID]bool{}, []identity.ID(nil)
+	s.merges.Each(func(person identity.ID, members []identity.ID) {
+		people = append(people, person)
+		for _, id := range members {
+			merged[id] = true
+		}
+	})
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.RLock()
 		for id, st := range sh.people {
-			c := cursor{st.seen, id}
-			if after != nil && !after.before(c) || len(best) == limit && !c.before(best[0]) {
-				continue
-			}
-			heap.Push(&best, c)
-			if len(best) > limit {
-				heap.Pop(&best)
+			if !merged[id] {
+				offer(cursor{st.seen, id})
 			}
 		}
 		sh.mu.RUnlock()
 	}
-	views := make([]*View, len(best))
-	for i := len(best) - 1; i >= 0; i-- {
-		c := heap.Pop(&best).(cursor)
-		views[i], _ = s.Get(c.id)
+	for _, id := range people {
+		if v, ok := s.GetPerson(id); ok {
+			offer(cursor{v.LastSeenAt.UnixMilli(), id})
+		}
 	}
+	views := make([]*View, 0, len(best))
+	for len(best) > 0 {
+		c := heap.Pop(&best).(cursor)
+		if v, ok := s.GetPerson(c.id); ok {
+			views = append(views, v)
+		}
+	}
+	slices.Reverse(views)
 	return views
 }
 

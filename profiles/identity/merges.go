@@ -130,6 +130,15 @@ func pairOf(a, b ID) pair {
 	return pair{a, b}
 }
 
+// Joined reports whether an edge between the two profiles holds.
+func (m *Merges) Joined(a, b ID) bool {
+	p := pairOf(a, b)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	c, merged := m.people[a]
+	return merged && slices.ContainsFunc(c.edges, func(e liveEdge) bool { return e.a == p.a && e.b == p.b })
+}
+
 // Edges are the pairs of profiles that hold a person together.
 func (m *Merges) Edges(profile ID) [][2]ID {
 	m.mu.RLock()
