@@ -87,8 +87,11 @@ func (a *attachment) attach() {
 		r.Profile = userHash
 		if l, ok := a.links[userHash]; ok {
 			r.Profile = l.profile
-		} else if l, ok := a.links[a.begins(anonymous, deviceHash)]; ok && a.mayBegin(l.profile) {
-			r.Profile = l.profile
+		} else {
+			device := a.begins(anonymous, deviceHash)
+			if l, ok := a.links[device]; ok && a.mayBegin(device, l.profile) {
+				r.Profile = l.profile
+			}
 		}
 		r.UserID = a.link(userHash, slotUser, true)
 	case anonymous:
@@ -181,12 +184,12 @@ func (a *attachment) byOthers() ID {
 	return NewID(a.names.Others[0])
 }
 
-// mayBegin reports whether a userId that is not known yet may join the profile.
-// It may not where the person has one, even where the rules allow for several:
+// mayBegin reports whether a userId that is not known yet may join the profile
+// of a device. It may not where the person has one, even where the rules allow for several:
 // that takes more than a browser in common.
-func (x *Index) mayBegin(profile ID) bool {
+func (x *Index) mayBegin(device, profile ID) bool {
 	c := x.person(profile)
-	return !c.known()
+	return !c.known() && profile != sharedProfile(device)
 }
 
 // person is the sum of the counters of the person that the profile belongs to.

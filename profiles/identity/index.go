@@ -256,7 +256,8 @@ func (x *Index) look(ids []Identifier) (id ID, known bool, first int) {
 		}
 	}
 	if anonymous >= 0 {
-		if l, ok := x.links[NewID(ids[anonymous])]; ok && (user < 0 || x.mayBegin(l.profile)) {
+		device := NewID(ids[anonymous])
+		if l, ok := x.links[device]; ok && (user < 0 || x.mayBegin(device, l.profile)) {
 			return l.profile, true, anonymous
 		}
 	}
