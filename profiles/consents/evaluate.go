@@ -1,0 +1,125 @@
+package consents
+
+import "slices"
+
+// Question asks whether a person may be contacted, or their data used.
+type Question struct {
+	Purpose string
+	Channel string // "" when no channel is involved
+	// Addressed says that the channel sends something to an address. What is said in
+	// a consent banner is not about that.
+	Addressed bool
+	Topic     string // "" for none
+	At        int64  // Unix milliseconds
+}
+
+// Status answers a question: what the statements, the purpose and the topic come
+// to. Only [Granted] permits.
+func (s Set) Status(q Question, rules *Rules) Status {
+	var purpose Purpose
+	var topic Topic
+	declared := false
+	if rules != nil {
+		purpose, declared = rules.Purposes[q.Purpose]
+		topic = rules.Topics[q.Topic]
+	}
+	optIn := q.Topic != "" && topic.Default == Denied
+	best := Unknown // of what is short of a consent
+	refused := Status("")
+	var refusedAt int64
+	for i := range s {
+		one := &s[i]
+		if !one.Key.covers(q, rules) || one.At > q.At {
+			continue
+		}
+		if one.Status.Refusal() {
+			if refused == "" || one.At > refusedAt {
+				refused, refusedAt = one.Status, one.At
+			}
+			continue
+		}
+		switch {
+		case one.Key.Topic == "" && optIn: // says nothing about a topic that is to be chosen
+		case one.Expires != 0 && one.Expires <= q.At:
+			best = better(best, Expired)
+		case purpose.DoubleOptIn && !one.Confirmed:
+			best = better(best, Pending)
+		case s.stands(one, q, rules):
+			return Granted
+		}
+	}
+	switch {
+	case best == Pending && (refused == "" || s.pendingAfter(refusedAt, q, rules)):
+		return Pending
+	case refused != "":
+		return refused
+	case best != Unknown:
+		return best
+	case optIn:
+		return Denied
+	case declared && purpose.Default != "":
+		return purpose.Default
+	}
+	return Unknown
+}
+
+// better prefers what is nearer to a consent.
+func better(a, b Status) Status {
+	if a == Pending || b == Pending {
+		return Pending
+	}
+	return b
+}
+
+// pendingAfter says whether a consent that waits for its confirmation was given
+// after a refusal.
+func (s Set) pendingAfter(at int64, q Question, rules *Rules) bool {
+	for i := range s {
+		one := &s[i]
+		if one.Key.covers(q, rules) && one.Status == Granted && !one.Confirmed && one.At > at && one.At <= q.At {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether a statement is about what is asked.
+func (k *Key) covers(q Question, rules *Rules) bool {
+	if k.Topic != "" && k.Topic != q.Topic {
+		return false
+	}
+	switch k.Channel {
+	case Any, q.Channel:
+	case Site:
+		if q.Addressed {
+			return false
+		}
+	default:
+		return false
+	}
+	return k.Purpose == Any || k.Purpose == q.Purpose || rules != nil && slices.Contains(rules.Purposes[q.Purpose].Categories, k.Purpose)
+}
+
+// stands says whether no refusal overrules a consent: none at its time or later,
+// and none before it about something that it does not name itself.
+func (s Set) stands(consent *Statement, q Question, rules *Rules) bool {
+	for i := range s {
+		one := &s[i]
+		if !one.Status.Refusal() || one.At > q.At || !one.Key.covers(q, rules) {
+			continue
+		}
+		if one.At >= consent.At || !consent.Key.asNarrow(one.Key) {
+			return false
+		}
+	}
+	return true
+}
+
+// asNarrow says whether k names all that other names; both are about one question.
+// What a banner says is never narrower than what was said otherwise: it is sent
+// along with every event, long after the choice was made.
+func (k *Key) asNarrow(other *Key) bool {
+	return (other.Purpose == Any || k.Purpose != Any) &&
+		(other.Channel == k.Channel || other.Channel == Any && k.Channel != Site) &&
+		(other.Topic == "" || k.Topic != "")
+}
