@@ -88,15 +88,15 @@ func appendRecord(b []byte, r *Record) ([]byte, error) {
 
 // decodeRecord reads what [encodeRecord] wrote.
 func decodeRecord(data []byte) (*Record, error) {
-	r := new(Record)
-	context, traits, err := decodeRow(data, r)
-	if err != nil {
+	var r row
+	if err := r.decode(string(data)); err != nil { // one copy holds all strings
 		return nil, err
 	}
+	r.Candidates = r.candidates.strings()
 	for _, object := range []struct {
 		text string
 		into *map[string]any
-	}{{context, &r.Context}, {traits, &r.Traits}} {
+	}{{r.context, &r.Context}, {r.traits, &r.Traits}} {
 		if object.text == "{}" {
 			continue
 		}
@@ -104,16 +104,43 @@ func decodeRecord(data []byte) (*Record, error) {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
-	return r, nil
+	return &r.Record, nil
 }
 
-// decodeRow is [decodeRecord] that leaves context and traits as JSON.
-func decodeRow(data []byte, r *Record) (context, traits string, err error) {
-	if len(data) == 0 || data[0] != recordVersion {
-		return "", "", fmt.Errorf("%w: it is not of version %d", errDamaged, recordVersion)
+// row is a record as it is stored: candidates, context and traits are as the
+// stream has them.
+type row struct {
+	Record
+	candidates      texts
+	context, traits string
+}
+
+// texts is a list of strings as it is encoded, without its length.
+type texts struct {
+	n    int
+	text string
+}
+
+// strings are the elements.
+func (t texts) strings() []string {
+	if t.n == 0 {
+		return nil
 	}
-	// One copy holds all strings.
-	d := recordReader{text: string(data), at: 1}
+	d := recordReader{text: t.text}
+	out := make([]string, t.n)
+	for i := range out {
+		out[i] = d.string()
+	}
+	return out
+}
+
+// decode reads what [encodeRecord] wrote. The strings of the row are parts of data,
+// and lists that the row has from a record before are used again.
+func (r *row) decode(data string) error {
+	if data == "" || data[0] != recordVersion {
+		return fmt.Errorf("%w: it is not of version %d", errDamaged, recordVersion)
+	}
+	d := recordReader{text: data, at: 1}
 	r.DecisionID = d.string()
 	r.DecidedAt = d.time()
 	r.Decision = d.string()
@@ -122,12 +149,12 @@ func decodeRow(data []byte, r *Record) (context, traits string, err error) {
 	r.ProfileID = d.string()
 	r.Group = Group(d.string())
 	r.Eligible = d.flag()
-	r.Reasons = d.strings()
+	r.Reasons = d.strings(r.Reasons)
 	r.Action = d.string()
 	r.Offer = d.string()
 	r.Channel = d.string()
 	r.Creative = d.string()
-	r.Items = d.strings()
+	r.Items = d.strings(r.Items)
 	r.SendAt = d.time()
 	r.ContactCost = d.float()
 	r.Propensity = d.float()
@@ -135,37 +162,41 @@ func decodeRow(data []byte, r *Record) (context, traits string, err error) {
 	r.Policy = d.string()
 	r.ModelVersion = d.integer()
 	r.Draw = d.float()
-	r.Candidates = d.strings()
-	r.Probabilities = d.floats()
-	if n := d.length(2); n > 0 {
-		r.Removed = make([]Removal, n)
-		for i := range r.Removed {
-			r.Removed[i] = Removal{Action: d.string(), Rule: d.string()}
-		}
+	r.candidates = d.texts()
+	r.Probabilities = d.floats(r.Probabilities)
+	r.Removed = sized(r.Removed, d.length(2))
+	for i := range r.Removed {
+		r.Removed[i] = Removal{Action: d.string(), Rule: d.string()}
 	}
-	if n := d.length(1); n > 0 {
-		r.FeatureIndex = make([]uint32, n)
-		for i := range r.FeatureIndex {
-			index := d.unsigned()
-			d.bad = d.bad || index > math.MaxUint32
-			r.FeatureIndex[i] = uint32(index)
-		}
+	r.FeatureIndex = sized(r.FeatureIndex, d.length(1))
+	for i := range r.FeatureIndex {
+		index := d.unsigned()
+		d.bad = d.bad || index > math.MaxUint32
+		r.FeatureIndex[i] = uint32(index)
 	}
-	r.FeatureValue = d.floats()
-	if n := d.length(3); n > 0 {
-		r.Experiments = make([]Enrolment, n)
-		for i := range r.Experiments {
-			r.Experiments[i] = Enrolment{Key: d.string(), Variant: d.string(), Version: d.integer()}
-		}
+	r.FeatureValue = d.floats(r.FeatureValue)
+	r.Experiments = sized(r.Experiments, d.length(3))
+	for i := range r.Experiments {
+		r.Experiments[i] = Enrolment{Key: d.string(), Variant: d.string(), Version: d.integer()}
 	}
 	r.Fallback = d.flag()
 	r.FallbackReason = d.string()
 	r.Source = d.string()
-	context, traits = d.string(), d.string()
-	if d.bad || d.at != len(d.text) || !r.parallel() {
-		return "", "", fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
+	r.context, r.traits = d.string(), d.string()
+	parallel := r.candidates.n == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue)
+	if d.bad || d.at != len(d.text) || !parallel {
+		return fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
 	}
-	return context, traits, nil
+	return nil
+}
+
+// sized is a list of n elements, the given one when it has room. The elements are
+// to be written by the caller.
+func sized[T any](list []T, n int) []T {
+	if n <= cap(list) {
+		return list[:n]
+	}
+	return make([]T, n)
 }
 
 type recordWriter struct{ b []byte }
@@ -279,16 +310,28 @@ func (d *recordReader) string() string {
 	return s
 }
 
-func (d *recordReader) strings() []string {
-	n := d.length(1)
-	if n == 0 {
-		return nil
+func (d *recordReader) strings(list []string) []string {
+	list = sized(list, d.length(1))
+	for i := range list {
+		list[i] = d.string()
 	}
-	out := make([]string, n)
-	for i := range out {
-		out[i] = d.string()
+	return list
+}
+
+// texts passes over a list of strings.
+func (d *recordReader) texts() texts {
+	t := texts{n: d.length(1)}
+	start := d.at
+	for range t.n {
+		n := d.unsigned()
+		if d.bad || n > uint64(len(d.text)-d.at) {
+			d.bad = true
+			return texts{}
+		}
+		d.at += int(n)
 	}
-	return out
+	t.text = d.text[start:d.at]
+	return t
 }
 
 func (d *recordReader) float() float64 {
@@ -296,24 +339,19 @@ func (d *recordReader) float() float64 {
 		d.bad = true
 		return 0
 	}
-	var v uint64
-	for i := range 8 {
-		v |= uint64(d.text[d.at+i]) << (8 * i)
-	}
+	t := d.text[d.at : d.at+8]
+	v := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+		uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
 	d.at += 8
 	return math.Float64frombits(v)
 }
 
-func (d *recordReader) floats() []float64 {
-	n := d.length(8)
-	if n == 0 {
-		return nil
+func (d *recordReader) floats(list []float64) []float64 {
+	list = sized(list, d.length(8))
+	for i := range list {
+		list[i] = d.float()
 	}
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = d.float()
-	}
-	return out
+	return list
 }
 
 func (d *recordReader) flag() bool {

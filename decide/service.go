@@ -86,6 +86,7 @@ type Service struct {
 	db       *clickhouse.Database
 	topic    *stream.Topic
 	sink     *stream.Sink
+	rows     storing
 	deadline time.Duration
 	now      func() time.Time
 	state    atomic.Pointer[state]

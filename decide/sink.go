@@ -2,162 +2,191 @@ package decide
 
 import (
 	"context"
-	"fmt"
 	"strings"
+	"sync"
+	"unsafe"
 
-	ch "github.com/ClickHouse/clickhouse-go/v2"
-
+	"quintet/internal/clickhouse"
 	"quintet/internal/stream"
 )
-
-const insertDecisions = "INSERT INTO decisions (decision_id, sequence, decided_at, received_at, decision_point, point_version, class, " +
-	"profile_id, `group`, eligible, reasons, action, offer, channel, creative, items, send_at, contact_cost, " +
-	"propensity, propensity_what, propensity_where, propensity_when, propensity_how, policy, model_version, draw, " +
-	"candidates, probabilities, removed_actions, removed_rules, feature_index, feature_value, " +
-	"experiments, variants, experiment_versions, fallback, fallback_reason, source, context, traits)"
 
 // store writes one range of the stream. The range's token makes a repetition of
 // the same range a no-op, also in the views on top.
 func (s *Service) store(ctx context.Context, b stream.Batch) error {
-	rows := &decisionRows{boxed: make(map[string]any)}
+	s.rows.Lock()
+	defer s.rows.Unlock()
+	rows := &s.rows.decisionRows
+	rows.reset()
+	var r row
 	for _, m := range b.Messages {
-		var rec Record
-		contextJSON, traits, err := decodeRow(m.Data, &rec)
-		if err != nil {
+		// The columns copy what they keep, so the row may lie in the message itself.
+		if err := r.decode(unsafe.String(unsafe.SliceData(m.Data), len(m.Data))); err != nil {
 			// Only a foreign writer can put such a message here; stopping would
 			// block every decision behind it.
 			s.log.Error("unreadable decision record skipped", "sequence", m.Sequence, "error", err)
 			continue
 		}
-		rows.add(&rec, m.Sequence, m.Time.UnixMilli(), contextJSON, traits)
+		rows.add(&r, m.Sequence)
 	}
-	if len(rows.id) == 0 {
-		return nil
-	}
-	ctx = ch.Context(ctx, ch.WithSettings(ch.Settings{
-		"insert_deduplicate":                                 1,
-		"insert_deduplication_token":                         b.Token(),
-		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		// An import of old decisions reaches over more months than one insert may
-		// have by default.
-		"max_partitions_per_insert_block": 0,
-	}))
-	batch, err := s.db.Write.PrepareBatch(ctx, insertDecisions)
-	if err != nil {
-		return fmt.Errorf("preparing an insert of decisions: %w", err)
-	}
-	defer batch.Close() //nolint:errcheck // after Send there is nothing left to close
-	for i, column := range rows.columns() {
-		if err := batch.Column(i).Append(column); err != nil {
-			return fmt.Errorf("filling column %d of decisions: %w", i, err)
-		}
-	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("inserting %d decisions: %w", len(rows.id), err)
-	}
-	return nil
+	return s.db.InsertOnce(ctx, "decisions", b.Token(), rows.fields())
 }
 
-// decisionRows gathers rows by column, which is many times quicker to hand over
-// than row by row. Values of low-cardinality columns are boxed once per value, as
-// the client boxes each one otherwise.
+// maxCandidateLists bounds the lists of candidates that an insert remembers.
+const maxCandidateLists = 1000
+
+// decisionRows gathers rows by column.
 type decisionRows struct {
-	boxed map[string]any
+	id, profile, context, traits                      clickhouse.Strings
+	point, class, group, policy                       clickhouse.Names
+	action, offer, channel, creative                  clickhouse.Names
+	fallbackReason, source                            clickhouse.Names
+	sequence, pointVersion, modelVersion              clickhouse.Numbers[uint64]
+	decidedAt, sendAt                                 clickhouse.Times
+	eligible, fallback                                clickhouse.Flags
+	cost, propensity, what, where, when, how, draw    clickhouse.Numbers[float64]
+	reasons, candidates, removedActions, removedRules clickhouse.NameLists
+	experiments, variants                             clickhouse.NameLists
+	items                                             clickhouse.StringLists
+	probabilities, featureValue                       clickhouse.NumberLists[float64]
+	featureIndex                                      clickhouse.NumberLists[uint32]
+	experimentVersions                                clickhouse.NumberLists[uint64]
 
-	id, profile, context, traits                                  []string
-	point, class, group, action, offer, channel, creative, policy []any
-	fallbackReason, source                                        []any
-	sequence, pointVersion, modelVersion                          []uint64
-	decidedAt, receivedAt, sendAt                                 []int64
-	eligible, fallback                                            []bool
-	cost, propensity, what, where, when, how, draw                []float64
-	reasons, candidates, removed, rules, experiments, variants    [][]any
-	items                                                         [][]string
-	probabilities, featureValue                                   [][]float64
-	featureIndex                                                  [][]uint32
-	experimentVersions                                            [][]uint64
+	// candidateKeys are lists of candidates as they are encoded: a decision point
+	// has few, and each comes with very many decisions.
+	candidateKeys map[string][]uint32
 }
 
-// columns are in the order of [insertDecisions].
-func (r *decisionRows) columns() []any {
-	return []any{
-		r.id, r.sequence, r.decidedAt, r.receivedAt, r.point, r.pointVersion, r.class, r.profile, r.group, r.eligible, r.reasons,
-		r.action, r.offer, r.channel, r.creative, r.items, r.sendAt, r.cost,
-		r.propensity, r.what, r.where, r.when, r.how, r.policy, r.modelVersion, r.draw,
-		r.candidates, r.probabilities, r.removed, r.rules, r.featureIndex, r.featureValue,
-		r.experiments, r.variants, r.experimentVersions, r.fallback, r.fallbackReason, r.source, r.context, r.traits,
+// storing is the memory of the sink, which stores one range at a time.
+type storing struct {
+	sync.Mutex
+	decisionRows
+}
+
+func (r *decisionRows) reset() {
+	for _, f := range r.fields() {
+		f.Reset()
+	}
+	r.candidateKeys = nil
+}
+
+func (r *decisionRows) fields() []clickhouse.Field {
+	return []clickhouse.Field{
+		{Name: "decision_id", Column: &r.id},
+		{Name: "sequence", Column: &r.sequence},
+		{Name: "decided_at", Column: &r.decidedAt},
+		{Name: "decision_point", Column: &r.point},
+		{Name: "point_version", Column: &r.pointVersion},
+		{Name: "class", Column: &r.class},
+		{Name: "profile_id", Column: &r.profile},
+		{Name: "group", Column: &r.group},
+		{Name: "eligible", Column: &r.eligible},
+		{Name: "reasons", Column: &r.reasons},
+		{Name: "action", Column: &r.action},
+		{Name: "offer", Column: &r.offer},
+		{Name: "channel", Column: &r.channel},
+		{Name: "creative", Column: &r.creative},
+		{Name: "items", Column: &r.items},
+		{Name: "send_at", Column: &r.sendAt},
+		{Name: "contact_cost", Column: &r.cost},
+		{Name: "propensity", Column: &r.propensity},
+		{Name: "propensity_what", Column: &r.what},
+		{Name: "propensity_where", Column: &r.where},
+		{Name: "propensity_when", Column: &r.when},
+		{Name: "propensity_how", Column: &r.how},
+		{Name: "policy", Column: &r.policy},
+		{Name: "model_version", Column: &r.modelVersion},
+		{Name: "draw", Column: &r.draw},
+		{Name: "candidates", Column: &r.candidates},
+		{Name: "probabilities", Column: &r.probabilities},
+		{Name: "removed_actions", Column: &r.removedActions},
+		{Name: "removed_rules", Column: &r.removedRules},
+		{Name: "feature_index", Column: &r.featureIndex},
+		{Name: "feature_value", Column: &r.featureValue},
+		{Name: "experiments", Column: &r.experiments},
+		{Name: "variants", Column: &r.variants},
+		{Name: "experiment_versions", Column: &r.experimentVersions},
+		{Name: "fallback", Column: &r.fallback},
+		{Name: "fallback_reason", Column: &r.fallbackReason},
+		{Name: "source", Column: &r.source},
+		{Name: "context", Column: &r.context},
+		{Name: "traits", Column: &r.traits},
 	}
 }
 
-func (r *decisionRows) add(rec *Record, sequence uint64, received int64, contextJSON, traits string) {
+func (r *decisionRows) add(rec *row, sequence uint64) {
 	sendAt := rec.SendAt
 	if sendAt.IsZero() {
 		sendAt = rec.DecidedAt
 	}
-	r.id = append(r.id, rec.DecisionID)
-	r.sequence = append(r.sequence, sequence)
-	r.decidedAt = append(r.decidedAt, rec.DecidedAt.UnixMilli())
-	r.receivedAt = append(r.receivedAt, received)
-	r.point = append(r.point, r.box(rec.Decision))
-	r.pointVersion = append(r.pointVersion, uint64(rec.PointVersion))
-	r.class = append(r.class, r.box(rec.Class))
-	r.profile = append(r.profile, rec.ProfileID)
-	r.group = append(r.group, r.box(string(rec.Group)))
-	r.eligible = append(r.eligible, rec.Eligible)
-	r.reasons = append(r.reasons, r.boxAll(rec.Reasons))
-	r.action = append(r.action, r.box(rec.Action))
-	r.offer = append(r.offer, r.box(rec.Offer))
-	r.channel = append(r.channel, r.box(rec.Channel))
-	r.creative = append(r.creative, r.box(rec.Creative))
-	r.items = append(r.items, rec.Items)
-	r.sendAt = append(r.sendAt, sendAt.UnixMilli())
-	r.cost = append(r.cost, rec.ContactCost)
-	r.propensity = append(r.propensity, rec.Propensity)
-	r.what = append(r.what, rec.Propensities.What)
-	r.where = append(r.where, rec.Propensities.Where)
-	r.when = append(r.when, rec.Propensities.When)
-	r.how = append(r.how, rec.Propensities.How)
-	r.policy = append(r.policy, r.box(rec.Policy))
-	r.modelVersion = append(r.modelVersion, uint64(rec.ModelVersion))
-	r.draw = append(r.draw, rec.Draw)
-	r.candidates = append(r.candidates, r.boxAll(rec.Candidates))
-	r.probabilities = append(r.probabilities, rec.Probabilities)
-	removed, rules := make([]any, len(rec.Removed)), make([]any, len(rec.Removed))
-	for i, x := range rec.Removed {
-		removed[i], rules[i] = r.box(x.Action), r.box(x.Rule)
+	r.id.Add(rec.DecisionID)
+	r.sequence.Add(sequence)
+	r.decidedAt.Add(rec.DecidedAt.UnixMilli())
+	r.point.Add(rec.Decision)
+	r.pointVersion.Add(uint64(rec.PointVersion))
+	r.class.Add(rec.Class)
+	r.profile.Add(rec.ProfileID)
+	r.group.Add(string(rec.Group))
+	r.eligible.Add(rec.Eligible)
+	for _, reason := range rec.Reasons {
+		r.reasons.Elements.Add(reason)
 	}
-	r.removed, r.rules = append(r.removed, removed), append(r.rules, rules)
-	r.featureIndex = append(r.featureIndex, rec.FeatureIndex)
-	r.featureValue = append(r.featureValue, rec.FeatureValue)
-	keys, variants := make([]any, len(rec.Experiments)), make([]any, len(rec.Experiments))
-	versions := make([]uint64, len(rec.Experiments))
-	for i, e := range rec.Experiments {
-		keys[i], variants[i], versions[i] = r.box(e.Key), r.box(e.Variant), uint64(e.Version)
+	r.reasons.End()
+	r.action.Add(rec.Action)
+	r.offer.Add(rec.Offer)
+	r.channel.Add(rec.Channel)
+	r.creative.Add(rec.Creative)
+	for _, item := range rec.Items {
+		r.items.Elements.Add(item)
 	}
-	r.experiments, r.variants = append(r.experiments, keys), append(r.variants, variants)
-	r.experimentVersions = append(r.experimentVersions, versions)
-	r.fallback = append(r.fallback, rec.Fallback)
-	r.fallbackReason = append(r.fallbackReason, r.box(rec.FallbackReason))
-	r.source = append(r.source, r.box(rec.Source))
-	r.context = append(r.context, contextJSON)
-	r.traits = append(r.traits, traits)
+	r.items.End()
+	r.sendAt.Add(sendAt.UnixMilli())
+	r.cost.Add(rec.ContactCost)
+	r.propensity.Add(rec.Propensity)
+	r.what.Add(rec.Propensities.What)
+	r.where.Add(rec.Propensities.Where)
+	r.when.Add(rec.Propensities.When)
+	r.how.Add(rec.Propensities.How)
+	r.policy.Add(rec.Policy)
+	r.modelVersion.Add(uint64(rec.ModelVersion))
+	r.draw.Add(rec.Draw)
+	r.candidates.Elements.Refer(r.keys(rec.candidates))
+	r.candidates.End()
+	r.probabilities.Elements.Add(rec.Probabilities...)
+	r.probabilities.End()
+	for _, x := range rec.Removed {
+		r.removedActions.Elements.Add(x.Action)
+		r.removedRules.Elements.Add(x.Rule)
+	}
+	r.removedActions.End()
+	r.removedRules.End()
+	r.featureIndex.Elements.Add(rec.FeatureIndex...)
+	r.featureIndex.End()
+	r.featureValue.Elements.Add(rec.FeatureValue...)
+	r.featureValue.End()
+	for _, x := range rec.Experiments {
+		r.experiments.Elements.Add(x.Key)
+		r.variants.Elements.Add(x.Variant)
+		r.experimentVersions.Elements.Add(uint64(x.Version))
+	}
+	r.experiments.End()
+	r.variants.End()
+	r.experimentVersions.End()
+	r.fallback.Add(rec.Fallback)
+	r.fallbackReason.Add(rec.FallbackReason)
+	r.source.Add(rec.Source)
+	r.context.Add(rec.context)
+	r.traits.Add(rec.traits)
 }
 
-// box returns the value as an any that all equal values share.
-func (r *decisionRows) box(value string) any {
-	if boxed, ok := r.boxed[value]; ok {
-		return boxed
+// keys are those of the candidates in their column.
+func (r *decisionRows) keys(candidates texts) []uint32 {
+	if keys, ok := r.candidateKeys[candidates.text]; ok {
+		return keys
 	}
-	value = strings.Clone(value) // the original keeps its whole record alive
-	boxed := any(value)
-	r.boxed[value] = boxed
-	return boxed
-}
-
-func (r *decisionRows) boxAll(values []string) []any {
-	out := make([]any, len(values))
-	for i, v := range values {
-		out[i] = r.box(v)
+	keys := r.candidates.Elements.Keys(candidates.strings())
+	if r.candidateKeys == nil || len(r.candidateKeys) >= maxCandidateLists {
+		r.candidateKeys = make(map[string][]uint32)
 	}
-	return out
+	r.candidateKeys[strings.Clone(candidates.text)] = keys
+	return keys
 }

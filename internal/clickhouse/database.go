@@ -23,6 +23,9 @@ type Database struct {
 	readOptions, writeOptions *chgo.Options
 	sqlMu                     sync.Mutex
 	sql                       *sql.DB
+
+	nativeMu sync.Mutex
+	native   []byte // of the columns of the last insert, to be used again
 }
 
 // SQL returns a database/sql handle on the reading connections. It belongs to
