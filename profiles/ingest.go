@@ -19,6 +19,7 @@ type scratch struct {
 	call        tracking.Call
 	encoder     encoder
 	hashes      []messageHash
+	ids         []string
 	known       []bool
 	inCall      map[messageHash]struct{}
 	names       []identity.Names
@@ -41,6 +42,7 @@ func (s *Service) ingest(ctx context.Context, parse parseFunc, source string, au
 	defer func() {
 		sc.call.Release()
 		clear(sc.names)
+		clear(sc.ids)
 		clear(sc.resolutions)
 		sc.item = item{}
 		s.scratch.Put(sc)
@@ -62,7 +64,12 @@ func (s *Service) ingest(ctx context.Context, parse parseFunc, source string, au
 	if len(sc.call.Messages) == 0 {
 		return out, allRejected(out.rejected)
 	}
-	out.repeated = s.dropRepeats(sc)
+	claimed, repeated, err := s.dropRepeats(ctx, sc)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer func() { s.duplicates.release(claimed, sc.hashes) }()
+	out.repeated = repeated
 	s.settleOnce(sc.call.Messages)
 	if err := s.publish(ctx, sc, received.UnixMilli(), source); err != nil {
 		return outcome{}, err
@@ -94,34 +101,40 @@ func allRejected(rejected []tracking.Rejected) error {
 }
 
 // dropRepeats removes messages that are durable already or that the call itself
-// has twice, and returns their number.
-func (s *Service) dropRepeats(sc *scratch) int {
+// has twice, and returns their number. The ids of the others are claimed.
+func (s *Service) dropRepeats(ctx context.Context, sc *scratch) (*claim, int, error) {
 	messages := sc.call.Messages
-	sc.hashes, sc.known = sc.hashes[:0], append(sc.known[:0], make([]bool, len(messages))...)
+	sc.hashes, sc.ids, sc.known = sc.hashes[:0], sc.ids[:0], append(sc.known[:0], make([]bool, len(messages))...)
 	for i := range messages {
-		sc.hashes = append(sc.hashes, s.duplicates.hash(messages[i].MessageID))
+		sc.hashes, sc.ids = append(sc.hashes, s.duplicates.hash(messages[i].MessageID)), append(sc.ids, messages[i].MessageID)
 	}
-	s.duplicates.known(sc.hashes, sc.known)
-	if sc.inCall == nil {
-		sc.inCall = make(map[messageHash]struct{}, len(messages))
+	if len(messages) > 1 {
+		if sc.inCall == nil {
+			sc.inCall = make(map[messageHash]struct{}, len(messages))
+		}
+		clear(sc.inCall)
+		for i, h := range sc.hashes {
+			_, sc.known[i] = sc.inCall[h]
+			sc.inCall[h] = struct{}{}
+		}
 	}
-	clear(sc.inCall)
+	claimed, err := s.duplicates.take(ctx, sc.ids, sc.hashes, sc.known)
+	if err != nil {
+		return nil, 0, err
+	}
 	kept := 0
 	for i := range messages {
 		if sc.known[i] {
 			continue
 		}
-		if _, twice := sc.inCall[sc.hashes[i]]; twice {
-			continue
-		}
-		sc.inCall[sc.hashes[i]] = struct{}{}
-		messages[kept], sc.hashes[kept] = messages[i], sc.hashes[i]
+		messages[kept], sc.hashes[kept], sc.ids[kept] = messages[i], sc.hashes[i], sc.ids[i]
 		kept++
 	}
 	repeated := len(messages) - kept
 	clear(messages[kept:])
-	sc.call.Messages, sc.hashes = messages[:kept], sc.hashes[:kept]
-	return repeated
+	clear(sc.ids[kept:])
+	sc.call.Messages, sc.hashes, sc.ids = messages[:kept], sc.hashes[:kept], sc.ids[:kept]
+	return claimed, repeated, nil
 }
 
 // publish settles whose messages they are and appends them to the stream, in
@@ -153,13 +166,14 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 		if i+1 < len(messages) && sc.encoder.length() < maxRecord-tracking.MaxLargeMessage {
 			continue
 		}
-		if _, err := s.topic.Publish(ctx, sc.encoder.bytes()); err != nil {
+		sequence, err := s.topic.Publish(ctx, sc.encoder.bytes())
+		if err != nil {
 			for _, r := range sc.resolutions[first:] {
 				s.store.index.Withdraw(r.Entries)
 			}
 			return publishProblem(err)
 		}
-		s.duplicates.add(sc.hashes[first : i+1]...)
+		s.duplicates.settle(sc.ids[first:i+1], sc.hashes[first:i+1], sequence)
 		first = i + 1
 		sc.encoder.begin(h)
 	}

@@ -7,6 +7,7 @@ type metrics struct {
 	traitsRefused, traitsRejected prometheus.Counter
 	blocked, demoted              prometheus.Counter
 	recordsRefused                *prometheus.CounterVec
+	confirmed                     *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
@@ -29,10 +30,13 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 			Name: "quintet_profile_records_refused_total", Help: "Records of the stream that a reader could not understand.",
 		}, []string{"reader"}),
 	}
+	m.confirmed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "quintet_ingest_confirmed_total", Help: "Message ids whose fingerprint was known and that ClickHouse was asked for, by what they were.",
+	}, []string{"outcome"})
 	if registry == nil {
 		return m
 	}
-	registry.MustRegister(messages, identifiers, m.traitsRefused, m.recordsRefused,
+	registry.MustRegister(messages, identifiers, m.traitsRefused, m.recordsRefused, m.confirmed,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profiles", Help: "Profiles in memory."},
 			func() float64 { return float64(store.Len()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profile_identifiers", Help: "Identifiers in memory."},

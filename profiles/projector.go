@@ -32,7 +32,7 @@ type projector struct {
 	log   *slog.Logger
 	// seen is told of every message id, so that what came in before a restart is
 	// still recognised when it comes again.
-	seen func(messageID string)
+	seen func(messageID string, sequence uint64, received int64)
 	// refuse keeps a record that cannot be read.
 	refuse func(ctx context.Context, reader string, sequence uint64, payload []byte, reason error)
 	// dropped counts traits that did not fit.
@@ -176,7 +176,7 @@ func (p *projector) projectRecord(m stream.Message, old bool, told *int) error {
 			break
 		}
 		if p.seen != nil {
-			p.seen(it.messageID)
+			p.seen(it.messageID, m.Sequence, h.received)
 		}
 		if !old && it.profile != nobody {
 			p.store.apply(&h, &it, p.names, &p.changes)

@@ -47,6 +47,9 @@ type Deps struct {
 	// Keys makes a key in the body of a call count, as clients without access to
 	// headers send it; nil refuses such calls.
 	Keys Keys
+	// DuplicateMemory bounds what is kept of the message ids of the last seven days,
+	// in bytes; 1 GiB when zero.
+	DuplicateMemory int64
 	// Decisions shows a profile's decisions; nil shows none.
 	Decisions Decisions
 	// Definitions holds the declarations of traits, purposes and topics; nil has none.
@@ -89,7 +92,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	}
 	s := &Service{
 		log: d.Logger, postgres: d.Postgres, clickhouse: d.ClickHouse, keys: d.Keys, decisions: d.Decisions,
-		store: newStore(), duplicates: newDuplicates(duplicateGeneration), now: time.Now,
+		store: newStore(), duplicates: newDuplicates(duplicateGeneration, d.DuplicateMemory), now: time.Now,
 	}
 	s.scratch.New = func() any { return new(scratch) }
 	s.sources, s.rulesChanged = d.Sources, make(chan struct{}, 1)
@@ -117,7 +120,8 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.projector = newProjector(s.store, s.topic, d.Postgres, d.Logger, position)
 	s.people = newPeopleMap(d.Postgres, d.ClickHouse)
 	s.projector.peopleMoved = s.people.moved
-	s.projector.seen = s.duplicates.addID
+	s.projector.seen = s.duplicates.saw
+	s.duplicates.asked = s.askedForDuplicates
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
 	s.projector.rejected = func(n uint64) { s.metrics.traitsRejected.Add(float64(n)) }
@@ -158,11 +162,20 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // catchUp reads the stream from the saved position to its end. It begins a
-// little before, to learn the message ids of the recent past.
+// little before, to learn the message ids of the recent past, and of what
+// ClickHouse does not have yet.
 func (s *Service) catchUp(ctx context.Context) error {
+	stored, err := s.learnMessages(ctx)
+	if err != nil {
+		return err
+	}
+	s.duplicates.find, s.duplicates.stored = s.findMessages, func() uint64 { return max(stored, s.sink.Position()) }
 	first, last, size, err := s.topic.State(ctx)
 	if err != nil {
 		return err
+	}
+	if stored > last {
+		stored = 0 // of another stream, which was lost
 	}
 	next := s.projector.position() + 1
 	if last < first || size == 0 {
@@ -170,11 +183,13 @@ func (s *Service) catchUp(ctx context.Context) error {
 	}
 	average := max(1, size/(last-first+1))
 	back := min(uint64(warmBytes)/average, keepBehind, next-1)
+	from := max(first, min(next-back, stored+1))
+	s.duplicates.beginBehind(from - 1)
 
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- s.projector.run(reading, max(first, next-back)) }()
+	go func() { done <- s.projector.run(reading, from) }()
 	if err := s.projector.waitRead(ctx, last); err != nil {
 		s.log.Warn("the end of the stream of events cannot be read; going on without it", "error", err)
 	}
