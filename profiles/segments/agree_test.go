@@ -193,7 +193,7 @@ func person(t *rapid.T, i int) *somebody {
 	s := &somebody{id: fmt.Sprintf("person-%03d", i), lists: map[string]bool{}}
 	s.subject.Traits, s.subject.Attributes = values(t), values(t)
 	for range rapid.IntRange(0, 2).Draw(t, "identifiers") {
-		s.subject.Identifiers = append(s.subject.Identifiers, Identifier{rapid.SampledFrom([]string{"email", "phone"}).Draw(t, "namespace"), rapid.SampledFrom(textPool).Draw(t, "value")})
+		s.subject.Identifiers = append(s.subject.Identifiers, Identifier{Namespace: rapid.SampledFrom([]string{"email", "phone"}).Draw(t, "namespace"), Value: rapid.SampledFrom(textPool).Draw(t, "value")})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "consents") {
 		s.subject.Consents = append(s.subject.Consents, Consent{"marketing", rapid.SampledFrom(append(channels, "")).Draw(t, "channel"), rapid.SampledFrom([]string{"granted", "denied"}).Draw(t, "status")})

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"time"
 
 	"quintet/profiles/tracking"
 )
@@ -15,7 +16,22 @@ type Pattern struct {
 	where  []filter
 	number string // path of the property that Occurrence.Value is, "" without
 	key    string
+	keep   int64 // how far back the rule looks, in milliseconds; -1 for all time
 	slot   int
+}
+
+// Keep is how far back from now the rule looks at occurrences, 0 for all time.
+func (p *Pattern) Keep() time.Duration {
+	return time.Duration(max(p.keep, 0)) * time.Millisecond
+}
+
+// reach notes that a window is looked at.
+func (p *Pattern) reach(w window) {
+	if w.last == 0 || p.keep < 0 {
+		p.keep = -1
+		return
+	}
+	p.keep = max(p.keep, w.last)
 }
 
 // Event is the name of the event.

@@ -33,6 +33,7 @@ func (p *parser) event(path string, o map[string]any) node {
 		property = p.measure(n, path+"."+measures[0], measures[0], o[measures[0]])
 	}
 	n.pattern = p.pattern(path, o, property)
+	n.pattern.reach(n.window)
 	return n
 }
 
@@ -226,7 +227,9 @@ func (p *parser) sequence(path string, o map[string]any) node {
 	for i, e := range list {
 		step := fmt.Sprintf("%s[%d]", at, i)
 		if so := p.object(step, e, "event", "where"); so != nil {
-			n.steps = append(n.steps, p.pattern(step, so, ""))
+			pattern := p.pattern(step, so, "")
+			pattern.reach(n.window)
+			n.steps = append(n.steps, pattern)
 		}
 	}
 	if v, has := o["within"]; has {

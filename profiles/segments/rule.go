@@ -3,6 +3,8 @@ package segments
 import (
 	"strings"
 	"time"
+
+	"quintet/profiles/identity"
 )
 
 // Limits of a rule.
@@ -83,7 +85,7 @@ type Subject struct {
 }
 
 // Identifier is one name of a person.
-type Identifier struct{ Namespace, Value string }
+type Identifier = identity.Identifier
 
 // Consent is the state of the consent to a purpose over a channel; an empty
 // channel is all channels that have no record of their own.

@@ -39,6 +39,7 @@ type Builder struct {
 	tables  Tables
 	now     int64
 	through uint64
+	below   string
 	segment func(key string) (Definition, bool)
 	known   map[string]string // value with its type, to the place in the text
 	open    []string          // segments that are being written out
@@ -70,15 +71,41 @@ func (r *Rule) Condition(b *Builder) (string, error) {
 	return s, b.err
 }
 
-// PatternQuery is a statement for the occurrences of a pattern: profile_id, at in
-// Unix milliseconds, value, in order of profile and time.
-func (b *Builder) PatternQuery(p *Pattern) string {
+// Below narrows what is read down to people, and profiles, whose id is below a
+// text: ids are hashes, so that this is a random sample. It is called before any
+// condition is written.
+func (b *Builder) Below(id string) string {
+	b.below = id
+	return "person_id < " + b.text(id)
+}
+
+// PatternQuery is a statement for the occurrences of a pattern up to now:
+// profile_id, at in Unix milliseconds, value, in order of profile and time. prefix
+// narrows it down to profiles whose id begins with it.
+func (b *Builder) PatternQuery(p *Pattern, prefix string) string {
 	value := "0."
 	if p.number != "" {
 		value = "numbers[" + b.text(p.number) + "]"
 	}
+	where := b.occurs(p) + b.upTo()
+	if p.keep > 0 {
+		where += b.in(window{last: p.keep})
+	}
+	if prefix != "" {
+		where += " AND startsWith(profile_id, " + b.text(prefix) + ")"
+	}
 	return "SELECT profile_id, toUnixTimestamp64Milli(timestamp) AS at, toFloat64(" + value + ") AS value FROM " + b.tables.Events +
-		" FINAL WHERE " + b.occurs(p) + b.upTo() + " ORDER BY profile_id, at" + finalSettings
+		" FINAL WHERE " + where + " ORDER BY profile_id, at" + finalSettings
+}
+
+// PatternCount is a statement for how many occurrences there are, about: copies
+// of a message count too.
+func (b *Builder) PatternCount(p *Pattern) string {
+	where := b.occurs(p) + b.upTo()
+	if p.keep > 0 {
+		where += b.in(window{last: p.keep})
+	}
+	return "SELECT count() FROM " + b.tables.Events + " WHERE " + where
 }
 
 // finalSettings make FINAL cheap: copies of a message have the same time and so

@@ -53,6 +53,13 @@ func (b *Builder) in(w window) string {
 
 // people are those in whose events of the window the condition holds.
 func (b *Builder) people(where string, columns []string, having string) string {
+	if b.below != "" {
+		sample := "profile_id < " + b.text(b.below)
+		if b.tables.Persons != "" {
+			sample = "(" + sample + " OR profile_id IN (SELECT profile_id FROM " + b.tables.Persons + "))"
+		}
+		where = sample + " AND " + where
+	}
 	return "(person_id IN (SELECT " + b.person("profile_id") + " AS person FROM (SELECT profile_id, " + strings.Join(columns, ", ") +
 		" FROM " + b.tables.Events + " FINAL WHERE " + where + ") AS e" + b.persons("profile_id") + " GROUP BY person HAVING " + having + "))"
 }
