@@ -39,6 +39,7 @@ type app struct {
 	audit       *audit.Log
 	profiles    *profiles.Service
 	attributes  *attributes.Service
+	segments    *profiles.Segments
 	catalogue   *recommend.Service
 	experiments *experiments.Service
 	models      *models.Service
@@ -87,6 +88,10 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening computed attributes: %w", err)
 	}
+	if a.segments, err = profiles.OpenSegments(profiles.SegmentDeps{Profiles: a.profiles, Definitions: a.definitions}); err != nil {
+		return fmt.Errorf("opening segments: %w", err)
+	}
+	a.attributes.OnChange(a.segments.AttributesChanged)
 	if a.catalogue, err = recommend.Open(a.definitions); err != nil {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
@@ -120,6 +125,7 @@ func (a *app) routes() {
 	a.audit.Routes(a.server)
 	a.profiles.Routes(a.server)
 	a.attributes.Routes(a.server)
+	a.segments.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
 	a.models.Routes(a.server)
@@ -136,7 +142,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.decide.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
