@@ -25,6 +25,7 @@ import (
 	"quintet/models"
 	"quintet/profiles"
 	"quintet/profiles/attributes"
+	"quintet/profiles/experience"
 	"quintet/recommend"
 )
 
@@ -39,6 +40,7 @@ type app struct {
 	audit       *audit.Log
 	profiles    *profiles.Service
 	attributes  *attributes.Service
+	experience  *experience.Service
 	segments    *profiles.Segments
 	catalogue   *recommend.Service
 	experiments *experiments.Service
@@ -88,6 +90,9 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening computed attributes: %w", err)
 	}
+	if a.experience, err = experience.Open(experience.Deps{Definitions: a.definitions, ClickHouse: e.ClickHouse, Table: a.attributes.Table}); err != nil {
+		return fmt.Errorf("opening customer experience: %w", err)
+	}
 	if a.segments, err = profiles.OpenSegments(profiles.SegmentDeps{Profiles: a.profiles, Definitions: a.definitions}); err != nil {
 		return fmt.Errorf("opening segments: %w", err)
 	}
@@ -125,6 +130,7 @@ func (a *app) routes() {
 	a.audit.Routes(a.server)
 	a.profiles.Routes(a.server)
 	a.attributes.Routes(a.server)
+	a.experience.Routes(a.server)
 	a.segments.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)

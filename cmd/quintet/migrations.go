@@ -16,6 +16,7 @@ import (
 	"quintet/models"
 	"quintet/profiles"
 	"quintet/profiles/attributes"
+	"quintet/profiles/experience"
 )
 
 // migrate brings both databases to the schema of this version. The order
@@ -29,7 +30,7 @@ func migrate(ctx context.Context, e *engines.Engines) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil
