@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 
@@ -246,8 +245,6 @@ func TestAttachKeepsTheRules(t *testing.T) {
 				n.Others = append(n.Others, Identifier{pick("namespace", Email, Phone, "crm"), pick("value", "1@x", "2@x", "3@x", "4@x")})
 			}
 			out := make([]Resolution, 1)
-			before := maps.Clone(links)
-			before[Identifier{}] = ID{}
 			stamp := x.Attach([]Names{n}, out)
 			r := out[0]
 			for i := range r.Entries {
