@@ -26,7 +26,7 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 			s.log.Error("unreadable decision record skipped", "sequence", m.Sequence, "error", err)
 			continue
 		}
-		rows.add(&r, m.Sequence)
+		rows.add(&r, m.Sequence, m.Time.UnixMilli())
 	}
 	return s.db.InsertOnce(ctx, "decisions", b.Token(), rows.fields())
 }
@@ -41,7 +41,7 @@ type decisionRows struct {
 	action, offer, channel, creative                  clickhouse.Names
 	fallbackReason, source                            clickhouse.Names
 	sequence, pointVersion, modelVersion              clickhouse.Numbers[uint64]
-	decidedAt, sendAt                                 clickhouse.Times
+	decidedAt, receivedAt, sendAt                     clickhouse.Times
 	eligible, fallback                                clickhouse.Flags
 	cost, propensity, what, where, when, how, draw    clickhouse.Numbers[float64]
 	reasons, candidates, removedActions, removedRules clickhouse.NameLists
@@ -74,6 +74,7 @@ func (r *decisionRows) fields() []clickhouse.Field {
 		{Name: "decision_id", Column: &r.id},
 		{Name: "sequence", Column: &r.sequence},
 		{Name: "decided_at", Column: &r.decidedAt},
+		{Name: "received_at", Column: &r.receivedAt},
 		{Name: "decision_point", Column: &r.point},
 		{Name: "point_version", Column: &r.pointVersion},
 		{Name: "class", Column: &r.class},
@@ -113,7 +114,7 @@ func (r *decisionRows) fields() []clickhouse.Field {
 	}
 }
 
-func (r *decisionRows) add(rec *row, sequence uint64) {
+func (r *decisionRows) add(rec *row, sequence uint64, received int64) {
 	sendAt := rec.SendAt
 	if sendAt.IsZero() {
 		sendAt = rec.DecidedAt
@@ -121,6 +122,7 @@ func (r *decisionRows) add(rec *row, sequence uint64) {
 	r.id.Add(rec.DecisionID)
 	r.sequence.Add(sequence)
 	r.decidedAt.Add(rec.DecidedAt.UnixMilli())
+	r.receivedAt.Add(received)
 	r.point.Add(rec.Decision)
 	r.pointVersion.Add(uint64(rec.PointVersion))
 	r.class.Add(rec.Class)

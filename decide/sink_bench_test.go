@@ -45,7 +45,7 @@ func benchMessages(b *testing.B, n int) []stream.Message {
 		if err != nil {
 			b.Fatal(err)
 		}
-		out[i] = stream.Message{Sequence: uint64(i/5 + 1), Index: i % 5, Data: data}
+		out[i] = stream.Message{Sequence: uint64(i/5 + 1), Index: i % 5, Time: at, Data: data}
 	}
 	return out
 }
