@@ -131,7 +131,7 @@ func (s *Segments) enlisted(l *liveSegment, person identity.ID, on bool) []ident
 func (s *Segments) followers(key string, person identity.ID) {
 	for _, l := range s.plan.Load().dynamic {
 		if slices.Contains(l.refers, key) {
-			s.pending.add(s.profiles.store.PersonOf(person), touchedAll)
+			s.pending.add(s.profiles.store.PersonOf(person), touchedLists)
 			return
 		}
 	}

@@ -20,11 +20,12 @@ const (
 	touchedConsents
 	touchedIdentifiers
 	touchedProfile
+	touchedLists         // of other segments
 	touchedEvents        // the first bit of events
 	touchedAll    uint64 = 1<<64 - 1
 )
 
-const eventBits = 64 - 5
+const eventBits = 64 - 6
 
 // segmentPlan is all segments compiled, at one moment. It is replaced, not
 // changed, but for the states inside.
@@ -175,7 +176,7 @@ func (p *segmentPlan) dependence(l *liveSegment) (touches uint64) {
 		reads bool
 		bit   uint64
 	}{{reads.Traits, touchedTraits}, {reads.Attributes, touchedAttributes}, {reads.Consents, touchedConsents},
-		{reads.Identifiers, touchedIdentifiers}, {reads.Profile, touchedProfile}} {
+		{reads.Identifiers, touchedIdentifiers}, {reads.Profile, touchedProfile}, {len(reads.Segments) > 0, touchedLists}} {
 		if part.reads {
 			touches |= part.bit
 		}

@@ -1,0 +1,343 @@
+package profiles
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quintet/internal/api"
+	"quintet/internal/definitions"
+	"quintet/internal/enginetest"
+	"quintet/internal/postgres"
+	"quintet/internal/stream"
+)
+
+// segmentBed is a bed with a service of segments on top.
+type segmentBed struct {
+	*bed
+	segments *Segments
+	clock    atomic.Pointer[func() time.Time]
+}
+
+func newSegmentBed(t testing.TB) *segmentBed {
+	t.Helper()
+	plain := newBed(t, stream.Options{})
+	plain.stop()
+	b := &segmentBed{bed: plain}
+	b.at(time.Now)
+	if err := postgres.Migrate(t.Context(), b.postgres, definitions.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	return b
+}
+
+// everything is allowed to whoever asks.
+type everything struct{}
+
+func (everything) Authenticate(*http.Request) (api.Principal, error) {
+	return api.Principal{ID: "key-1", Name: "good", Kind: "key", Scopes: []api.Scope{api.ScopeIngest, api.ScopeRead, api.ScopeAdmin}}, nil
+}
+
+// start opens the services on the bed's engines; calling it again is a restart.
+func (b *segmentBed) start() {
+	b.t.Helper()
+	b.stop()
+	s, err := Open(b.t.Context(), Deps{
+		Postgres: b.postgres, ClickHouse: b.clickhouse, Stream: b.stream, Logger: enginetest.Logger(b.t), Registry: prometheus.NewRegistry(), Keys: keys{},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	d, err := definitions.Open(b.t.Context(), b.postgres, enginetest.Logger(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.service = s
+	b.segments, err = OpenSegments(SegmentDeps{Profiles: s, Definitions: d, Rescan: 50 * time.Millisecond, Now: func() time.Time { return (*b.clock.Load())() }})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	srv := api.New(api.Options{Auth: everything{}, Logger: enginetest.Logger(b.t)})
+	s.Routes(srv)
+	b.segments.Routes(srv)
+	b.server = httptest.NewServer(srv.Router)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- s.Run(ctx) }()
+	go func() { done <- b.segments.Run(ctx) }()
+	b.stop = func() {
+		b.server.Close()
+		cancel()
+		for range 2 {
+			if err := <-done; err != nil {
+				b.t.Errorf("running: %v", err)
+			}
+		}
+		b.stop = func() {}
+	}
+}
+
+// at sets the clock by which segments are worked out.
+func (b *segmentBed) at(now func() time.Time) { b.clock.Store(&now) }
+
+func (b *segmentBed) put(key, body string) {
+	b.t.Helper()
+	status, answer := b.call("PUT", "/v1/segments/"+key, body)
+	if status != 200 {
+		b.t.Fatalf("segment %s: %d %v", key, status, answer)
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := b.segments.waitReady(ctx, key); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *segmentBed) track(user, event, properties string) {
+	b.t.Helper()
+	b.ok("POST", "/v1/track", fmt.Sprintf(`{"userId":%q,"event":%q,"properties":%s}`, user, event, properties))
+}
+
+func (b *segmentBed) ok(method, path, body string) map[string]any {
+	b.t.Helper()
+	status, answer := b.call(method, path, body)
+	if status != 200 {
+		b.t.Fatalf("%s %s answered %d %v", method, path, status, answer)
+	}
+	return answer
+}
+
+func (b *segmentBed) id(user string) string { return NewID(Identifier{Namespace: "userId", Value: user}) }
+
+// eventually waits until a condition holds and returns how long it took.
+func (b *segmentBed) eventually(what string, within time.Duration, holds func() bool) time.Duration {
+	b.t.Helper()
+	started := time.Now()
+	for !holds() {
+		if time.Since(started) > within {
+			b.t.Fatalf("after %s still not: %s", within, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return time.Since(started)
+}
+
+func (b *segmentBed) in(user, key string) func() bool {
+	return func() bool { return b.segments.InSegment(b.id(user), key) }
+}
+
+func (b *segmentBed) out(user, key string) func() bool {
+	return func() bool { return !b.segments.InSegment(b.id(user), key) }
+}
+
+// membership is the history of a person in a segment: "+change -change".
+func (b *segmentBed) membership(user, key string) string {
+	b.t.Helper()
+	b.flush()
+	rows, err := b.clickhouse.Read.Query(b.t.Context(), `SELECT entered, reason FROM segment_membership FINAL WHERE segment = ? AND person_id = ? ORDER BY at, sequence, position`, key, b.id(user))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer rows.Close()
+	var story []string
+	for rows.Next() {
+		var entered uint8
+		var reason string
+		if err := rows.Scan(&entered, &reason); err != nil {
+			b.t.Fatal(err)
+		}
+		story = append(story, []string{"-", "+"}[entered]+reason)
+	}
+	return strings.Join(story, " ")
+}
+
+const spenders = `{"rule":{"event":"Order Completed","aggregate":{"function":"sum","property":"revenue","op":"gte","value":100}}}`
+
+func TestASegmentReactsToAnEventWithinASecond(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.track("early", "Order Completed", `{"revenue":120}`)
+	b.track("anna", "Order Completed", `{"revenue":60}`)
+	b.put("spenders", spenders)
+	b.put("calm-spenders", `{"rule":{"all":[{"segment":"spenders"},{"not":{"trait":"angry","op":"eq","value":true}}]}}`)
+	if !b.in("early", "spenders")() || !b.in("early", "calm-spenders")() || b.in("anna", "spenders")() {
+		t.Fatal("the members at the beginning are wrong")
+	}
+	sent := time.Now()
+	b.track("anna", "Order Completed", `{"revenue":50}`)
+	b.eventually("anna is in spenders", 5*time.Second, b.in("anna", "spenders"))
+	reaction := time.Since(sent)
+	if reaction > time.Second {
+		t.Errorf("the segment took %s", reaction)
+	}
+	b.eventually("anna is in calm-spenders", time.Second, b.in("anna", "calm-spenders"))
+	t.Logf("from sending the event to membership: %s", reaction)
+
+	b.ok("POST", "/v1/identify", `{"userId":"anna","traits":{"angry":true}}`)
+	b.eventually("anna left calm-spenders", time.Second, b.out("anna", "calm-spenders"))
+	if got := b.membership("anna", "calm-spenders"); got != "+change -change" {
+		t.Errorf("the history is %q", got)
+	}
+	if got := b.membership("early", "spenders"); got != "+rule" {
+		t.Errorf("the history of who was in from the beginning is %q", got)
+	}
+	if n := b.count(`SELECT count() FROM events FINAL WHERE event = 'Segment Entered' AND profile_id = ? AND JSONExtractString(properties, 'segment') = 'spenders'`, b.id("anna")); n != 1 {
+		t.Errorf("%d events tell that anna entered", n)
+	}
+	if n := b.count(`SELECT count() FROM events FINAL WHERE event = 'Segment Entered' AND profile_id = ?`, b.id("early")); n != 0 {
+		t.Errorf("%d events tell of somebody who was in from the beginning", n)
+	}
+
+	answer := b.ok("GET", "/v1/segments/spenders/count", "")
+	if answer["members"] != 2.0 || answer["ready"] != true || answer["people"] != 2.0 {
+		t.Errorf("count: %v", answer)
+	}
+	first := b.ok("GET", "/v1/segments/spenders/members?limit=1", "")
+	second := b.ok("GET", "/v1/segments/spenders/members?limit=1&after="+first["next"].(string), "")
+	a, z := first["items"].([]any)[0].(map[string]any)["profileId"], second["items"].([]any)[0].(map[string]any)["profileId"]
+	if a == z || second["next"] != "" {
+		t.Errorf("the pages have %v and %v, then %v", a, z, second["next"])
+	}
+}
+
+func TestMembersOutliveARestart(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("spenders", spenders)
+	b.track("anna", "Order Completed", `{"revenue":60}`)
+	b.track("anna", "Order Completed", `{"revenue":50}`)
+	b.track("boris", "Order Completed", `{"revenue":60}`)
+	b.eventually("anna is in", 5*time.Second, b.in("anna", "spenders"))
+	b.flush()
+	b.start()
+	if _, err := b.segments.waitReady(t.Context(), "spenders"); err != nil {
+		t.Fatal(err)
+	}
+	if !b.in("anna", "spenders")() || !b.out("boris", "spenders")() {
+		t.Error("the members are not those of before")
+	}
+	// What happened before the restart counts for what comes after it.
+	b.track("boris", "Order Completed", `{"revenue":50}`)
+	b.eventually("boris is in", 5*time.Second, b.in("boris", "spenders"))
+	if got := b.membership("anna", "spenders"); got != "+change" {
+		t.Errorf("the history of anna is %q: a restart is no change", got)
+	}
+	if got := b.membership("boris", "spenders"); got != "+change" {
+		t.Errorf("the history of boris is %q", got)
+	}
+
+	// A new rule makes its changes without events.
+	b.put("spenders", strings.Replace(spenders, "100", "1000", 1))
+	if b.in("anna", "spenders")() {
+		t.Error("anna is in by the old rule")
+	}
+	if got := b.membership("anna", "spenders"); got != "+change -rule" {
+		t.Errorf("the history of anna is %q", got)
+	}
+	if err := b.segments.definitions.Delete(t.Context(), "spenders", "test"); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("anna was taken leave of", 5*time.Second, func() bool { return b.segments.members.count(1) == 0 && len(b.segments.plan.Load().keys) == 0 })
+	b.put("spenders", spenders)
+	if got := b.membership("anna", "spenders"); got != "+change -rule +rule" {
+		t.Errorf("the history of anna is %q", got)
+	}
+}
+
+func TestTimeAloneEndsAMembership(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("lately", `{"rule":{"event":"Visited","window":{"last":"30d"}}}`)
+	b.track("anna", "Visited", `{}`)
+	b.eventually("anna is in", 5*time.Second, b.in("anna", "lately"))
+	b.at(func() time.Time { return time.Now().Add(30*24*time.Hour + time.Second) })
+	b.eventually("the window has run out", 5*time.Second, b.out("anna", "lately"))
+	if got := b.membership("anna", "lately"); got != "+change -change" {
+		t.Errorf("the history is %q", got)
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("spenders", spenders)
+	b.track("anna", "Order Completed", `{"revenue":160}`)
+	b.track("boris", "Order Completed", `{"revenue":16}`)
+	b.eventually("anna is in", 5*time.Second, b.in("anna", "spenders"))
+	frozen := b.ok("POST", "/v1/segments/spenders/freeze", `{"key":"spenders-now","name":"Spenders as they were"}`)
+	if frozen["kind"] != "static" || frozen["frozen"].(map[string]any)["members"] != 1.0 || frozen["rule"] == nil {
+		t.Errorf("the frozen segment is %v", frozen)
+	}
+	b.track("boris", "Order Completed", `{"revenue":116}`)
+	b.eventually("boris is in spenders", 5*time.Second, b.in("boris", "spenders"))
+	if _, err := b.segments.waitReady(t.Context(), "spenders-now"); err != nil {
+		t.Fatal(err)
+	}
+	if !b.in("anna", "spenders-now")() || b.in("boris", "spenders-now")() {
+		t.Error("the frozen list has changed")
+	}
+	if status, answer := b.call("POST", "/v1/segments/spenders/freeze", `{"key":"spenders-now"}`); status != 422 {
+		t.Errorf("freezing under a taken key answered %d %v", status, answer)
+	}
+
+	b.put("guests", `{"kind":"static","name":"Guests"}`)
+	b.put("guest-spenders", `{"rule":{"all":[{"segment":"guests"},{"segment":"spenders"}]}}`)
+	answer := b.ok("POST", "/v1/segments/guests/members", fmt.Sprintf(`{"ids":["userId:boris",%q,"userId:nobody"]}`, b.id("anna")))
+	if answer["changed"] != 2.0 || answer["members"] != 2.0 || fmt.Sprint(answer["unknown"]) != "[userId:nobody]" {
+		t.Errorf("enlisting answered %v", answer)
+	}
+	b.eventually("boris is a guest who spends", time.Second, b.in("boris", "guest-spenders"))
+	answer = b.ok("DELETE", "/v1/segments/guests/members", `{"ids":["userId:boris"]}`)
+	if answer["changed"] != 1.0 || answer["members"] != 1.0 {
+		t.Errorf("taking off answered %v", answer)
+	}
+	b.eventually("boris is no guest", time.Second, b.out("boris", "guest-spenders"))
+	if status, _ := b.call("POST", "/v1/segments/spenders/members", `{"ids":["userId:boris"]}`); status != 409 {
+		t.Errorf("putting people into a dynamic segment answered %d", status)
+	}
+	b.flush()
+	b.start()
+	if _, err := b.segments.waitReady(t.Context(), "guests"); err != nil {
+		t.Fatal(err)
+	}
+	if !b.in("anna", "guests")() || b.in("boris", "guests")() {
+		t.Error("the list is not what it was before the restart")
+	}
+}
+
+func TestRefusedSegments(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("a", `{"rule":{"trait":"x","op":"exists"}}`)
+	b.put("b", `{"rule":{"segment":"a"}}`)
+	b.put("c", `{"rule":{"any":[{"trait":"y","op":"exists"},{"segment":"b"}]}}`)
+	for _, c := range []struct{ name, key, body, location, message string }{
+		{"itself", "d", `{"rule":{"segment":"d"}}`, "body.rule.segment", "must not make the segment refer to itself: d → d"},
+		{"itself through others", "a", `{"rule":{"all":[{"not":{"segment":"c"}}]}}`, "body.rule.all[0].not.segment", "must not make the segment refer to itself: a → c → b → a"},
+		{"nothing", "d", `{"rule":{"segment":"zzz"}}`, "body.rule.segment", "must be the key of a segment"},
+		{"no rule", "d", `{}`, "body.rule", "must be there"},
+		{"unknown kind", "d", `{"kind":"magic"}`, "body.kind", ""},
+		{"bad op", "d", `{"rule":{"all":[{"trait":"x","op":"exists"},{"any":[{"trait":"x","op":"like","value":1}]}]}}`, "body.rule.all[1].any[0].op", "must be one of exists"},
+	} {
+		status, answer := b.call("PUT", "/v1/segments/"+c.key, c.body)
+		text, _ := json.Marshal(answer)
+		found := false
+		list, _ := answer["errors"].([]any)
+		for _, e := range list {
+			e := e.(map[string]any)
+			found = found || e["location"] == c.location && strings.Contains(e["message"].(string), c.message)
+		}
+		if status != 422 || !found {
+			t.Errorf("%s answered %d %s, want %s %q", c.name, status, text, c.location, c.message)
+		}
+	}
+}
