@@ -166,7 +166,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 		if i+1 < len(messages) && sc.encoder.length() < maxRecord-tracking.MaxLargeMessage {
 			continue
 		}
-		sequence, err := s.topic.Publish(ctx, sc.encoder.bytes())
+		sequence, err := s.topic.Append(ctx, sc.encoder.bytes())
 		if err != nil {
 			for _, r := range sc.resolutions[first:] {
 				s.store.index.Withdraw(r.Entries)

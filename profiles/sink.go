@@ -7,6 +7,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 
+	engine "quintet/internal/clickhouse"
 	"quintet/internal/stream"
 	"quintet/profiles/tracking"
 )
@@ -114,14 +115,7 @@ func (s *Service) storeEvents(ctx context.Context, b stream.Batch) error {
 	if len(c.messageID) == 0 {
 		return nil
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"insert_deduplicate":                                 1,
-		"insert_deduplication_token":                         b.Token(),
-		"deduplicate_blocks_in_dependent_materialized_views": 1,
-		// An import of old data reaches over more months than one insert may have by
-		// default.
-		"max_partitions_per_insert_block": 0,
-	}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(engine.OnceSettings(b.Token())))
 	batch, err := s.clickhouse.Write.PrepareBatch(ctx, insertEvents)
 	if err != nil {
 		return fmt.Errorf("preparing an insert of events: %w", err)
