@@ -108,6 +108,7 @@ func (s *Service) readRoutes(a huma.API) {
 		Summary: "Read one profile with its latest events and decisions", Errors: []int{401, 403, 404, 422},
 	}
 	api.Require(api.ScopeRead)(&get)
+	api.Personal(&get)
 	huma.Register(a, get, func(ctx context.Context, in *getInput) (*getOutput, error) {
 		p, err := s.Profile(ctx, in.ID)
 		if err != nil {
@@ -116,6 +117,7 @@ func (s *Service) readRoutes(a huma.API) {
 		if in.Lineage {
 			s.addLineage(ctx, p)
 		}
+		s.maskProfile(api.MaskFrom(ctx), p)
 		return &getOutput{p}, nil
 	})
 
@@ -135,10 +137,14 @@ func (s *Service) readRoutes(a huma.API) {
 		Summary: "Find profiles, the most recently seen first", Errors: []int{401, 403, 422, 503},
 	}
 	api.Require(api.ScopeRead)(&list)
+	api.Personal(&list)
 	huma.Register(a, list, func(ctx context.Context, in *listInput) (*listOutput, error) {
 		out := new(listOutput)
 		var err error
 		out.Body.Items, out.Body.Next, err = s.List(ctx, in.Query, in.After, in.Limit)
+		for i := range out.Body.Items {
+			s.maskCard(api.MaskFrom(ctx), &out.Body.Items[i])
+		}
 		return out, err
 	})
 }

@@ -84,8 +84,20 @@ func (r *Rules) Declaration(name string) (Declaration, bool) {
 	return one.declaration, true
 }
 
-// Personal says whether the trait is declared as personal data.
-func (r *Rules) Personal(name string) bool { return r.of(name).declaration.Personal }
+// Personal says whether the trait is personal data: by its declaration, and
+// without one where its name is among those that the tracking specification
+// reserves for facts that name a person.
+func (r *Rules) Personal(name string) bool {
+	if one := r.of(name); one != undeclared {
+		return one.declaration.Personal
+	}
+	return namesPerson[name]
+}
+
+var namesPerson = map[string]bool{
+	"email": true, "phone": true, "name": true, "firstName": true, "lastName": true, "username": true,
+	"address": true, "birthday": true, "avatar": true,
+}
 
 // Broken is the rule of its declaration that a value breaks, "" when it breaks
 // none: "must be of the type number".
