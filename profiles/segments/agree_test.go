@@ -33,13 +33,14 @@ func database(t testing.TB) *clickhouse.Database {
 	return db
 }
 
-var tables = Tables{People: "people", Events: "events", Members: "segment_membership"}
+var tables = Tables{People: "people", Events: "events", Persons: "person_map", Members: "segment_membership"}
 
 // somebody is a generated person with everything that both evaluators read.
 type somebody struct {
 	id      string
 	subject Subject
 	events  []Event
+	merged  []bool          // of each event: it belongs to a profile that was merged
 	lists   map[string]bool // segments that are lists
 }
 
@@ -202,6 +203,7 @@ func person(t *rapid.T, i int) *somebody {
 	s.subject.EventCount = uint64(rapid.IntRange(0, 5).Draw(t, "count"))
 	for range rapid.IntRange(0, 6).Draw(t, "events") {
 		s.events = append(s.events, event(t))
+		s.merged = append(s.merged, rapid.IntRange(0, 3).Draw(t, "merged") == 0)
 	}
 	s.lists["list-a"] = rapid.Bool().Draw(t, "listed")
 	return s
@@ -224,6 +226,10 @@ func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	persons, err := db.Write.PrepareBatch(t.Context(), `INSERT INTO person_map (profile_id, person_id, valid_from, stamp)`)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range people {
 		s := &p.subject
 		identifiers := map[string][]string{}
@@ -240,7 +246,17 @@ func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
 			attributes.Names, attributes.Texts, attributes.Numbers, attributes.Flags, attributes.Dates, attributes.Lists, uint64(1), uint8(0)); err != nil {
 			t.Fatal(err)
 		}
+		// The merged profile was a part of somebody else before.
+		for i, to := range []string{"somebody", p.id} {
+			if err := persons.Append("merged-"+p.id, to, now.Add(time.Duration(i-5)*time.Hour), int64(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for i, e := range p.events {
+			profile := p.id
+			if p.merged[i] {
+				profile = "merged-" + p.id
+			}
 			numbers := map[string]float64{}
 			for _, n := range e.Numbers {
 				numbers[n.Path] = n.Value
@@ -249,7 +265,7 @@ func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
 			if properties == "" {
 				properties = "{}"
 			}
-			if err := log.Append(fmt.Sprintf("%s-%d", p.id, i), "track", e.Name, p.id, time.UnixMilli(e.Time).UTC(), now, numbers, properties, uint64(1)); err != nil {
+			if err := log.Append(fmt.Sprintf("%s-%d", p.id, i), "track", e.Name, profile, time.UnixMilli(e.Time).UTC(), now, numbers, properties, uint64(1)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -257,6 +273,12 @@ func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
 			entered := uint8(0)
 			if in {
 				entered = 1
+			}
+			if i := len(p.events); i > 0 && p.merged[0] { // the list names the profile that was merged
+				if err := members.Append(key, "merged-"+p.id, entered, now); err != nil {
+					t.Fatal(err)
+				}
+				continue
 			}
 			// Before it was the other way round.
 			for i, v := range []uint8{1 - entered, entered} {
@@ -266,7 +288,7 @@ func insert(t testing.TB, db *clickhouse.Database, people []*somebody) {
 			}
 		}
 	}
-	for _, b := range []interface{ Send() error }{rows, log, members} {
+	for _, b := range []interface{ Send() error }{rows, log, members, persons} {
 		if err := b.Send(); err != nil {
 			t.Fatal(err)
 		}
@@ -465,7 +487,7 @@ func TestBothEvaluatorsAgree(t *testing.T) {
 		if round++; round > *rounds && !failed {
 			return
 		}
-		for _, table := range []string{"people", "events", "segment_membership"} {
+		for _, table := range []string{"people", "events", "segment_membership", "person_map"} {
 			if err := db.Read.Exec(t.Context(), "TRUNCATE TABLE "+table); err != nil {
 				rt.Fatal(err)
 			}
