@@ -269,10 +269,13 @@ func (c *Call) postHogDone(d *postHog, size int, outer problem.Invalid) {
 		d.MessageID = ulid.Make().String()
 	}
 	traits := d.Message
-	if d.Type != Identify && d.Type != Alias {
-		d.Traits, d.Others = d.group, nil
-	} else {
+	switch {
+	case d.Type == Identify:
 		d.Once, d.traits = d.once, false
+	case d.UserID != "" || d.AnonymousID != "":
+		d.Traits, d.Others = d.group, nil // the address and phone belong to the second message
+	default:
+		d.Traits, d.traits = d.group, false
 	}
 	c.Messages = append(c.Messages, d.Message)
 	if d.traits {
