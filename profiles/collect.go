@@ -53,6 +53,7 @@ func (s *Service) collectRoutes(srv *api.Server) {
 	s.rudderRoutes(srv)
 	s.jitsuRoutes(srv)
 	s.postHogRoutes(srv)
+	s.webhookRoutes(srv)
 }
 
 // collect registers a collector, and what browsers ask before they send to it.

@@ -73,6 +73,7 @@ type Service struct {
 	duplicates *duplicates
 	metrics    *metrics
 	scratch    sync.Pool
+	hooks      *hooks // nil where there is no store of definitions
 	now        func() time.Time
 	people     *peopleMap
 	// identityRules is nil where there is no store of definitions.
@@ -100,6 +101,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 		return nil, err
 	}
 	if err := s.openIdentityRules(d.Definitions); err != nil {
+		return nil, err
+	}
+	if err := s.openWebhooks(d.Definitions); err != nil {
 		return nil, err
 	}
 	started := time.Now()

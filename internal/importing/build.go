@@ -28,7 +28,7 @@ func (m *Mapping) messageOf(kind Kind, fileHash string, row *Row) (client.Messag
 		if f == nil {
 			return
 		}
-		v, err := f.value(row)
+		v, err := f.Value(row)
 		if err == nil && v != nil {
 			*into, err = asText(v)
 		}
@@ -42,7 +42,7 @@ func (m *Mapping) messageOf(kind Kind, fileHash string, row *Row) (client.Messag
 	text("event", m.Event, &message.Event)
 	message.UserID, message.AnonymousID = strings.TrimSpace(message.UserID), strings.TrimSpace(message.AnonymousID)
 	if m.Timestamp != nil {
-		v, err := m.Timestamp.value(row)
+		v, err := m.Timestamp.Value(row)
 		if err != nil {
 			bad = append(bad, fmt.Errorf("timestamp %w", err))
 		} else if at, ok := v.(time.Time); ok {
@@ -89,7 +89,7 @@ func (m *Mapping) itemOf(row *Row) (item, error) {
 		if typed.Type == "" {
 			typed.Type = kind
 		}
-		v, err := typed.value(row)
+		v, err := typed.Value(row)
 		if err != nil {
 			bad = append(bad, fmt.Errorf("%s %w", name, err))
 		} else if v != nil {
@@ -116,7 +116,7 @@ func (m *Mapping) itemOf(row *Row) (item, error) {
 func group(row *Row, title string, fields map[string]*Field, bad *[]error) map[string]any {
 	var out map[string]any
 	for name, f := range fields {
-		v, err := f.value(row)
+		v, err := f.Value(row)
 		if err != nil {
 			*bad = append(*bad, fmt.Errorf("%s.%s %w", title, name, err))
 			continue

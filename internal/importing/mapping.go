@@ -59,14 +59,21 @@ type Mapping struct {
 // Field says where a value comes from and what it is. In YAML a plain text
 // stands for {from: text}.
 type Field struct {
-	From     string `yaml:"from"`     // column, or path with dots
-	Const    any    `yaml:"const"`    // the same for every row
-	Default  any    `yaml:"default"`  // where the row has nothing
-	Type     string `yaml:"type"`     // string, number, integer, boolean, time, json; as it is when empty
-	Layout   string `yaml:"layout"`   // of a time: iso, unix, unixMillis or Go's reference time
-	Zone     string `yaml:"zone"`     // of a time without one, such as Europe/Moscow; UTC when empty
-	Required bool   `yaml:"required"` // a row without a value is rejected
-	location *time.Location
+	From      string   `yaml:"from" json:"from,omitempty" maxLength:"500" doc:"Column, or path with dots"`
+	Const     any      `yaml:"const" json:"const,omitempty" doc:"The same for every row, in place of from"`
+	Default   any      `yaml:"default" json:"default,omitempty" doc:"Value where there is none"`
+	Transform []string `yaml:"transform,omitempty" json:"transform,omitempty" enum:"trim,lower,upper,digits,phone" maxItems:"5" doc:"What is done to a text, in order, before its type is looked at"`
+	Type      string   `yaml:"type" json:"type,omitempty" enum:"string,number,integer,boolean,time,json" doc:"As it is when empty"`
+	Layout    string   `yaml:"layout" json:"layout,omitempty" maxLength:"100" doc:"Of a time: iso, unix, unixMillis, or how Go would write 2 January 2006, 15:04:05"`
+	Zone      string   `yaml:"zone" json:"zone,omitempty" maxLength:"100" doc:"Of a time without one, such as Europe/Moscow; UTC when empty"`
+	Required  bool     `yaml:"required" json:"required,omitempty" doc:"Refuse what has no value"`
+	location  *time.Location
+}
+
+// Source is something that values are taken from, such as a row of a file.
+type Source interface {
+	// Lookup returns the value of a column or path; false where there is none.
+	Lookup(path string) (any, bool)
 }
 
 // UnmarshalYAML reads the short and the long form.
@@ -76,13 +83,32 @@ func (f *Field) UnmarshalYAML(node *yaml.Node) error {
 	}
 	type plain Field
 	// A Decoder's KnownFields does not reach into a type with a method of its own.
-	known := []string{"from", "const", "default", "type", "layout", "zone", "required"}
+	known := []string{"from", "const", "default", "transform", "type", "layout", "zone", "required"}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		if !slices.Contains(known, node.Content[i].Value) {
 			return fmt.Errorf("line %d: %q is not one of %s", node.Content[i].Line, node.Content[i].Value, strings.Join(known, ", "))
 		}
 	}
 	return node.Decode((*plain)(f))
+}
+
+// transforms are what can be done to a text.
+var transforms = map[string]func(string) string{
+	"trim": strings.TrimSpace, "lower": strings.ToLower, "upper": strings.ToUpper,
+	"digits": func(s string) string { return keepDigits(s, false) },
+	// What people write between the digits goes; a plus in front stays.
+	"phone": func(s string) string { return keepDigits(s, true) },
+}
+
+func keepDigits(s string, plus bool) string {
+	s = strings.TrimSpace(s)
+	var b strings.Builder
+	for i, c := range s {
+		if c >= '0' && c <= '9' || plus && i == 0 && c == '+' {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
 }
 
 var fieldTypes = []string{"", "string", "number", "integer", "boolean", "time", "json"}
@@ -113,7 +139,7 @@ func ParseMapping(text []byte, kind Kind) (*Mapping, error) {
 			complain("%s has no meaning for %s", name, kind)
 			continue
 		}
-		if err := f.check(); err != nil {
+		if err := f.Check(); err != nil {
 			complain("%s: %w", name, err)
 		}
 	}
@@ -230,7 +256,8 @@ func collect(single map[string]*Field, groups map[string]map[string]*Field) map[
 	return out
 }
 
-func (f *Field) check() error {
+// Check says what is wrong with a field. It has to be called before [Field.Value].
+func (f *Field) Check() error {
 	if f.From == "" && f.Const == nil && f.Default == nil {
 		return errors.New("needs from (a column or path) or const (a value)")
 	}
@@ -239,6 +266,11 @@ func (f *Field) check() error {
 	}
 	if !slices.Contains(fieldTypes, f.Type) {
 		return fmt.Errorf("type %q is not one of string, number, integer, boolean, time, json", f.Type)
+	}
+	for _, name := range f.Transform {
+		if transforms[name] == nil {
+			return fmt.Errorf("transform %q is not one of trim, lower, upper, digits, phone", name)
+		}
 	}
 	if f.Type != "time" && (f.Layout != "" || f.Zone != "") {
 		return errors.New("layout and zone belong to type time")
@@ -263,8 +295,8 @@ func goLayout(layout string) bool {
 	return a.Format(layout) != a.AddDate(1, 1, 1).Add(time.Hour+time.Minute+time.Second).Format(layout)
 }
 
-// value reads the field from a row; nil when it is absent.
-func (f *Field) value(row *Row) (any, error) {
+// Value reads the field from a row; nil when it is absent.
+func (f *Field) Value(row Source) (any, error) {
 	if f.Const != nil {
 		return f.convert(f.Const)
 	}
@@ -282,6 +314,12 @@ func (f *Field) value(row *Row) (any, error) {
 }
 
 func (f *Field) convert(v any) (any, error) {
+	if text, ok := v.(string); ok {
+		for _, name := range f.Transform {
+			text = transforms[name](text)
+		}
+		v = text
+	}
 	switch f.Type {
 	case "":
 		return v, nil
