@@ -7,8 +7,8 @@
 // servers need version 2.10 or later.
 //
 // A [Stream] holds topics. A [Topic] is an append-only sequence of messages with a limit in bytes; when it
-// is full, [Topic.Publish] returns [ErrFull], which is how back-pressure reaches the outside. Three things
-// read a topic:
+// is full, [Topic.Publish] returns [ErrFull], which is how back-pressure reaches the outside. With
+// [Topic.Append], small records that come at the same time share a message. Three things read a topic:
 //
 //   - a [Sink] moves it into a store in ranges that are journalled before the store sees them, so that after
 //     a crash the same range is stored again under the same token, and the store keeps one of the two;
