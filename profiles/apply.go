@@ -6,6 +6,7 @@ import (
 
 	"quintet/profiles/identity"
 	"quintet/profiles/tracking"
+	"quintet/profiles/traits"
 )
 
 // changes collects what Postgres does not have yet.
@@ -17,6 +18,9 @@ type changes struct {
 	// refused counts traits that did not fit into their profile, rejected values
 	// that break the declaration of their trait.
 	refused, rejected uint64
+	// unclear counts statements about consent that cannot be read or did not fit.
+	unclear  uint64
+	consents []consentRow
 	// rechosen says that golden records changed although the position did not.
 	rechosen bool
 	// traitsChanged and consentsChanged are about the message applied last.
@@ -61,9 +65,11 @@ func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
 	if h.source == NoteSource && there {
 		return // about the person, not by the person
 	}
-	st.created = min(st.created, it.time)
-	st.seen = max(st.seen, it.time)
-	st.events++
+	if !strings.HasPrefix(h.source, traits.HandPrefix) { // an edit by hand is no sign of life
+		st.created = min(st.created, it.time)
+		st.seen = max(st.seen, it.time)
+		st.events++
+	}
 	c.mark(st, dirtSeen)
 
 	if it.flags&flagUser != 0 {
@@ -78,6 +84,7 @@ func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
 	if it.kind == tracking.Identify && it.traits != "" && it.traits != "{}" {
 		s.learn(st, h, it, names, c)
 	}
+	s.consent(st, h, it, names, c)
 }
 
 // attach notes that an identifier belongs to the profile. A later decision

@@ -60,6 +60,8 @@ func (s *Service) Routes(srv *api.Server) {
 	s.readRoutes(srv.API)
 	s.identityRoutes(srv.API)
 	s.traitRoutes(srv.API)
+	s.consentRoutes(srv.API)
+	s.suppressionRoutes(srv.API)
 	s.importRoutes(srv.API)
 }
 

@@ -3,6 +3,7 @@ package profiles
 import (
 	"strings"
 
+	"quintet/profiles/consents"
 	"quintet/profiles/traits"
 )
 
@@ -14,6 +15,7 @@ type interner struct {
 	numbers map[float64]any
 	names   map[string]string // of traits, to the canonical name
 	origins map[traits.Origin]*traits.Origin
+	keys    map[consents.Key]*consents.Key
 }
 
 const (
@@ -24,7 +26,7 @@ const (
 func newInterner() *interner {
 	return &interner{
 		texts: map[string]string{}, values: map[string]any{}, numbers: map[float64]any{}, names: map[string]string{},
-		origins: map[traits.Origin]*traits.Origin{},
+		origins: map[traits.Origin]*traits.Origin{}, keys: map[consents.Key]*consents.Key{},
 	}
 }
 
@@ -86,6 +88,17 @@ func (n *interner) origin(source string, confidence int16) *traits.Origin {
 		n.origins[o] = &o
 	}
 	return &o
+}
+
+// consentKey shares what statements are about.
+func (n *interner) consentKey(k consents.Key) *consents.Key {
+	if shared, ok := n.keys[k]; ok {
+		return shared
+	}
+	if len(n.keys) < maxInterned {
+		n.keys[k] = &k
+	}
+	return &k
 }
 
 // traits brings what a message says to canonical names and shared values. Where

@@ -3,11 +3,11 @@ package profiles
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	accepted, rejected, repeated  prometheus.Counter
-	traitsRefused, traitsRejected prometheus.Counter
-	blocked, demoted              prometheus.Counter
-	recordsRefused                *prometheus.CounterVec
-	confirmed                     *prometheus.CounterVec
+	accepted, rejected, repeated                   prometheus.Counter
+	traitsRefused, traitsRejected, consentsUnclear prometheus.Counter
+	blocked, demoted                               prometheus.Counter
+	recordsRefused                                 *prometheus.CounterVec
+	confirmed                                      *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
@@ -25,6 +25,9 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 		}),
 		traitsRejected: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "quintet_profile_traits_rejected_total", Help: "Values of traits that break the declaration of their trait; they are kept beside the golden record.",
+		}),
+		consentsUnclear: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "quintet_profile_consents_unclear_total", Help: "Statements about consent that could not be read or did not fit.",
 		}),
 		recordsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "quintet_profile_records_refused_total", Help: "Records of the stream that a reader could not understand.",

@@ -32,6 +32,7 @@ type save struct {
 	oldest   int64
 	// rechosen says that there is something to write at a position that is saved.
 	rechosen bool
+	consents []consentRow
 }
 
 type seenColumns struct {
@@ -143,6 +144,11 @@ func (v *save) write(ctx context.Context, pool *pgxpool.Pool, topic string) erro
 				return fmt.Errorf("saving identifiers: %w", err)
 			}
 		}
+		for from := 0; from < len(v.consents); from += chunkRows {
+			if err := writeConsents(ctx, tx, v.consents[from:min(from+chunkRows, len(v.consents))]); err != nil {
+				return fmt.Errorf("saving consents: %w", err)
+			}
+		}
 		return v.identity.write(ctx, tx)
 	})
 }
@@ -181,6 +187,9 @@ func (s *Store) load(ctx context.Context, pool *pgxpool.Pool, topic string) (seq
 	}
 	if err := s.loadLinks(ctx, tx); err != nil {
 		return 0, fmt.Errorf("loading identifiers: %w", err)
+	}
+	if err := s.loadConsents(ctx, tx); err != nil {
+		return 0, fmt.Errorf("loading consents: %w", err)
 	}
 	if s.clock, err = s.loadEntries(ctx, tx); err != nil {
 		return 0, fmt.Errorf("loading the log of identity: %w", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"quintet/profiles/consents"
 	"quintet/profiles/identity"
 	"quintet/profiles/traits"
 )
@@ -107,6 +108,7 @@ func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool)
 			v.LastSeenAt = one.LastSeenAt
 		}
 		v.Events += one.Events
+		v.Consents = consents.Union(v.Consents, one.Consents)
 	}
 	if v == nil {
 		return nil, false

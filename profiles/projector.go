@@ -39,6 +39,8 @@ type projector struct {
 	dropped func(n uint64)
 	// rejected counts values that break the declaration of their trait.
 	rejected func(n uint64)
+	// unclear counts statements about consent that cannot be read.
+	unclear func(n uint64)
 
 	// observers are told of what was applied, by the goroutine that applies.
 	observers []Observer
@@ -121,7 +123,7 @@ func (p *projector) show() {
 func (p *projector) room(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		full := len(p.changes.states)+len(p.changes.links) >= p.limit
+		full := len(p.changes.states)+len(p.changes.links)+len(p.changes.consents) >= p.limit
 		moved := p.moved
 		p.mu.Unlock()
 		if !full {
@@ -204,7 +206,10 @@ func (p *projector) projectRecord(m stream.Message, old bool, told *int) error {
 	if p.changes.rejected > 0 && p.rejected != nil {
 		p.rejected(p.changes.rejected)
 	}
-	p.changes.rejected = 0
+	if p.changes.unclear > 0 && p.unclear != nil {
+		p.unclear(p.changes.unclear)
+	}
+	p.changes.rejected, p.changes.unclear = 0, 0
 	if p.changes.oldest == 0 {
 		p.changes.oldest = max(h.received, 1)
 	}
@@ -275,7 +280,7 @@ func (p *projector) take() (*save, error) {
 	if p.applied == p.saved && !p.changes.rechosen {
 		return nil, nil
 	}
-	v := &save{sequence: p.applied, rechosen: p.changes.rechosen, links: p.changes.links, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
+	v := &save{sequence: p.applied, rechosen: p.changes.rechosen, links: p.changes.links, consents: p.changes.consents, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
 	v.dirts = make([]dirt, len(v.states))
 	for i, st := range v.states {
 		v.dirts[i] = st.dirty
@@ -304,6 +309,7 @@ func (p *projector) giveBack(v *save) {
 		p.changes.mark(st, v.dirts[i])
 	}
 	p.changes.links = append(v.links, p.changes.links...)
+	p.changes.consents = append(v.consents, p.changes.consents...)
 	p.changes.identity.entries = append(v.identity.entries, p.changes.identity.entries...)
 	p.changes.identity.moves = append(v.identity.moves, p.changes.identity.moves...)
 	p.changes.oldest = v.oldest

@@ -16,6 +16,7 @@ import (
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
 	"quintet/internal/stream"
+	"quintet/profiles/consents"
 	"quintet/profiles/identity"
 	"quintet/profiles/traits"
 )
@@ -82,6 +83,8 @@ type Service struct {
 	sources      Sources
 	traits       *definitions.Collection[traits.Declaration]
 	rulesChanged chan struct{}
+	purposes     *definitions.Collection[consents.Purpose]
+	topics       *definitions.Collection[consents.Topic]
 }
 
 // Open loads the state of all profiles from Postgres and brings it up to date
@@ -98,6 +101,12 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.scratch.New = func() any { return new(scratch) }
 	s.sources, s.rulesChanged = d.Sources, make(chan struct{}, 1)
 	if err := s.openTraits(d.Definitions); err != nil {
+		return nil, err
+	}
+	if err := s.openConsents(d.Definitions); err != nil {
+		return nil, err
+	}
+	if err := s.openSuppressions(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openIdentityRules(d.Definitions); err != nil {
@@ -128,6 +137,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.duplicates.asked = s.askedForDuplicates
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
+	s.projector.unclear = func(n uint64) { s.metrics.consentsUnclear.Add(float64(n)) }
 	s.projector.rejected = func(n uint64) { s.metrics.traitsRejected.Add(float64(n)) }
 	if err := s.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("catching up with the stream of events: %w", err)
@@ -162,6 +172,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error { return s.rechoose(ctx) })
+	group.Go(func() error { return s.followSuppressions(ctx) })
 	return group.Wait()
 }
 

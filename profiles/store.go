@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"quintet/profiles/consents"
 	"quintet/profiles/identity"
 	"quintet/profiles/traits"
 )
@@ -25,6 +26,9 @@ type Store struct {
 	rules atomic.Pointer[traits.Rules]
 	// rejections counts values that broke the declaration of their trait.
 	rejections rejections
+	// consentRules are the purposes and topics; nil declares none.
+	consentRules atomic.Pointer[consents.Rules]
+	suppressions suppressions
 }
 
 type shard struct {
@@ -43,6 +47,7 @@ type state struct {
 	identifiers []Identifier
 	firstSeen   []int64 // of each identifier
 	record      traits.Record
+	consents    *consents.Set  // nil for who stated nothing
 	attributes  map[string]any // computed, of the person
 	traitBytes  int32          // of the golden record in JSON, at most
 	dirty       dirt
@@ -140,7 +145,7 @@ func (st *state) view() *View {
 	return &View{
 		ID: id, Person: id, Identifiers: st.identifiers, Traits: st.record.Golden(),
 		CreatedAt: instant(st.created), UpdatedAt: instant(st.updated), LastSeenAt: instant(st.seen), Events: st.events,
-		Attributes: st.attributes,
+		Attributes: st.attributes, Consents: st.stated(),
 	}
 }
 

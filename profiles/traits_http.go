@@ -110,30 +110,36 @@ func handSource(ctx context.Context) string {
 	return p.ID
 }
 
-// say puts a message about a profile into the stream, as if a source had sent it:
-// with an identifier of the profile and of nobody else.
-func (s *Service) say(ctx context.Context, id identity.ID, kind tracking.Type, body map[string]any) error {
+// say puts messages about a profile into the stream, as if a source had sent them:
+// with an identifier of the profile and of nobody else. All of them are of one kind.
+func (s *Service) say(ctx context.Context, id identity.ID, kind tracking.Type, bodies ...map[string]any) error {
 	identifier, ok := s.store.nameOf(id)
 	if !ok {
 		return problem.Conflict("The profile has no identifier any more that is its own; nothing can be said about it.")
 	}
-	switch identifier.Namespace {
-	case identity.UserID, identity.AnonymousID:
-		body[identifier.Namespace] = identifier.Value
-	default:
-		context, _ := body["context"].(map[string]any)
-		if context == nil {
-			context = map[string]any{}
+	for _, body := range bodies {
+		body["type"] = kind.String()
+		switch identifier.Namespace {
+		case identity.UserID, identity.AnonymousID:
+			body[identifier.Namespace] = identifier.Value
+		default:
+			context, _ := body["context"].(map[string]any)
+			if context == nil {
+				context = map[string]any{}
+			}
+			context["externalIds"] = []any{map[string]any{"type": identifier.Namespace, "id": identifier.Value}}
+			body["context"] = context
 		}
-		context["externalIds"] = []any{map[string]any{"type": identifier.Namespace, "id": identifier.Value}}
-		body["context"] = context
 	}
-	encoded, err := json.Marshal(body)
+	encoded, err := json.Marshal(map[string]any{"batch": bodies})
 	if err != nil {
-		return fmt.Errorf("encoding a message about profile %s: %w", id, err)
+		return fmt.Errorf("encoding %d messages about profile %s: %w", len(bodies), id, err)
+	}
+	if len(encoded) > tracking.MaxBody {
+		return problem.Invalid{{Rule: fmt.Sprintf("must come to at most %d bytes of messages", tracking.MaxBody), Value: len(encoded)}}
 	}
 	out, err := s.ingest(ctx, func(c *tracking.Call, received time.Time) error {
-		return c.Parse(string(encoded), kind, received)
+		return c.Parse(string(encoded), tracking.Batch, received)
 	}, handSource(ctx), nil)
 	if err != nil {
 		return err

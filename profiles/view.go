@@ -3,6 +3,7 @@ package profiles
 import (
 	"time"
 
+	"quintet/profiles/consents"
 	"quintet/profiles/identity"
 )
 
@@ -27,6 +28,8 @@ type View struct {
 	Traits map[string]any
 	// Attributes are computed of the log, by name. They belong to the person.
 	Attributes map[string]any
+	// Consents is what the person stated about consent.
+	Consents consents.Set
 	// CreatedAt is the time of the first thing known of the person.
 	CreatedAt time.Time
 	// UpdatedAt is when identifiers or traits last changed.

@@ -24,17 +24,20 @@ func (s Set) Status(q Question, rules *Rules) Status {
 		topic = rules.Topics[q.Topic]
 	}
 	optIn := q.Topic != "" && topic.Default == Denied
-	best := Unknown // of what is short of a consent
-	refused := Status("")
-	var refusedAt int64
+	best := Unknown                   // of what is short of a consent
+	var refused, overruled *Statement // the latest refusals
 	for i := range s {
 		one := &s[i]
 		if !one.Key.covers(q, rules) || one.At > q.At {
 			continue
 		}
 		if one.Status.Refusal() {
-			if refused == "" || one.At > refusedAt {
-				refused, refusedAt = one.Status, one.At
+			kind := &refused
+			if s.overrules(one, q, rules) {
+				kind = &overruled
+			}
+			if *kind == nil || one.At > (*kind).At {
+				*kind = one
 			}
 			continue
 		}
@@ -49,14 +52,15 @@ func (s Set) Status(q Question, rules *Rules) Status {
 		}
 	}
 	switch {
-	case best == Pending && (refused == "" || s.pendingAfter(refusedAt, q, rules)):
-		return Pending
-	case refused != "":
-		return refused
+	case refused != nil:
+		return refused.Status
 	case best != Unknown:
 		return best
 	case optIn:
 		return Denied
+	case overruled != nil:
+		// By a consent that does not stand itself: silence is not what follows.
+		return overruled.Status
 	case declared && purpose.Default != "":
 		return purpose.Default
 	}
@@ -71,12 +75,12 @@ func better(a, b Status) Status {
 	return b
 }
 
-// pendingAfter says whether a consent that waits for its confirmation was given
-// after a refusal.
-func (s Set) pendingAfter(at int64, q Question, rules *Rules) bool {
+// overrules says whether a later consent, about nothing wider, was given against a
+// refusal.
+func (s Set) overrules(refusal *Statement, q Question, rules *Rules) bool {
 	for i := range s {
 		one := &s[i]
-		if one.Key.covers(q, rules) && one.Status == Granted && !one.Confirmed && one.At > at && one.At <= q.At {
+		if one.Status == Granted && one.At > refusal.At && one.At <= q.At && one.Key.covers(q, rules) && one.Key.asNarrow(refusal.Key) {
 			return true
 		}
 	}
