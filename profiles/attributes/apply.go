@@ -254,7 +254,7 @@ func (r *run) remember(ctx context.Context, changes []change) error {
 // show puts a change into memory.
 func (s *Service) show(c *change) {
 	s.mu.Lock()
-	stored := s.profiles.Store().SetAttributes(c.id, s.counters.over(c.id, c.attributes))
+	stored := s.profiles.Store().SetAttributes(c.id, s.counters.over(c.id, s.shared.compact(c.attributes)))
 	if stored {
 		s.known[c.id] = c.known
 	}

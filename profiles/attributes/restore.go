@@ -45,13 +45,8 @@ func (s *Service) restoreOne(person string, at time.Time, encoded string, k know
 	if !ok || json.Unmarshal([]byte(encoded), &attributes) != nil {
 		return // the next run makes it anew
 	}
-	passed := s.now().Sub(at)
-	for _, name := range []string{"daysSinceFirstOrder", "daysSinceLastOrder", "daysSinceLastSeen"} {
-		if days, ok := attributes[name].(float64); ok && passed > 0 {
-			attributes[name] = days + float64(int64(passed/(24*time.Hour)))
-		}
-	}
-	if k.since = at.UnixMilli(); s.profiles.Store().SetAttributes(id, attributes) {
+	passed(attributes, s.now().Sub(at))
+	if k.since = at.UnixMilli(); s.profiles.Store().SetAttributes(id, s.shared.compact(attributes)) {
 		s.known[id] = k
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -157,7 +158,17 @@ func (s *Service) Person(ctx context.Context, text string, limit int) (*PersonAt
 		}
 		p.History = append(p.History, v)
 	}
-	return p, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading the history of attributes: %w", err)
+	}
+	if len(p.History) > 0 {
+		// Memory is newer, but has not all of it.
+		all := maps.Clone(p.History[0].Attributes)
+		passed(all, s.now().Sub(p.History[0].ComputedAt))
+		maps.Copy(all, p.Attributes)
+		p.Attributes = all
+	}
+	return p, nil
 }
 
 func (s *Service) tableRoutes(a huma.API) {

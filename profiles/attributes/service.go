@@ -63,6 +63,7 @@ type Service struct {
 	mu       sync.Mutex // guards what follows, and the order of changes to memory
 	known    map[identity.ID]known
 	counters counters
+	shared   *sharer
 }
 
 func (s *Service) setCounters() {
@@ -101,7 +102,7 @@ type AttributeStatus struct {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		log: d.Logger, db: d.ClickHouse, profiles: d.Profiles, interval: d.Interval, now: d.Now,
-		wake: make(chan struct{}, 1), known: map[identity.ID]known{},
+		wake: make(chan struct{}, 1), known: map[identity.ID]known{}, shared: newSharer(),
 	}
 	if s.log == nil {
 		s.log = slog.Default()

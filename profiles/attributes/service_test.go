@@ -42,7 +42,7 @@ func TestAttributesOfOnePerson(t *testing.T) {
 		`{"type":"page","anonymousId":"x","name":"Home","timestamp":"2026-06-10T10:51:00Z","context":{"device":{"type":"Desktop"}}}`,
 	)
 	b.compute()
-	got := b.attributes("anna")
+	got := b.must("GET", "/v1/profiles/userId:anna/attributes", "")["attributes"].(map[string]any)
 	for name, want := range map[string]any{
 		"orders": 3.0, "spend": 175.0, "averageOrder": 175. / 3, "margin": 40 + 12.5, "discountShare": 2. / 3, "daysSinceLastOrder": 10.0,
 		"daysSinceFirstOrder": 200.0, "daysSinceLastSeen": 2.0, "orderGapDays": 95.0, "views": 1.0, "carts": 1.0, "stage": "grow",
@@ -71,14 +71,20 @@ func TestAttributesOfOnePerson(t *testing.T) {
 		t.Errorf("top category is %v of %v", got["topCategory"], affinity)
 	}
 	view, _ := b.profiles.Store().Lookup([]identity.Identifier{{Namespace: identity.AnonymousID, Value: "x"}})
-	x := view.Attributes
+	x := b.must("GET", "/v1/profiles/anonymousId:x/attributes", "")["attributes"].(map[string]any)
+	if view.Attributes["preferredDevice"] != "mobile" || view.Attributes["deviceShare"] != nil {
+		t.Errorf("memory has %v", view.Attributes)
+	}
 	if x["sessions"] != 2.0 || x["preferredDevice"] != "mobile" || !reflect.DeepEqual(x["deviceShare"], map[string]any{"mobile": 0.6667, "desktop": 0.3333}) ||
 		x["stage"] != "acquire" || x["lifecycleSegment"] != "returning-visitor" || x["rfm"] != nil {
 		t.Errorf("the visitor is %v", x)
 	}
-	known := map[string]bool{}
+	known, memory := map[string]bool{}, b.attributes("anna")
 	for _, a := range BuiltIns() {
 		known[a.Key] = true
+		if _, there := memory[a.Key]; there && (!a.Memory || !reflect.DeepEqual(memory[a.Key], got[a.Key])) {
+			t.Errorf("memory has %s as %v, ClickHouse as %v", a.Key, memory[a.Key], got[a.Key])
+		}
 	}
 	for name := range got {
 		if !known[name] {
