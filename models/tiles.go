@@ -26,7 +26,9 @@ const (
 	earlyOutcome = time.Hour
 )
 
-// tileQuery sums the decisions of a point with their rewards per action.
+// tileQuery sums the decisions of a point with their rewards per action. An
+// event that names no decision belongs to the last decision about the person, by
+// whichever of the person's profiles.
 //
 // A vector of s active features gives s(s+1)/2 products, whatever the dimension.
 // Products are summed per pair first and collected per action then. Days are
@@ -42,6 +44,11 @@ WITH
       AND notEmpty(feature_index) AND length(feature_index) = length(feature_value)
       AND arrayMax(feature_index) < @dimension AND arrayAll(x -> isFinite(x), feature_value)
   ),
+  people AS (
+    SELECT profile_id, argMax(person_id, (valid_from, stamp)) AS person
+    FROM person_map WHERE valid_from < fromUnixTimestamp64Milli(@to)
+    GROUP BY profile_id
+  ),
   outcomes AS (
     SELECT decision_id, profile_id, timestamp, %[1]s AS value
     FROM events FINAL
@@ -51,11 +58,16 @@ WITH
     SELECT decision_id AS id, timestamp, value FROM outcomes WHERE decision_id != ''
     UNION ALL
     SELECT last.decision_id AS id, o.timestamp AS timestamp, o.value AS value
-    FROM (SELECT profile_id, timestamp, value FROM outcomes WHERE decision_id = '') AS o
+    FROM (
+      SELECT if(p.person = '', x.profile_id, p.person) AS person, x.timestamp AS timestamp, x.value AS value
+      FROM outcomes AS x LEFT JOIN people AS p ON x.profile_id = p.profile_id
+      WHERE x.decision_id = '' AND x.profile_id != ''
+    ) AS o
     ASOF INNER JOIN (
-      SELECT profile_id, decided_at, decision_id, decision_point FROM decisions FINAL
-      WHERE eligible AND action != '' AND decided_at >= fromUnixTimestamp64Milli(@from)
-    ) AS last ON o.profile_id = last.profile_id AND o.timestamp >= last.decided_at
+      SELECT if(p.person = '', x.profile_id, p.person) AS person, x.decided_at AS decided_at, x.decision_id AS decision_id, x.decision_point AS decision_point
+      FROM decisions AS x FINAL LEFT JOIN people AS p ON x.profile_id = p.profile_id
+      WHERE x.eligible AND x.action != '' AND x.decided_at >= fromUnixTimestamp64Milli(@from)
+    ) AS last ON o.person = last.person AND o.timestamp >= last.decided_at
     WHERE last.decision_point = @point
   ),
   rewards AS (

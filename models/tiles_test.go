@@ -177,6 +177,8 @@ func TestAttribution(t *testing.T) {
 		order("after second", "p", "", 90*time.Minute, 100),
 		order("after elsewhere", "p", "", 3*time.Hour, 1000),
 		order("names first though second is later", "p", "first", 95*time.Minute, 20),
+		order("under the userId of the person", "p as user", "", 100*time.Minute, 200),
+		order("told apart since", "p no more", "", 100*time.Minute, 400),
 		order("too late", "p", "first", 5*time.Hour, 10000),
 		order("at the end of the window", "q", "named", 4*time.Hour, 7),
 		order("just inside", "q", "named", 4*time.Hour-time.Millisecond, 3),
@@ -186,6 +188,11 @@ func TestAttribution(t *testing.T) {
 		order("out of range", "r", "", time.Minute, 1e300),
 		event{id: "other event", name: "Page", profile: "p", at: day.Add(time.Minute), numbers: map[string]float64{"value": 77}},
 	)
+	err := db.Write.Exec(t.Context(), `INSERT INTO person_map (profile_id, person_id, valid_from, stamp) SELECT r.1, r.2, now64(3) - 60, r.3 FROM (SELECT arrayJoin([
+		('p as user', 'p', 1), ('p no more', 'p', 1), ('p no more', 'p no more', 2)]) AS r)`)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Version 1 of the decision point has the layout of before.
 	for _, id := range []string{"first", "second", "elsewhere", "nobody", "named", "huge", "featureless", "foreign", "too old"} {
 		if err := db.Write.Exec(t.Context(), "ALTER TABLE decisions UPDATE point_version = 2 WHERE decision_id = '"+id+"' SETTINGS mutations_sync = 2"); err != nil {
@@ -201,7 +208,7 @@ func TestAttribution(t *testing.T) {
 	for _, tile := range got {
 		rewards[tile.Action] += tile.SumR
 	}
-	want := map[string]float64{"a": 10 + 20, "b": 100, "c": 3 + 5 + 13, "d": maxReward}
+	want := map[string]float64{"a": 10 + 20, "b": 100 + 200, "c": 3 + 5 + 13, "d": maxReward}
 	if fmt.Sprint(rewards) != fmt.Sprint(want) {
 		t.Errorf("rewards %v, want %v", rewards, want)
 	}

@@ -26,12 +26,11 @@ func (s *Store) Members(person identity.ID) []identity.ID { return s.merges.Memb
 // composed of all profiles that were merged. Its ID and its Person are both the
 // id of the person.
 func (s *Store) GetPerson(id identity.ID) (*View, bool) {
-	person := s.merges.PersonOf(id)
-	members := s.merges.Members(person)
-	if len(members) == 1 {
-		return s.Get(person)
+	if s.merges.Alone(id) {
+		return s.Get(id)
 	}
-	return s.compose(person, members)
+	members := s.merges.Members(id)
+	return s.compose(members[0], members)
 }
 
 // EachPerson calls f with the view of every person, in no order, until f

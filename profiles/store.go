@@ -86,14 +86,16 @@ func (s *Store) Lookup(ids []Identifier) (*View, bool) {
 	if !ok {
 		return nil, false
 	}
-	if person := s.merges.PersonOf(id); person != id || len(s.merges.Members(person)) > 1 {
-		v, ok := s.GetPerson(person)
-		if ok {
-			v.ID = id.String() // a view of several profiles is made anew each time
-		}
-		return v, ok
+	if s.merges.Alone(id) {
+		return s.Get(id)
 	}
-	return s.Get(id)
+	v, ok := s.GetPerson(id)
+	if !ok {
+		return nil, false
+	}
+	of := *v
+	of.ID = id.String()
+	return &of, true
 }
 
 // Resolve is the profile id that the identifiers have or would get, "" without

@@ -63,6 +63,14 @@ func (m *Merges) PersonOf(profile ID) ID {
 	return profile
 }
 
+// Alone reports whether the profile is a person of its own.
+func (m *Merges) Alone(profile ID) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, merged := m.people[profile]
+	return !merged
+}
+
 // Members are the profiles of the person to whom the profile belongs, the
 // person's own first. The slice must not be changed.
 func (m *Merges) Members(profile ID) []ID {
