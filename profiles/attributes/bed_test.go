@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -90,7 +91,7 @@ func (b *bed) open() {
 		b.t.Fatal(err)
 	}
 	b.service, err = Open(b.t.Context(), Deps{
-		Logger: enginetest.Logger(b.t), Definitions: store, ClickHouse: b.clickhouse, Profiles: b.profiles, Now: func() time.Time { return time.UnixMilli(b.clock.Load()).UTC() },
+		Logger: b.logger(), Definitions: store, ClickHouse: b.clickhouse, Profiles: b.profiles, Now: func() time.Time { return time.UnixMilli(b.clock.Load()).UTC() },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -118,6 +119,14 @@ func (b *bed) open() {
 		}
 		b.stop = func() {}
 	}
+}
+
+// logger shows how long the parts of a run take, in benchmarks.
+func (b *bed) logger() *slog.Logger {
+	if _, measured := b.t.(*testing.B); !measured {
+		return enginetest.Logger(b.t)
+	}
+	return slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (b *bed) call(method, path, body string) (int, map[string]any) {

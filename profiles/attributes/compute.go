@@ -54,7 +54,7 @@ func (r *run) compute(ctx context.Context) error {
 		if query == "" {
 			continue
 		}
-		if err := r.exec(ctx, fmt.Sprintf("INSERT INTO person_values (run, person_id, attributes) SELECT %d, person_id, attributes FROM (%s)", r.id, query)); err != nil {
+		if err := r.exec(ctx, e.name, fmt.Sprintf("INSERT INTO person_values (run, person_id, attributes) SELECT %d, person_id, attributes FROM (%s)", r.id, query)); err != nil {
 			return fmt.Errorf("computing %s: %w", e.name, err)
 		}
 	}
@@ -64,9 +64,11 @@ func (r *run) compute(ctx context.Context) error {
 	r.mu.Lock()
 	r.counted = r.counters.settled(r.through)
 	r.mu.Unlock()
+	started := time.Now()
 	if err := r.apply(ctx); err != nil {
 		return err
 	}
+	r.log.Debug("computed a part of attributes", "part", "apply", "seconds", time.Since(started).Seconds())
 	r.mu.Lock()
 	for _, key := range r.live {
 		r.counters.ready[key] = true
@@ -80,7 +82,13 @@ func (r *run) compute(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) exec(ctx context.Context, sql string) error { return s.db.Read.Exec(heavy(ctx), sql) }
+// exec runs a statement over the log and notes how long it took.
+func (s *Service) exec(ctx context.Context, what, sql string) error {
+	started := time.Now()
+	err := s.db.Read.Exec(heavy(ctx), sql)
+	s.log.Debug("computed a part of attributes", "part", what, "seconds", time.Since(started).Seconds())
+	return err
+}
 
 // facts puts the facts of everybody as of the log's moment under a run's id.
 func (s *Service) facts(ctx context.Context, l lifecycle.Log, id uint64) error {
@@ -89,7 +97,7 @@ func (s *Service) facts(ctx context.Context, l lifecycle.Log, id uint64) error {
 		columns = append(columns, string(f))
 	}
 	all := strings.Join(columns, ", ") + ", firstSeenAt, lastSeenAt, firstOrderAt, lastOrderAt"
-	err := s.exec(ctx, fmt.Sprintf("INSERT INTO person_facts (run, person_id, %s) SELECT %d, person_id, %s FROM (\n%s\n)", all, id, all, l.Facts()))
+	err := s.exec(ctx, "facts", fmt.Sprintf("INSERT INTO person_facts (run, person_id, %s) SELECT %d, person_id, %s FROM (\n%s\n)", all, id, all, l.Facts()))
 	if err != nil {
 		return fmt.Errorf("gathering facts as of %s: %w", l.Until.Format(time.RFC3339), err)
 	}
@@ -239,7 +247,7 @@ func (r *run) insertValues(ctx context.Context, key string, v values) error {
 // keepValues takes the values of an attribute that failed from the history.
 func (r *run) keepValues(ctx context.Context, key string) error {
 	quoted := lifecycle.Literal(key)
-	err := r.exec(ctx, fmt.Sprintf(`INSERT INTO person_values (run, person_id, attributes)
+	err := r.exec(ctx, key, fmt.Sprintf(`INSERT INTO person_values (run, person_id, attributes)
 SELECT %d, person_id, concat('{', toJSONString(%s), ':', raw, '}') FROM (
   SELECT person_id, JSONExtractRaw(argMax(attributes, computed_at), %s) AS raw FROM profile_attributes GROUP BY person_id
 ) WHERE raw != ''`, r.id, quoted, quoted))

@@ -13,12 +13,18 @@ import (
 func (s *Service) restore(ctx context.Context) error {
 	after := ""
 	for {
-		rows, err := s.db.Read.Query(ctx, fmt.Sprintf(`SELECT person_id, computed_at, attributes, hash FROM profile_attributes
-			WHERE person_id > ? ORDER BY person_id, computed_at DESC LIMIT 1 BY person_id LIMIT %d`, pageSize), after)
+		// The order of the table finds the end of a page without reading what lies behind.
+		var last string
+		err := s.db.Read.QueryRow(ctx, fmt.Sprintf("SELECT max(person_id) FROM (SELECT person_id FROM profile_attributes WHERE person_id > ? ORDER BY person_id LIMIT %d)", pageSize), after).Scan(&last)
+		if err != nil || last == "" {
+			return err
+		}
+		rows, err := s.db.Read.Query(ctx, `SELECT person_id, newest.1, newest.2, newest.3 FROM (
+			SELECT person_id, argMax((computed_at, attributes, hash), computed_at) AS newest FROM profile_attributes
+			WHERE person_id > ? AND person_id <= ? GROUP BY person_id)`, after, last)
 		if err != nil {
 			return err
 		}
-		n := 0
 		for rows.Next() {
 			var person, encoded string
 			var at time.Time
@@ -27,15 +33,14 @@ func (s *Service) restore(ctx context.Context) error {
 				_ = rows.Close()
 				return err
 			}
-			n++
-			after = person
 			s.restoreOne(person, at, encoded, k)
 		}
 		err = rows.Err()
 		_ = rows.Close()
-		if err != nil || n < pageSize {
+		if err != nil {
 			return err
 		}
+		after = last
 	}
 }
 
