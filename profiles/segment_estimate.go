@@ -20,7 +20,7 @@ import (
 const (
 	// estimateBudget is how long memory is searched before what has been seen
 	// counts as a sample.
-	estimateBudget = 700 * time.Millisecond
+	estimateBudget = 500 * time.Millisecond
 	// estimateSample is the least number of people of a sample.
 	estimateSample = 100_000
 	// wholeEstimate is up to how many people ClickHouse is asked about all of them.
@@ -144,8 +144,8 @@ func (p *segmentPlan) holds(rule *segments.Rule) bool {
 }
 
 // estimateInMemory looks at people, shard by shard and several shards at a time,
-// until all have been seen or the time is up. A shard holds the people whose id,
-// a hash, ends in its number: some shards are a random sample.
+// until all have been seen or the time is up. Shards go by the id, which is a
+// hash, and have no order inside: whoever was seen till then is a random sample.
 func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *segments.Rule, overlapWith []string, out *Estimate) (count int, both []int) {
 	now, end := s.now(), time.Now().Add(estimateBudget)
 	others := make([]*liveSegment, len(overlapWith))
@@ -155,6 +155,9 @@ func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *s
 	both = make([]int, len(overlapWith))
 	var mu sync.Mutex
 	var next, sampled atomic.Int64
+	done := func() bool {
+		return ctx.Err() != nil || time.Now().After(end) && sampled.Load() >= estimateSample
+	}
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
@@ -162,22 +165,22 @@ func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *s
 			var ids []identity.ID
 			for {
 				shard := int(next.Add(1)) - 1
-				if shard >= storeShards || ctx.Err() != nil || time.Now().After(end) && sampled.Load() >= estimateSample {
+				if shard >= storeShards || done() {
 					return
 				}
 				ids = s.profiles.store.idsOf(shard, ids[:0])
 				seen, fulfil, shared := 0, 0, make([]int, len(others))
-				for _, id := range ids {
-					if s.profiles.store.PersonOf(id) != id {
-						continue
+				for i, id := range ids {
+					if i%1024 == 1023 && done() {
+						break
 					}
-					v, ok := s.profiles.store.GetPerson(id)
-					if !ok {
+					v, _ := e.meet(id)
+					if v == nil {
 						continue
 					}
 					seen++
 					in := false
-					e.about(id, v, func() { in = rule.Match(&e.subject, now) })
+					e.about(v, func() { in = rule.Match(&e.subject, now) })
 					if !in {
 						continue
 					}

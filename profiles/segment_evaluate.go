@@ -187,19 +187,35 @@ func (e *evaluation) Member(key string) bool {
 	return l != nil && e.s.in(l, e.person)
 }
 
-// about makes a view the subject and calls f with the history held still.
-func (e *evaluation) about(person identity.ID, v *View, f func()) {
-	e.person, e.members = person, e.s.profiles.store.Members(person)
+// meet finds a person with all profiles of theirs. Nobody is found when there is
+// no such person; gone says that it is because they are part of another.
+func (e *evaluation) meet(id identity.ID) (v *View, gone bool) {
+	store := e.s.profiles.store
+	e.person, e.members = id, store.Members(id)
+	if e.members[0] != id {
+		return nil, true
+	}
+	if len(e.members) == 1 {
+		v, _ = store.Get(id)
+	} else {
+		v, _ = store.GetPerson(id)
+	}
+	return v, false
+}
+
+// about makes the person that was met the subject and calls f with the history
+// held still.
+func (e *evaluation) about(v *View, f func()) {
 	e.subject = subjectOf(v)
 	e.subject.History, e.subject.Segments = e, e
 	if len(e.members) > 1 {
 		f()
 		return
 	}
-	sh := e.s.histories.shard(person)
+	sh := e.s.histories.shard(e.person)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	e.series = sh.people[person]
+	e.series = sh.people[e.person]
 	f()
 	e.series = nil
 }
@@ -225,7 +241,8 @@ func (s *Segments) settle(e *evaluation, id identity.ID, about scope, out []memb
 	lock.Lock()
 	defer lock.Unlock()
 	now := s.now()
-	if s.profiles.store.PersonOf(id) != id {
+	v, gone := e.meet(id)
+	if gone {
 		for _, l := range e.plan.dynamic {
 			if s.members.put(l.set, id, false) {
 				out = append(out, membershipChange{l.key, id, false, now, reasonMerged})
@@ -233,12 +250,11 @@ func (s *Segments) settle(e *evaluation, id identity.ID, about scope, out []memb
 		}
 		return out
 	}
-	v, ok := s.profiles.store.GetPerson(id)
-	if !ok {
+	if v == nil {
 		return out
 	}
 	clear(e.moved)
-	e.about(id, v, func() {
+	e.about(v, func() {
 		for _, l := range e.plan.dynamic {
 			state := l.state.Load()
 			if state == segmentLoading || l.asked() {

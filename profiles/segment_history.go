@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxSeries is how many occurrences of one pattern are kept for one profile; of
-	// more, the oldest go.
+	// more, the oldest eighth goes.
 	maxSeries = 10_000
 	// maxOccurrences is how many occurrences are kept in all, 16 bytes each.
 	// A segment that needs more is asked of ClickHouse at intervals.
@@ -87,12 +87,13 @@ func (h *histories) addLocked(sh *historyShard, profile identity.ID, slot int, o
 		at = sort.Search(at, func(j int) bool { return s.occurrences[j].At > o.At })
 	}
 	if len(s.occurrences) >= maxSeries {
-		if at == 0 {
-			return true
+		// Several at a time, as moving the rest for each one would be slow.
+		const n = maxSeries / 8
+		s.occurrences = slices.Delete(s.occurrences, 0, n)
+		h.total.Add(-n)
+		if at -= n; at < 0 {
+			return true // older than all that are kept
 		}
-		copy(s.occurrences, s.occurrences[1:at])
-		s.occurrences[at-1] = o
-		return true
 	}
 	s.occurrences = slices.Insert(s.occurrences, at, o)
 	h.total.Add(1)

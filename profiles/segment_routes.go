@@ -68,10 +68,13 @@ func (s *Segments) memberRoutes(a huma.API) {
 		}
 	}
 	huma.Register(a, segmentOperation("list-segment-members", http.MethodGet, "/v1/segments/{key}/members", "List the people in one segment", api.ScopeRead, 404, 422),
-		func(_ context.Context, in *membersInput) (*membersOutput, error) {
+		func(ctx context.Context, in *membersInput) (*membersOutput, error) {
 			out := new(membersOutput)
 			var err error
 			out.Body.Items, out.Body.Next, err = s.Page(in.Key, in.After, in.Limit)
+			for i := range out.Body.Items {
+				s.profiles.maskCard(api.MaskFrom(ctx), &out.Body.Items[i])
+			}
 			return out, err
 		})
 	type countInput struct {

@@ -116,7 +116,9 @@ func (b *segmentBed) ok(method, path, body string) map[string]any {
 	return answer
 }
 
-func (b *segmentBed) id(user string) string { return NewID(Identifier{Namespace: "userId", Value: user}) }
+func (b *segmentBed) id(user string) string {
+	return NewID(Identifier{Namespace: "userId", Value: user})
+}
 
 // eventually waits until a condition holds and returns how long it took.
 func (b *segmentBed) eventually(what string, within time.Duration, holds func() bool) time.Duration {
