@@ -18,6 +18,7 @@ import (
 	"quintet/internal/enginetest"
 	"quintet/internal/postgres"
 	"quintet/internal/stream"
+	"quintet/profiles/identity"
 )
 
 // segmentBed is a bed with a service of segments on top.
@@ -342,4 +343,96 @@ func TestRefusedSegments(t *testing.T) {
 			t.Errorf("%s answered %d %s, want %s %q", c.name, status, text, c.location, c.message)
 		}
 	}
+}
+
+func TestMergedPeopleAreOneMember(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("spenders", spenders)
+	b.ok("POST", "/v1/track", `{"anonymousId":"browser","event":"Order Completed","properties":{"revenue":60}}`)
+	b.track("anna", "Order Completed", `{"revenue":60}`)
+	b.flush()
+	if b.in("anna", "spenders")() {
+		t.Fatal("anna is in before she is known to be both")
+	}
+	b.ok("POST", "/v1/alias", `{"previousId":"browser","userId":"anna"}`)
+	b.ok("POST", "/v1/identify", `{"anonymousId":"browser","userId":"anna"}`)
+	anonymous := NewID(Identifier{Namespace: "anonymousId", Value: "browser"})
+	b.flush()
+	if a, z := b.person(anonymous), b.person(b.id("anna")); a != z {
+		t.Skipf("the service did not merge %s and %s", a, z)
+	}
+	b.eventually("anna is in with both orders", 5*time.Second, b.in("anna", "spenders"))
+	if !b.segments.InSegment(anonymous, "spenders") {
+		t.Error("the other profile of the same person is not in")
+	}
+	if n := b.segments.Count("spenders"); n != 1 {
+		t.Errorf("there are %d members", n)
+	}
+	// Everybody is in the table once, and SQL says the same.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := b.segments.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the table has one person", 10*time.Second, func() bool { return b.count(`SELECT count() FROM people FINAL`) == 1 })
+	b.eventually("the map of people is in ClickHouse", 10*time.Second, func() bool { return b.count(`SELECT count() FROM person_map`) > 0 })
+	got, err := b.segments.Estimate(t.Context(), json.RawMessage(`{"event":"Order Completed","times":{"exactly":2}}`), []string{"spenders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Method != "clickhouse" || got.Size != 1 || got.People != 1 || got.Overlaps[0].Size != 1 {
+		t.Errorf("the estimate is %+v", got)
+	}
+}
+
+func (b *segmentBed) person(profile string) string {
+	id, _ := identity.ParseID(profile)
+	return b.service.Store().PersonOf(id).String()
+}
+
+func TestThePeopleTableFollowsMemory(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.ok("POST", "/v1/identify", `{"userId":"anna","traits":{"age":31,"email":"anna@example.org","vip":true,"tags":["a",5,false],"born":"1990-02-28","address":{"city":"Oslo"},"gone":null}}`)
+	row := func(expression string) string {
+		var text string
+		if err := b.clickhouse.Read.QueryRow(t.Context(), `SELECT toString(`+expression+`) FROM people FINAL WHERE person_id = ?`, b.id("anna")).Scan(&text); err != nil {
+			return err.Error()
+		}
+		return text
+	}
+	b.eventually("anna is in the table", 10*time.Second, func() bool { return row("trait_numbers['age']") == "31" })
+	for expression, want := range map[string]string{
+		"trait_names": "['address','address.city','age','born','email','tags','vip']", "trait_texts['address.city']": "Oslo", "trait_flags['vip']": "true",
+		"trait_dates['born']": "1990-02-28 00:00:00.000", "trait_lists['tags']": "['ta','n5','bfalse']", "event_count": "1", "identifiers['userId']": "['anna']",
+	} {
+		if got := row(expression); got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+	// What changes while nobody writes the table is found at the next start.
+	b.stop()
+	if err := b.clickhouse.Write.Exec(t.Context(), `TRUNCATE TABLE people`); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.eventually("anna is in the table again", 10*time.Second, func() bool { return row("trait_numbers['age']") == "31" })
+}
+
+func TestASegmentTooLargeForMemoryIsAskedOfClickHouse(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	for i := range 5 {
+		b.track(fmt.Sprintf("u%d", i), "Order Completed", `{"revenue":160}`)
+	}
+	b.flush()
+	b.segments.histories.limit = 3
+	b.put("spenders", spenders)
+	b.eventually("everybody is in", 10*time.Second, func() bool { return b.segments.Count("spenders") == 5 })
+	if answer := b.ok("GET", "/v1/segments/spenders/count", ""); answer["asked"] != true {
+		t.Errorf("the count says %v", answer)
+	}
+	b.track("late", "Order Completed", `{"revenue":160}`)
+	b.eventually("whoever comes later is in too", 10*time.Second, b.in("late", "spenders"))
 }
