@@ -86,7 +86,11 @@ func removedByRule(removed []Removal) string {
 	}
 	var parts []string
 	for rule, n := range count {
-		parts = append(parts, fmt.Sprintf("%d by %s", n, rule))
+		part := fmt.Sprintf("%d by %s", n, rule)
+		if words := ruleWords[rule]; words != "" {
+			part += " (" + words + ")"
+		}
+		parts = append(parts, part)
 	}
 	sort.Strings(parts)
 	return strings.Join(parts, ", ")

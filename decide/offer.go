@@ -38,7 +38,7 @@ const (
 // removalRules are all of them.
 var removalRules = []string{
 	ruleOfferUnknown, ruleOfferInactive, ruleOfferNotStarted, ruleOfferEnded,
-	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable,
+	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable, ruleNoConsent, ruleSuppressed,
 }
 
 // Offer is something that may be proposed to a person: a discount, a message
@@ -102,6 +102,9 @@ type Channel struct {
 	ContactCost float64 `json:"contactCost,omitempty" doc:"Cost of one contact, in the shop's currency"`
 	Requires    string  `json:"requires,omitempty" doc:"Identifier namespace or trait that a person must have to be reached" maxLength:"128"`
 	Active      bool    `json:"active" doc:"Inactive channels are never chosen"`
+	// Purpose without RequiresConsent: it is enough that the person did not refuse.
+	Purpose         string `json:"purpose,omitempty" doc:"Key of the purpose that advertising on this channel serves; who refused it is not contacted. None when absent" maxLength:"64"`
+	RequiresConsent bool   `json:"requiresConsent,omitempty" doc:"Whether advertising on this channel needs consent for the purpose that was given, not only the absence of a refusal"`
 }
 
 // ValidateChannel checks and normalises a channel.
@@ -111,6 +114,7 @@ func ValidateChannel(_ context.Context, key string, c *Channel) error {
 	checkText(&bad, "kind", c.Kind, 64)
 	checkText(&bad, "requires", c.Requires, 128)
 	checkCost(&bad, "contactCost", c.ContactCost)
+	c.checkConsent(&bad)
 	if c.Kind == "" {
 		c.Kind = key
 	}

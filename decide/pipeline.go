@@ -134,9 +134,14 @@ func (s *Service) fill(st *state, p *point, rec *Record, sc *scratch, a *answer)
 	}
 	rec.Policy = policy.Type
 
-	sc.actions = sc.actions[:0]
+	sc.actions, sc.verdicts = sc.actions[:0], sc.verdicts[:0]
+	guards := s.guards(p)
 	for i := range p.actions {
-		if rule, ok := p.actions[i].allowed(p, policy, view, rec.DecidedAt); ok {
+		rule, ok := p.actions[i].allowed(p, policy, view, rec.DecidedAt)
+		if ok && guards {
+			rule, ok = s.contactable(p, &p.actions[i], view, rec, sc)
+		}
+		if ok {
 			sc.actions = append(sc.actions, i)
 		} else if rule != "" {
 			rec.Removed = append(rec.Removed, Removal{Action: p.actions[i].id, Rule: rule})
@@ -384,8 +389,10 @@ func (p *point) open(id string, rec *Record) bool {
 	if len(rec.Candidates)+len(rec.Removed) > 0 {
 		return contains(rec.Candidates, id)
 	}
-	_, ok := p.actions[p.byID[id]].allowed(p, p.def.Policy, nil, rec.DecidedAt)
-	return ok
+	a := &p.actions[p.byID[id]]
+	_, ok := a.allowed(p, p.def.Policy, nil, rec.DecidedAt)
+	// Whether the person consented is not known then.
+	return ok && (a.channel == nil || a.channel.Purpose == "" || p.def.Class != ClassAdvertising)
 }
 
 // traitsRead copies the traits that the decision reads, for the record, into a map

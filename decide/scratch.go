@@ -19,6 +19,7 @@ type scratch struct {
 	traits     map[string]any
 	actions    []int               // candidates, as indices into the point's actions
 	candidates []bandits.Candidate // the same for the policy
+	verdicts   []verdict           // about channels
 	x          bandits.Vector
 	workspace  bandits.Workspace
 	data       []byte // the encoded record

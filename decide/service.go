@@ -68,6 +68,8 @@ type Deps struct {
 	Models      Models
 	Trials      Trials
 	Stock       Stock
+	// Contacts checks consent and suppressed addresses; nil checks neither.
+	Contacts Contacts
 	// Deadline bounds the append to the stream; past it the default action is
 	// given. 50 ms unless set.
 	Deadline time.Duration
@@ -83,6 +85,7 @@ type Service struct {
 	models   Models
 	trials   Trials
 	stock    Stock
+	contacts Contacts
 	db       *clickhouse.Database
 	topic    *stream.Topic
 	sink     *stream.Sink
@@ -102,7 +105,7 @@ type Service struct {
 // starts it.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
-		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, db: d.ClickHouse,
+		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
 		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords, time.Now()), metrics: newMetrics(d.Registry),
 	}
 	if s.deadline <= 0 {

@@ -35,6 +35,7 @@ type point struct {
 	// overrides holds the compiled policy of every experiment variant that may
 	// apply here, by its JSON.
 	overrides map[string]Policy
+	consented bool // whether a channel of the actions is for a purpose
 }
 
 // action is one full answer of a decision point.
@@ -75,6 +76,7 @@ func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]defi
 	}
 	// The baseline needs "none" even where the policy must not choose it.
 	p.actions = append(p.actions, action{id: NoneAction})
+	p.consented = consented(p.actions)
 	p.ids = make([]string, len(p.actions))
 	for i := range p.actions {
 		p.ids[i] = p.actions[i].id

@@ -60,6 +60,9 @@ func (s *Store) MayContact(view *View, ids []Identifier, c Contact) (rule string
 	return "", true
 }
 
+// Suppressing says whether any address is suppressed.
+func (s *Store) Suppressing() bool { return s.suppressions.size.Load() > 0 }
+
 // ConsentRules are the purposes and topics of this moment, for [consents.Set.Status].
 func (s *Store) ConsentRules() *consents.Rules { return s.consentRules.Load() }
 
