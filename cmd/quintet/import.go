@@ -36,7 +36,7 @@ func newImportFileCommand(connect connectFunc, kind importing.Kind, what string)
 	var force bool
 	cmd := &cobra.Command{
 		Use:     string(kind) + " FILE",
-		Short:   fmt.Sprintf("Import %s from CSV or NDJSON: %s", kind, what),
+		Short:   fmt.Sprintf("Import %s from CSV, NDJSON or Parquet: %s", kind, what),
 		Example: fmt.Sprintf("  quintet import %s crm.csv --mapping crm.yaml", kind),
 		Args:    cobra.ExactArgs(1),
 		RunE: withSettings(func(cmd *cobra.Command, args []string) (err error) {
@@ -63,7 +63,7 @@ func newImportFileCommand(connect connectFunc, kind importing.Kind, what string)
 		}),
 	}
 	cmd.Flags().StringVar(&mapping, "mapping", "", "YAML file that says which column becomes which field")
-	cmd.Flags().StringVar(&format, "format", "", "csv or ndjson; by the name of the file when absent")
+	cmd.Flags().StringVar(&format, "format", "", "csv, ndjson or parquet; by the name of the file when absent")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "file for rows that break a rule (default FILE.rejects.csv)")
 	cmd.Flags().BoolVar(&force, "force", false, "send everything again, also what is imported already")
 	if err := cmd.MarkFlagRequired("mapping"); err != nil {

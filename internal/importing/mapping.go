@@ -198,7 +198,7 @@ func (m *Mapping) CheckFile(s Survey) error {
 		case s.Columns != nil && !slices.Contains(s.Columns, f.From):
 			missing = append(missing, fmt.Sprintf("%s points at the column %q", name, f.From))
 		case s.Columns == nil && slices.Contains(s.Absent, f.From):
-			missing = append(missing, fmt.Sprintf("%s points at %q, which no line has", name, f.From))
+			missing = append(missing, fmt.Sprintf("%s points at %q, which no row has", name, f.From))
 		}
 	}
 	if len(missing) == 0 {

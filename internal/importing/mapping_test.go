@@ -176,7 +176,7 @@ func TestMappingThatPointsNowhere(t *testing.T) {
 	}{
 		"a column":            {"a,b,f\n1,2,3\n", CSV, `traits.b points at the column "c.d"; the file has the columns a, b, f`},
 		"all columns":         {"a,c.d,f\n1,2,3\n", CSV, ""},
-		"a path":              {"{\"a\":1}\n{\"a\":2,\"c\":{}}\n", NDJSON, `traits.b points at "c.d", which no line has`},
+		"a path":              {"{\"a\":1}\n{\"a\":2,\"c\":{}}\n", NDJSON, `traits.b points at "c.d", which no row has`},
 		"a path of some rows": {"{\"a\":1}\nbad\n{\"c\":{\"d\":null}}\n", NDJSON, ""},
 		"an empty file":       {"\n", NDJSON, ""},
 	}

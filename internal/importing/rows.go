@@ -20,8 +20,9 @@ type Format string
 
 // The formats that can be read.
 const (
-	CSV    Format = "csv"
-	NDJSON Format = "ndjson"
+	CSV     Format = "csv"
+	NDJSON  Format = "ndjson"
+	Parquet Format = "parquet"
 )
 
 // MaxLine bounds one row, in bytes.
@@ -37,11 +38,11 @@ type Row struct {
 	Number, Line int64
 	columns      map[string]int // of a CSV file
 	cells        []string
-	object       map[string]any // of a line of NDJSON
+	object       map[string]any // of a line of NDJSON, or a row of Parquet
 	raw          string
 }
 
-// Lookup returns the value of a column or, in NDJSON, of a path with dots.
+// Lookup returns the value of a column or, in NDJSON and Parquet, of a path with dots.
 // Nothing, null and an empty cell are all absent.
 func (r *Row) Lookup(path string) (any, bool) {
 	if r.object == nil {
@@ -113,13 +114,28 @@ func OpenFile(path string, o ReadOptions) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := readRows(file, o)
+	f, err := rowsOf(file, o)
 	if err != nil {
 		_ = file.Close() // nothing was written
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	f.close = file.Close
 	return f, nil
+}
+
+func rowsOf(file *os.File, o ReadOptions) (*File, error) {
+	if o.Format != Parquet {
+		return readRows(file, o)
+	}
+	about, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := openParquet(file, about.Size())
+	if err != nil {
+		return nil, err
+	}
+	return &File{next: rows.next}, nil
 }
 
 // readRows reads rows from any source.
@@ -213,7 +229,7 @@ func Look(path string, o ReadOptions, paths []string) (Survey, error) {
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	s.Columns = f.Columns
-	if o.Format == NDJSON {
+	if o.Format != CSV {
 		s.Absent = append(s.Absent, paths...)
 	}
 	for {

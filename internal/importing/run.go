@@ -43,12 +43,14 @@ func (o *Options) complete() error {
 			o.Format = CSV
 		case strings.HasSuffix(lower, ".ndjson"), strings.HasSuffix(lower, ".jsonl"), strings.HasSuffix(lower, ".json"):
 			o.Format = NDJSON
+		case strings.HasSuffix(lower, ".parquet"):
+			o.Format = Parquet
 		default:
-			return fmt.Errorf("the name of %s does not tell its format: say --format csv or ndjson", o.Path)
+			return fmt.Errorf("the name of %s does not tell its format: say --format csv, ndjson or parquet", o.Path)
 		}
 	}
-	if o.Format != CSV && o.Format != NDJSON {
-		return fmt.Errorf("format %q is not one of csv, ndjson", o.Format)
+	if o.Format != CSV && o.Format != NDJSON && o.Format != Parquet {
+		return fmt.Errorf("format %q is not one of csv, ndjson, parquet", o.Format)
 	}
 	if o.RejectsPath == "" {
 		o.RejectsPath = o.Path + ".rejects.csv"
