@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +110,9 @@ func TestReportOfThePastDoesNotChange(t *testing.T) {
 	}
 	if now, _ := reportText(t, s, ReportOptions{AsOf: at(1.55)}); now != earlier {
 		t.Error("the report of an earlier past changed")
+	}
+	if _, err := s.ReportAt(t.Context(), "people", ReportOptions{AsOf: time.Now().Add(time.Hour)}); err == nil || !strings.Contains(err.Error(), "future") {
+		t.Errorf("a report as of the future: %v", err)
 	}
 	if _, r := reportText(t, s, ReportOptions{AsOf: at(8)}); r.Arms[0].Mixed+r.Arms[1].Mixed < 15 {
 		t.Errorf("what came in later does not count later: %+v", r.Arms)

@@ -114,8 +114,13 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 	}
 	now := s.now().UTC()
 	r := &Report{Experiment: key, Name: e.Name, Status: e.Status, DecisionPoint: e.DecisionPoint, Metrics: make([]MetricReport, len(keys))}
-	if o.AsOf.IsZero() {
+	switch {
+	case o.AsOf.IsZero():
 		o.AsOf, r.GeneratedAt = now, &now
+	case o.AsOf.After(now):
+		var bad problem.Invalid
+		bad.Add("query.asOf", "must not be in the future, of which nothing is known yet", o.AsOf.Format(time.RFC3339Nano))
+		return nil, bad.Err()
 	}
 	if o.At.IsZero() {
 		o.At = o.AsOf

@@ -29,6 +29,16 @@ func (s *Service) identityRoutes(a huma.API) {
 
 type identityOutput struct{ Body *PersonIdentity }
 
+// shown hides the identifiers that the caller may not see.
+func (s *Service) shown(ctx context.Context, p *PersonIdentity) *identityOutput {
+	for i := range p.Profiles {
+		card := Card{Identifiers: p.Profiles[i].Identifiers}
+		s.maskCard(api.MaskFrom(ctx), &card)
+		p.Profiles[i].Identifiers = card.Identifiers
+	}
+	return &identityOutput{p}
+}
+
 func (s *Service) mergeRoutes(a huma.API) {
 	type mergeInput struct {
 		ID   string `path:"id" doc:"Profile id, or namespace:value" maxLength:"600"`
@@ -45,12 +55,13 @@ func (s *Service) mergeRoutes(a huma.API) {
 		Errors: []int{401, 403, 404, 409, 422, 429, 503},
 	}
 	api.Require(api.ScopeIdentity)(&merge)
+	api.Personal(&merge)
 	huma.Register(a, merge, func(ctx context.Context, in *mergeInput) (*identityOutput, error) {
 		out, err := s.merge(ctx, in.ID, in.Body.With, in.Body.Reason)
 		if err != nil {
 			return nil, err
 		}
-		return &identityOutput{out}, nil
+		return s.shown(ctx, out), nil
 	})
 
 	type unmergeInput struct {
@@ -69,12 +80,13 @@ func (s *Service) mergeRoutes(a huma.API) {
 		Errors: []int{401, 403, 404, 409, 422, 429, 503},
 	}
 	api.Require(api.ScopeIdentity)(&unmerge)
+	api.Personal(&unmerge)
 	huma.Register(a, unmerge, func(ctx context.Context, in *unmergeInput) (*identityOutput, error) {
 		out, err := s.unmerge(ctx, in.ID, in.Body.Edge, in.Body.Profile, in.Body.Reason)
 		if err != nil {
 			return nil, err
 		}
-		return &identityOutput{out}, nil
+		return s.shown(ctx, out), nil
 	})
 
 	type getInput struct {
@@ -85,6 +97,7 @@ func (s *Service) mergeRoutes(a huma.API) {
 		Summary: "Read of which profiles a person is made, and why", Errors: []int{401, 403, 404, 503},
 	}
 	api.Require(api.ScopeRead)(&get)
+	api.Personal(&get)
 	huma.Register(a, get, func(ctx context.Context, in *getInput) (*identityOutput, error) {
 		id, err := s.existing("profile", in.ID)
 		if err != nil {
@@ -94,7 +107,7 @@ func (s *Service) mergeRoutes(a huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &identityOutput{out}, nil
+		return s.shown(ctx, out), nil
 	})
 }
 
