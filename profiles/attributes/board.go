@@ -3,7 +3,10 @@ package attributes
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
+
+	"quintet/internal/problem"
 )
 
 // Board is how many people stand where, as of the last run.
@@ -50,6 +53,32 @@ type RFMCuts struct {
 	Reached bool      `json:"reached" doc:"true with fixed bounds: a score begins at its bound, not behind it"`
 }
 
+// BoardAt counts the people as of a moment, from the events up to then and by the
+// table of today.
+func (s *Service) BoardAt(ctx context.Context, at time.Time) (*Board, error) {
+	if at.After(s.now()) {
+		return nil, problem.Invalid{{Field: "query.at", Rule: "must not lie in the future", Value: at.Format(time.RFC3339)}}
+	}
+	s.matrices.mu.Lock() // like a matrix it reads the whole log
+	defer s.matrices.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, matrixDeadline)
+	defer cancel()
+	r := &run{Service: s, table: s.Table(), at: at.UTC().Truncate(time.Millisecond), id: uint64(time.Now().UnixNano())}
+	defer func() {
+		if err := s.drop(ctx, r.id); err != nil {
+			s.log.Warn("removing the material of a board; the next computation does", "error", err)
+		}
+	}()
+	if err := s.facts(ctx, r.logOf(), r.id); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.cuts, err = s.readCuts(ctx, &r.table, r.id); err != nil {
+		return nil, err
+	}
+	return r.makeBoard(ctx)
+}
+
 // makeBoard counts the people of a run.
 func (r *run) makeBoard(ctx context.Context) (*Board, error) {
 	b := &Board{ComputedAt: r.at}
@@ -68,7 +97,7 @@ func (r *run) makeBoard(ctx context.Context) (*Board, error) {
 		tally(&b.RFMSegments, box.Key, box.Name)
 	}
 	tally(&b.RFMSegments, r.table.RFM.Other, "Other")
-	if r.result.People > 0 {
+	if !math.IsNaN(r.cuts.Percentiles[0]) {
 		for _, c := range r.cuts.Days {
 			b.cuts.Days = append(b.cuts.Days, finite(c))
 		}
@@ -81,7 +110,7 @@ func (r *run) makeBoard(ctx context.Context) (*Board, error) {
 	}
 	b.cuts.Reached = !r.cuts.Surpass
 
-	rows, err := r.db.Read.Query(heavy(ctx), fmt.Sprintf(`SELECT stage, segment, rfm_segment, rfm, losses, count(), sum(orders), sum(spend)
+	rows, err := r.db.Read.Query(heavy(ctx), fmt.Sprintf(`SELECT stage, segment, rfm_segment, rfm, losses, count(), sum(orders), sumKahan(spend)
 FROM (%s) GROUP BY stage, segment, rfm_segment, rfm, losses ORDER BY rfm, segment, stage, losses`, classified(&r.table, &r.cuts, r.id, "")))
 	if err != nil {
 		return nil, fmt.Errorf("counting where people stand: %w", err)

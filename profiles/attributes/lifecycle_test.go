@@ -38,6 +38,13 @@ func TestBoardAndGrid(t *testing.T) {
 			t.Errorf("%s hold %g people, shares %g and %g of spend", name, people, share, spend)
 		}
 	}
+	past := b.must("GET", "/v1/lifecycle/board?at=2026-05-16T12:00:00Z", "") // first orders of 31, 41, … 91 days ago
+	if past["people"] != 7.0 || past["customers"] != 7.0 || past["computedAt"] != "2026-05-16T12:00:00Z" {
+		t.Errorf("board of the past: %v", past)
+	}
+	if status, out := b.call("GET", "/v1/lifecycle/board?at=2027-01-01T00:00:00Z", ""); status != 422 {
+		t.Errorf("board of the future: %d %v", status, out)
+	}
 	grid := b.must("GET", "/v1/lifecycle/rfm", "")
 	people := 0.
 	for _, cell := range grid["grid"].([]any) {

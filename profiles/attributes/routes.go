@@ -106,13 +106,13 @@ func notComputed() error {
 
 // PersonAttributes are what is computed of one person.
 type PersonAttributes struct {
-	PersonID   string              `json:"personId"`
-	Attributes map[string]any      `json:"attributes"`
-	History    []AttributesVersion `json:"history" nullable:"false" doc:"Newest first"`
+	PersonID   string           `json:"personId"`
+	Attributes map[string]any   `json:"attributes"`
+	History    []PastAttributes `json:"history" nullable:"false" doc:"Newest first"`
 }
 
-// AttributesVersion are the attributes as they were from a moment on.
-type AttributesVersion struct {
+// PastAttributes are the attributes as they were from a moment on.
+type PastAttributes struct {
 	ComputedAt time.Time      `json:"computedAt"`
 	Attributes map[string]any `json:"attributes"`
 }
@@ -138,7 +138,7 @@ func (s *Service) Person(ctx context.Context, text string, limit int) (*PersonAt
 	if !ok {
 		return nil, problem.NotFound("profile", text)
 	}
-	p := &PersonAttributes{PersonID: view.Person, Attributes: view.Attributes, History: []AttributesVersion{}}
+	p := &PersonAttributes{PersonID: view.Person, Attributes: view.Attributes, History: []PastAttributes{}}
 	if p.Attributes == nil {
 		p.Attributes = map[string]any{}
 	}
@@ -148,7 +148,7 @@ func (s *Service) Person(ctx context.Context, text string, limit int) (*PersonAt
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var v AttributesVersion
+		var v PastAttributes
 		var encoded string
 		if err := rows.Scan(&v.ComputedAt, &encoded); err != nil {
 			return nil, fmt.Errorf("reading the history of attributes: %w", err)
@@ -230,25 +230,39 @@ func expectedVersion(ifMatch string) (int64, error) {
 }
 
 func (s *Service) lifecycleRoutes(a huma.API) {
+	type boardInput struct {
+		At time.Time `query:"at" doc:"Of this moment, computed from the events up to then; of the last computation unless given"`
+	}
+	boardOf := func(ctx context.Context, at time.Time) (*Board, error) {
+		if !at.IsZero() {
+			return s.BoardAt(ctx, at)
+		}
+		if b := s.board.Load(); b != nil {
+			return b, nil
+		}
+		return nil, notComputed()
+	}
 	type boardOutput struct{ Body *Board }
-	huma.Register(a, operation("get-lifecycle-board", http.MethodGet, "/v1/lifecycle/board", "Lifecycle", "How many people stand where, with their spend", api.ScopeRead, 503),
-		func(context.Context, *struct{}) (*boardOutput, error) {
-			b := s.board.Load()
-			if b == nil {
-				return nil, notComputed()
-			}
-			return &boardOutput{b}, nil
-		})
+	board := operation("get-lifecycle-board", http.MethodGet, "/v1/lifecycle/board", "Lifecycle", "How many people stand where, with their spend", api.ScopeRead, 422, 503)
+	api.Deadline(matrixDeadline)(&board)
+	huma.Register(a, board, func(ctx context.Context, in *boardInput) (*boardOutput, error) {
+		b, err := boardOf(ctx, in.At)
+		if err != nil {
+			return nil, err
+		}
+		return &boardOutput{b}, nil
+	})
 
 	type rfmOutput struct{ Body *RFMGrid }
-	huma.Register(a, operation("get-lifecycle-rfm", http.MethodGet, "/v1/lifecycle/rfm", "Lifecycle", "Customers and spend by RFM code", api.ScopeRead, 503),
-		func(context.Context, *struct{}) (*rfmOutput, error) {
-			b := s.board.Load()
-			if b == nil {
-				return nil, notComputed()
-			}
-			return &rfmOutput{b.grid()}, nil
-		})
+	rfm := operation("get-lifecycle-rfm", http.MethodGet, "/v1/lifecycle/rfm", "Lifecycle", "Customers and spend by RFM code", api.ScopeRead, 422, 503)
+	api.Deadline(matrixDeadline)(&rfm)
+	huma.Register(a, rfm, func(ctx context.Context, in *boardInput) (*rfmOutput, error) {
+		b, err := boardOf(ctx, in.At)
+		if err != nil {
+			return nil, err
+		}
+		return &rfmOutput{b.grid()}, nil
+	})
 
 	type matrixInput struct {
 		From string `query:"from" doc:"First month, YYYY-MM; eleven months before to unless given" maxLength:"10"`

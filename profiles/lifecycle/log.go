@@ -71,7 +71,7 @@ func (l Log) Refunds() string {
 	if len(c.Refunds) == 0 {
 		return "SELECT '' AS person_id, 0. AS refunded WHERE 0"
 	}
-	return fmt.Sprintf("SELECT %s AS person_id, sum(abs(%s)) AS refunded FROM %s WHERE e.type = 'track' AND e.event IN (%s) AND e.timestamp < %s GROUP BY person_id",
+	return fmt.Sprintf("SELECT %s AS person_id, sumKahan(abs(%s)) AS refunded FROM %s WHERE e.type = 'track' AND e.event IN (%s) AND e.timestamp < %s GROUP BY person_id",
 		Person, firstNumber(c.Revenue, "0."), Source, List(c.Refunds), Moment(l.Until))
 }
 
@@ -113,7 +113,9 @@ func (l Log) activity() string {
 
 // Facts selects one row per person: person_id, the base facts in their order, and
 // firstSeenAt, lastSeenAt, firstOrderAt and lastOrderAt in Unix milliseconds, 0
-// when never. It reads the log once for what people did and once more for their
+// when never. Money is added up without losing digits and rounded to a millionth,
+// so that the same orders give the same spend in whatever order they are read. It
+// reads the log once for what people did and once more for their
 // orders and refunds, which the order of the table makes cheap.
 func (l Log) Facts() string {
 	days := func(at string) string {
@@ -123,7 +125,7 @@ func (l Log) Facts() string {
 	expressions := map[Fact]string{
 		Registered: "toFloat64(a.registered)", Events: "toFloat64(a.events)", Sessions: "toFloat64(a.sessions)",
 		Views: "toFloat64(a.views)", Carts: "toFloat64(a.carts)", Checkouts: "toFloat64(a.checkouts)",
-		Orders: "toFloat64(o.orders)", Spend: "if(o.orders = 0, 0., o.revenue - r.refunded)", Margin: "o.margin",
+		Orders: "toFloat64(o.orders)", Spend: "if(o.orders = 0, 0., round(o.revenue - r.refunded, 6))", Margin: "round(o.margin, 6)",
 		DiscountShare: "if(o.orders = 0, nan, o.discounted / o.orders)", PeakShare: "if(o.orders = 0, nan, o.peak / o.orders)",
 		OrderGapDays: "if(o.orders < 2, nan, (o.last_order - o.first_order) / 86400000. / (o.orders - 1))",
 		OpenView:     open("a.last_view"), OpenCart: open("a.last_cart"), OpenCheckout: open("a.last_checkout"),
@@ -141,7 +143,7 @@ FROM (
   %s
 ) AS a
 LEFT JOIN (
-  SELECT person_id, count() AS orders, sum(revenue) AS revenue, sumIf(margin, NOT isNaN(margin)) AS margin, sum(discounted) AS discounted,
+  SELECT person_id, count() AS orders, sumKahan(revenue) AS revenue, sumKahanIf(margin, NOT isNaN(margin)) AS margin, sum(discounted) AS discounted,
     min(at) AS first_order, max(at) AS last_order,
     arrayMax(mapValues(sumMap(map(toQuarter(fromUnixTimestamp64Milli(at, 'UTC')), toUInt64(1))))) AS peak
   FROM (%s) GROUP BY person_id

@@ -19,9 +19,8 @@ func TestSQLAgreesWithMemory(t *testing.T) {
 	tables[1].RFM = RFM{Method: Fixed, RecencyDays: []float64{300, 200, 100, 50}, Orders: []float64{2, 3, 4, 5}, Spend: []float64{10, 20, 30, 40}}
 	tables[1].Losses = []Rule{{Key: "odd", Any: []Group{{[]Condition{is(DiscountShare, NotEqual, 0.5)}}}}}
 	tables[1].Normalise()
-	var names, columns []string
+	var columns []string
 	for _, f := range BaseFacts() {
-		names = append(names, string(f))
 		columns = append(columns, string(f)+" Float64")
 	}
 	rapid.Check(t, func(rt *rapid.T) {
