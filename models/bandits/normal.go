@@ -5,78 +5,119 @@ import (
 	"sync"
 )
 
-const (
-	cdfLimit = 8.0 // beyond ±8 the distribution function is 0 or 1 (1.2e-15)
-	cdfCells = 4096
-	cdfScale = cdfCells / (2 * cdfLimit)
+// panelNodes is the number of Gauss-Legendre nodes of a panel.
+const panelNodes = 8
+
+// panelAt and panelWeight are the nodes and weights on [0, 1]. (Abramowitz and
+// Stegun, Handbook of Mathematical Functions, table 25.4, has them on [-1, 1].)
+var (
+	panelAt = [panelNodes]float64{
+		(1 - 0.96028985649753623168) / 2, (1 - 0.79666647741362673959) / 2,
+		(1 - 0.52553240991632898582) / 2, (1 - 0.18343464249564980494) / 2,
+		(1 + 0.18343464249564980494) / 2, (1 + 0.52553240991632898582) / 2,
+		(1 + 0.79666647741362673959) / 2, (1 + 0.96028985649753623168) / 2,
+	}
+	panelWeight = [panelNodes]float64{
+		0.10122853629037625915 / 2, 0.22238103445337447054 / 2, 0.31370664587788728734 / 2, 0.36268378337836198297 / 2,
+		0.36268378337836198297 / 2, 0.31370664587788728734 / 2, 0.22238103445337447054 / 2, 0.10122853629037625915 / 2,
+	}
 )
 
-// cdfTable holds Φ at cdfCells+1 points on [-8, 8], for linear interpolation
-// with an error below 5e-7.
-type cdfTable [cdfCells + 1]float64
+const (
+	// The table reaches beyond tableTo, with zeros, to where arms may get within a
+	// panel; the power of two spares the check of bounds.
+	tableFrom, tableTo = -5, 6
+	cellsPerUnit       = 32
+	tableCells         = 1024
+	filledCells        = (tableTo - tableFrom) * cellsPerUnit
+
+	bitUnit    = 1 << 40 // of fixed-point logarithms
+	powerSteps = 64
+)
+
+// logTable holds -log₂Φ on [-5, 6], in units of 2^-40, as a cubic for each 32nd:
+// Hermite's, with the function's values and derivatives at both ends. The error of
+// log₂Φ is below 1e-9, that of its derivative below 1e-7. From 6 to 27 it is 0.
+type logTable [tableCells]cubic
+
+// cubic is a polynomial in the place within a cell, from -1/2 to 1/2.
+type cubic [4]float64
 
 // normalTable computes the table once. See the package comment for why it does
-// not use math.Erfc or math.Exp.
-var normalTable = sync.OnceValue(func() *cdfTable {
-	var t cdfTable
-	for i := range cdfCells/2 + 1 {
-		tail := upperTail(float64(i) / cdfScale)
-		t[cdfCells/2-i] = tail
-		t[cdfCells/2+i] = 1 - tail
+// not use math.Erfc, math.Log or math.Exp.
+var normalTable = sync.OnceValue(func() *logTable {
+	var t logTable
+	var value, slope [filledCells + 1]float64
+	for i := range value {
+		x := tableFrom + float64(i)/cellsPerUnit
+		cdf := upperTail(math.Abs(x))
+		if x > 0 {
+			cdf = 1 - cdf
+		}
+		value[i] = float64(minusLog(cdf)*(1/math.Ln2)) * bitUnit
+		slope[i] = -float64(normalDensity(x)/cdf*(1/(math.Ln2*cellsPerUnit))) * bitUnit
+	}
+	for i := range filledCells {
+		rise, bend := value[i+1]-value[i], slope[i+1]-slope[i]
+		mean := float64((slope[i] + slope[i+1]) * 0.5)
+		t[i] = cubic{
+			float64((value[i]+value[i+1])*0.5) - float64(bend*0.125),
+			float64(1.5*rise) - float64(mean*0.5),
+			float64(bend * 0.5),
+			float64(2*mean) - float64(2*rise),
+		}
 	}
 	return &t
 })
 
-// at interpolates Φ(x). NaN gives 0.
-func (t *cdfTable) at(x float64) float64 {
-	if !(x > -cdfLimit) {
-		return 0
-	}
-	if x >= cdfLimit {
-		return 1
-	}
-	position := float64((x + cdfLimit) * cdfScale)
-	cell := int(position)
-	// position < cdfCells, as x < cdfLimit and the scale is a power of two; the
-	// mask shows the compiler so.
-	lo, hi := t[cell&(cdfCells-1)], t[cell&(cdfCells-1)+1]
-	return lo + float64((hi-lo)*(position-float64(cell)))
+// position of x in the table, in cells, with what [logTable.at] needs: its sum with
+// rounder has the number of its cell as its last bits.
+func position(x float64) float64 { return float64((x-tableFrom)*cellsPerUnit) - 0.5 }
+
+// rounder makes float64 additions round to integers.
+const rounder = 3 << 51
+
+// at is the cell of a position from 0 to 1024 and the place within it.
+func (t *logTable) at(position float64) (c *cubic, place float64) {
+	rounded := position + rounder
+	return &t[math.Float64bits(rounded)&(tableCells-1)], position - (rounded - rounder)
 }
 
-const (
-	bellCells = 2048
-	bellScale = bellCells / (2 * cdfLimit)
-)
+// value is -log₂Φ in units of 2^-40, cut off.
+func (c *cubic) value(d float64) int64 {
+	return int64(c[0] + float64(d*(c[1]+float64(d*(c[2]+float64(d*c[3]))))))
+}
 
-// bellTable holds Φ and its density φ at bellCells+1 points on [-8, 8], for
-// linear interpolation with an error below 3e-6.
-type bellTable [bellCells + 1]struct{ cdf, density float64 }
+// slope is the derivative of value by d.
+func (c *cubic) slope(d float64) float64 {
+	last := float64(d * c[3])
+	inner := c[2] + last
+	return c[1] + float64(d*inner) + float64(d*(inner+last))
+}
 
-// bell computes the table once.
-var bell = sync.OnceValue(func() *bellTable {
-	var t bellTable
-	for i := range bellCells/2 + 1 {
-		x := float64(i) / bellScale
-		tail, density := upperTail(x), normalDensity(x)
-		t[bellCells/2-i].cdf, t[bellCells/2-i].density = tail, density
-		t[bellCells/2+i].cdf, t[bellCells/2+i].density = 1-tail, density
+// powers are 2^(-i/64).
+var powers = sync.OnceValue(func() *[powerSteps]float64 {
+	var t [powerSteps]float64
+	for i := range t {
+		t[i] = expMinus(float64(i) / powerSteps * math.Ln2)
 	}
 	return &t
 })
 
-// at interpolates Φ(x) and φ(x).
-func (t *bellTable) at(x float64) (cdf, density float64) {
-	if !(x > -cdfLimit) {
-		return 0, 0
+// power is 2^-(bits/2^40), for bits of at least 0.
+func power(powers *[powerSteps]float64, bits int64) float64 {
+	const (
+		shift = 40 - 6 // powerSteps is 2^6
+		c1    = math.Ln2 / powerSteps
+	)
+	whole := bits >> 40
+	if whole > 1000 {
+		return 0
 	}
-	if x >= cdfLimit {
-		return 1, 0
-	}
-	position := float64((x + cdfLimit) * bellScale)
-	cell := int(position)
-	lo, hi := &t[cell&(bellCells-1)], &t[cell&(bellCells-1)+1]
-	part := position - float64(cell)
-	return lo.cdf + float64((hi.cdf-lo.cdf)*part), lo.density + float64((hi.density-lo.density)*part)
+	y := float64(float64(bits&(1<<shift-1)) * (c1 / (1 << shift)))
+	// e^-y for y < 0.011; the first term left out is below 1e-13.
+	e := 1 - float64(y*(1-float64(y*(1.0/2-float64(y*(1.0/6-float64(y*(1.0/24-float64(y*(1.0/120))))))))))
+	return float64(powers[bits>>shift&(powerSteps-1)]*e) * math.Float64frombits(uint64(1023-whole)<<52)
 }
 
 const sqrt2Pi = 2.50662827463100050242
@@ -116,4 +157,20 @@ func expMinus(y float64) float64 {
 		sum = 1 - float64(sum*r)/n
 	}
 	return math.Ldexp(sum, -int(k))
+}
+
+// minusLog is -ln x for x in (0, 1]: x = f·2^k with f from 1/√2 to √2, and
+// ln f = 2 artanh s for s = (f-1)/(f+1), by its series.
+func minusLog(x float64) float64 {
+	f, k := math.Frexp(x)
+	if f < math.Sqrt2/2 {
+		f, k = 2*f, k-1
+	}
+	s := (f - 1) / (f + 1)
+	square := float64(s * s)
+	sum := 0.0
+	for n := 41.0; n >= 1; n -= 2 {
+		sum = 1/n + float64(sum*square)
+	}
+	return -float64(float64(k)*math.Ln2) - float64(2*s*sum)
 }

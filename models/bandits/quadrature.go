@@ -6,69 +6,69 @@ import (
 )
 
 const (
-	gridNodes   = 112
-	minSpread   = 1e-9 // smallest standard deviation, relative to the mean's size if that is above 1
-	lowerSpread = 4.5  // the largest draw lies above max(m-4.5s) …
-	upperSpread = 5    // … and below max(m+5s), but for 4e-6 and K·3e-7
-	nodeSpacing = 0.2  // quantile nodes nearer than this many s to another node are dropped
+	minSpread = 1e-9 // smallest standard deviation, relative to the mean's size if that is above 1
 
-	smoothStep  = 0.55 // step of the trapezoidal rule, in the smallest standard deviation
-	smoothNodes = 80   // most nodes for which it is quicker than the grid
+	lowest = 4.8 // an arm's draw lies below its mean by more deviations with a probability of 8e-7 …
+	exit   = 5.3 // … and above it by more with one of 6e-8, beyond which the arm is let go
+
+	unlikely  = 20.0 // the integral starts where the largest draw lies below with a probability of 2^-20 …
+	nearly    = 4.0  // … or by this factor less in bits, as the search for that place stops early
+	maxSearch = 6    // steps of that search
+
+	panelWidth = 2.5 // of a panel, in an arm's deviations
+	tailFrom   = 2.0 // from so many deviations above an arm's mean on …
+	tailGrowth = 2.0 // … panels may be wider for its sake by this, times what is above
 )
-
-// quantiles are where a narrow arm gets nodes of its own, in standard deviations.
-var quantiles = [...]float64{-4, -3, -2.5, -2, -1.5, -1.2, -0.9, -0.6, -0.3, 0, 0.3, 0.6, 0.9, 1.2, 1.5, 2, 2.5, 3, 4}
 
 // Quadrature computes the probability of each of K independent Gaussian scores to
 // be the largest. It owns the scratch memory, so that repeated use does not
 // allocate; it is for one goroutine at a time.
 type Quadrature struct {
-	table *cdfTable
-	bell  *bellTable
-	live  []arm // those that can be the largest
-	nodes []node
-	suf   []float64
+	cells  *logTable
+	powers *[powerSteps]float64
+	live   []arm // those whose distribution function is not yet 1
+	// slopes are, for each live arm, the derivatives at the nodes of a panel.
+	slopes [][panelNodes]float64
+	masses []float64
 }
 
-// arm is one score with what the sweep over the nodes needs of it.
+// arm is one score with what the panels need of it.
 type arm struct {
-	mean, spread     float64
-	inverse          float64 // 1/spread
-	previous, middle float64 // Φ at the last node, and its mean over the last cell
-	step             float64 // Φ's growth over the last cell
-	mass             float64
-	index            int
+	mean, spread float64
+	inverse      float64 // 1/spread
+	z            float64 // of the panel's beginning
+	mass         float64 // found so far
+	index        int
 }
-
-type node struct{ at, spread float64 }
 
 // NewQuadrature returns a Quadrature with room for k arms (it grows on demand).
 func NewQuadrature(k int) *Quadrature {
-	q := &Quadrature{table: normalTable(), bell: bell()}
+	q := &Quadrature{cells: normalTable(), powers: powers()}
 	q.grow(k)
 	return q
 }
 
 func (q *Quadrature) grow(k int) {
 	q.live = slices.Grow(q.live[:0], k)
-	q.nodes = slices.Grow(q.nodes[:0], gridNodes+len(quantiles)*k)
-	q.suf = slices.Grow(q.suf[:0], k+1)
+	q.slopes = slices.Grow(q.slopes[:0], k)[:k]
+	q.masses = slices.Grow(q.masses[:0], k)[:k]
 }
 
 // Best writes into out the probability that a draw from N(mean[k], sd[k]²) is the
-// largest of all:
+// largest of all, with an error below 1e-5:
 //
-//	p_k = ∫ dΦ((t-m_k)/s_k) Π_{j≠k} Φ((t-m_j)/s_j)
+//	p_k = ∫ P(t) r_k(t) dt,   P = Π_j Φ((t-m_j)/s_j),   r_k = d ln Φ((t-m_k)/s_k) / dt
 //
-// Where no arm is much narrower than the others, the trapezoidal rule on the
-// densities: for smooth functions that vanish at both ends its error falls faster
-// than any power of the step (Trefethen and Weideman, The Exponentially Convergent
-// Trapezoidal Rule, 2014), so that some thirty nodes do. Elsewhere
-// a sum over a uniform grid of 112 nodes and, for arms narrower than two cells,
-// nodes at their own quantiles; products over the other arms come from prefix
-// and suffix products, so the cost is K times the number of nodes. The result
-// sums to 1, equal arms get equal probabilities to the last bit, and permuting
-// the arms permutes the result.
+// P is the distribution function of the largest draw, so that the integral starts
+// where P is a millionth. There all arms that still matter have their mean within
+// a few of their own deviations, so that going up from there means going from
+// narrow arms to wide ones: panels of eight Gauss-Legendre nodes grow with the
+// narrowest arm whose distribution function has not reached 1, and that arm is
+// left out from then on.
+//
+// Sums over arms are made in fixed point, so that their order does not matter: the
+// result sums to 1, equal arms get equal probabilities to the last bit, and
+// permuting the arms permutes the result.
 //
 // It returns false, and the uniform distribution, if a mean or a deviation is not
 // finite or a deviation is negative. The three slices must have one length.
@@ -81,30 +81,24 @@ func (q *Quadrature) Best(mean, sd, out []float64) bool {
 		uniform(out)
 		return false
 	}
-	lo, hi := math.Inf(-1), math.Inf(-1)
+	lo := math.Inf(-1)
 	for i, m := range mean {
-		// The bound keeps every difference of two nodes finite.
+		// The bound keeps every difference finite.
 		if !(math.Abs(m) <= 1e300) || !(sd[i] >= 0 && sd[i] <= 1e300) {
 			uniform(out)
 			return false
 		}
-		s := spread(m, sd[i])
-		lo = max(lo, m-lowerSpread*s)
-		hi = max(hi, m+upperSpread*s)
+		if low := m - float64(lowest*spread(m, sd[i])); low > lo {
+			lo = low
+		}
 	}
 	if k == 1 {
 		out[0] = 1
 		return true
 	}
 	q.grow(k)
-	clear(out)
 	least := q.gather(mean, sd, lo)
-	if n := math.Ceil((hi - lo) / float64(smoothStep*least)); n <= smoothNodes {
-		q.smooth(lo, hi, int(n))
-	} else {
-		q.place(lo, hi)
-		q.sweep(lo)
-	}
+	q.integrate(q.begin(lo, least))
 	if !q.share(out) {
 		uniform(out)
 		return false
@@ -113,160 +107,184 @@ func (q *Quadrature) Best(mean, sd, out []float64) bool {
 }
 
 func spread(mean, sd float64) float64 {
-	return max(sd, minSpread*max(1, math.Abs(mean)))
+	least := minSpread
+	if m := math.Abs(mean); m > 1 {
+		least = float64(minSpread * m)
+	}
+	if sd < least {
+		return least
+	}
+	return sd
 }
 
-// gather puts the arms that can be the largest into a canonical order. An arm
-// below lo by 8 deviations has Φ = 1 at every node: it neither gains mass nor
-// changes a product.
-// It returns the smallest standard deviation among them.
+// gather lists the arms that can be the largest. It returns the smallest standard
+// deviation among them.
 func (q *Quadrature) gather(mean, sd []float64, lo float64) (least float64) {
 	least = math.Inf(1)
 	for i, m := range mean {
 		s := spread(m, sd[i])
-		if (lo-m)/s >= cdfLimit {
+		inverse := 1 / s
+		q.masses[i] = 0
+		if float64((lo-m)*inverse) >= exit {
 			continue
 		}
-		q.live = append(q.live, arm{mean: m, spread: s, inverse: 1 / s, index: i})
-		least = min(least, s)
-	}
-	slices.SortFunc(q.live, func(a, b arm) int {
-		switch {
-		case a.mean < b.mean:
-			return -1
-		case a.mean > b.mean:
-			return 1
-		case a.spread < b.spread:
-			return -1
-		case a.spread > b.spread:
-			return 1
-		default:
-			return 0
+		q.live = append(q.live, arm{mean: m, spread: s, inverse: inverse, index: i})
+		if s < least {
+			least = s
 		}
-	})
+	}
 	return least
 }
 
-// smooth integrates the densities over n steps between lo and hi.
-func (q *Quadrature) smooth(lo, hi float64, n int) {
-	live, table := q.live, q.bell
-	suf := q.suf[:len(live)+1]
-	suf[len(live)] = 1
-	h := (hi - lo) / float64(n)
-	for g := 0; g <= n; g++ {
-		at := lo + float64(h*float64(g))
-		product := 1.0
-		for i := len(live) - 1; i >= 0; i-- {
-			a := &live[i]
-			cdf, density := table.at(float64((at - a.mean) * a.inverse))
-			a.middle, a.step = cdf, float64(density*a.inverse)
-			product = float64(product * cdf)
-			suf[i] = product
-		}
-		product = 1.0
-		for i := range live {
-			a := &live[i]
-			a.mass += float64(float64(a.step*product) * suf[i+1])
-			product = float64(product * a.middle)
-		}
-	}
-}
-
-// place lays out the nodes in ascending order.
-func (q *Quadrature) place(lo, hi float64) {
-	h := (hi - lo) / gridNodes
-	narrow := false
-	for i := range q.live {
-		a := &q.live[i]
-		if a.spread >= 2*h || (i > 0 && a.same(&q.live[i-1])) {
-			continue
-		}
-		narrow = true
-		for _, z := range quantiles {
-			if x := a.mean + float64(z*a.spread); x > lo && x < hi {
-				q.nodes = append(q.nodes, node{x, a.spread})
+// begin is where the integral starts. At t, where P is at most Φ(-lowest), it
+// follows the tangent of √-log₂P upwards: that is convex, as it is for each arm, so
+// that the tangent never reaches beyond the place where P is 2^-unlikely.
+func (q *Quadrature) begin(t, least float64) float64 {
+	cells := q.cells
+	for range maxSearch {
+		var bits, slope int64
+		narrowest := math.Inf(1)
+		for i := range q.live {
+			a := &q.live[i]
+			z := float64((t - a.mean) * a.inverse)
+			if z >= exit {
+				continue
+			}
+			c, d := cells.at(position(z))
+			bits += c.value(d)
+			slope -= int64(float64(float64(c.slope(d)*a.inverse) * least))
+			if a.spread < narrowest {
+				narrowest = a.spread
 			}
 		}
-	}
-	for g := 1; g <= gridNodes; g++ {
-		q.nodes = append(q.nodes, node{lo + float64(h*float64(g)), 0})
-	}
-	if !narrow {
-		return
-	}
-	slices.SortFunc(q.nodes, func(a, b node) int {
-		switch {
-		case a.at < b.at:
-			return -1
-		case a.at > b.at:
-			return 1
-		default:
-			return 0
+		height := float64(float64(bits) * (1.0 / bitUnit))
+		if height <= unlikely+nearly || slope <= 0 {
+			break
 		}
-	})
-	// Narrow arms that compete lie on top of each other, so many of their nodes
-	// tell nothing new; thinning bounds the cost for any number of them.
-	kept, last := q.nodes[:0], math.Inf(-1)
-	for _, n := range q.nodes {
-		if n.at-last < nodeSpacing*n.spread {
+		root := math.Sqrt(height)
+		steepness := float64(float64(slope)*(cellsPerUnit*(1.0/bitUnit))) / least
+		t += float64(2*root*(root-math.Sqrt(unlikely))) / steepness
+		least = narrowest
+	}
+	return t
+}
+
+// integrate goes up from t in panels until no arm is left.
+func (q *Quadrature) integrate(t float64) {
+	for {
+		width, end := q.advance(t)
+		if len(q.live) == 0 {
+			return
+		}
+		left := end - t
+		if left < width {
+			width = left
+		}
+		q.panel(width)
+		if width == left {
+			break
+		}
+		t += width
+	}
+	for i := range q.live {
+		q.masses[q.live[i].index] = q.live[i].mass
+	}
+}
+
+// advance lets go of the arms that lie below t, and says how wide the next panel
+// may be and where the last arm ends.
+func (q *Quadrature) advance(t float64) (width, end float64) {
+	width, end = math.Inf(1), t
+	kept := 0
+	for i := range q.live {
+		a := &q.live[i]
+		z := float64((t - a.mean) * a.inverse)
+		if z >= exit {
+			q.masses[a.index] = a.mass
 			continue
 		}
-		kept = append(kept, n)
-		last = n.at
+		a.z = z
+		deviations := panelWidth
+		if z > tailFrom {
+			deviations += float64(tailGrowth * (z - tailFrom))
+		}
+		if w := float64(deviations * a.spread); w < width {
+			width = w
+		}
+		if e := a.mean + float64(exit*a.spread); e > end {
+			end = e
+		}
+		if kept != i {
+			q.live[kept] = *a
+		}
+		kept++
 	}
-	q.nodes = kept
+	q.live = q.live[:kept]
+	return width, end
 }
 
-func (a *arm) same(b *arm) bool { return a.mean == b.mean && a.spread == b.spread }
-
-// sweep integrates over the cells between the nodes.
-func (q *Quadrature) sweep(lo float64) {
-	live, table := q.live, q.table
-	for i := range live {
-		a := &live[i]
-		a.previous = table.at(float64((lo - a.mean) * a.inverse))
+// panel adds the integral over the next width to the masses.
+func (q *Quadrature) panel(width float64) {
+	cells := q.cells
+	var bits [panelNodes]int64
+	slopes := q.slopes[:len(q.live)]
+	for i := range slopes {
+		a, out := &q.live[i], &slopes[i]
+		from, by := position(a.z), float64(float64(width*a.inverse)*cellsPerUnit)
+		// Written out eight times: a loop costs a third more.
+		c, d := cells.at(from + float64(by*panelAt[0]))
+		bits[0] += c.value(d)
+		out[0] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[1]))
+		bits[1] += c.value(d)
+		out[1] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[2]))
+		bits[2] += c.value(d)
+		out[2] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[3]))
+		bits[3] += c.value(d)
+		out[3] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[4]))
+		bits[4] += c.value(d)
+		out[4] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[5]))
+		bits[5] += c.value(d)
+		out[5] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[6]))
+		bits[6] += c.value(d)
+		out[6] = c.slope(d)
+		c, d = cells.at(from + float64(by*panelAt[7]))
+		bits[7] += c.value(d)
+		out[7] = c.slope(d)
 	}
-	suf := q.suf[:len(live)+1]
-	suf[len(live)] = 1
-	for _, n := range q.nodes {
-		product := 1.0
-		for i := len(live) - 1; i >= 0; i-- {
-			a := &live[i]
-			phi := table.at(float64((n.at - a.mean) * a.inverse))
-			a.step = phi - a.previous
-			a.middle = float64((phi + a.previous) * 0.5)
-			a.previous = phi
-			product = float64(product * a.middle)
-			suf[i] = product
-		}
-		product = 1.0
-		for i := range live {
-			a := &live[i]
-			a.mass += float64(float64(a.step*product) * suf[i+1])
-			product = float64(product * a.middle)
-		}
+	var weights [panelNodes]float64
+	for g := range panelNodes {
+		// Derivatives are by cell and in units of bits.
+		weights[g] = float64(float64(panelWeight[g]*width)*(-math.Ln2*cellsPerUnit/bitUnit)) * power(q.powers, bits[g])
+	}
+	for i := range slopes {
+		a, s := &q.live[i], &slopes[i]
+		even := float64(s[0]*weights[0]) + float64(s[2]*weights[2]) + float64(s[4]*weights[4]) + float64(s[6]*weights[6])
+		odd := float64(s[1]*weights[1]) + float64(s[3]*weights[3]) + float64(s[5]*weights[5]) + float64(s[7]*weights[7])
+		a.mass += float64((even + odd) * a.inverse)
 	}
 }
 
-// share normalises the masses into out. Equal arms, neighbours in the canonical
-// order, share theirs equally, which removes what rounding made of their places.
+// share normalises the masses into out. They add up to nearly 1.
 func (q *Quadrature) share(out []float64) bool {
-	var total float64
-	for i := range q.live {
-		total += q.live[i].mass
+	const unit = 1 << 52
+	var total int64
+	for _, mass := range q.masses[:len(out)] {
+		if !(mass >= 0 && mass < 2) {
+			return false
+		}
+		total += int64(float64(mass * unit))
 	}
-	if !(total > 0) || math.IsInf(total, 0) {
+	if total <= 0 {
 		return false
 	}
-	for i := 0; i < len(q.live); {
-		j, mass := i, 0.0
-		for ; j < len(q.live) && q.live[j].same(&q.live[i]); j++ {
-			mass += q.live[j].mass
-		}
-		p := mass / total / float64(j-i)
-		for ; i < j; i++ {
-			out[q.live[i].index] = p
-		}
+	for i, mass := range q.masses[:len(out)] {
+		out[i] = math.Trunc(float64(mass*unit)) / float64(total)
 	}
 	return true
 }
