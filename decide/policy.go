@@ -10,10 +10,8 @@ import (
 // definition, the snapshot and the record, so that a replay computes the same
 // bits. The result belongs to the scratch.
 func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) (bandits.Distribution, int64, error) {
-	x := bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue}
-	sc.candidates = sc.candidates[:0]
-	for _, id := range rec.Candidates {
-		sc.candidates = append(sc.candidates, bandits.Candidate{Action: id, Features: x})
+	candidates := bandits.Candidates{
+		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue},
 	}
 	var chooser bandits.Policy = bandits.Uniformly{}
 	var version int64
@@ -27,7 +25,7 @@ func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record,
 			version = snapshot.Version
 		}
 	}
-	d, err := chooser.Distribution(sc.candidates, &sc.workspace)
+	d, err := chooser.Distribution(candidates, &sc.workspace)
 	return d, version, err
 }
 
@@ -56,8 +54,7 @@ func scores(snapshot *models.Snapshot, rec *Record, out []Scored) {
 		return
 	}
 	for i := range out {
-		arm, _ := snapshot.Model.Arm(out[i].Action)
-		mean, sd := arm.Score(x)
+		mean, sd := snapshot.Model.Score(out[i].Action, x)
 		out[i].Mean, out[i].SD = &mean, &sd
 	}
 }

@@ -15,14 +15,13 @@ type scratch struct {
 	req  Request
 	ids  []profiles.Identifier
 
-	rec        Record
-	traits     map[string]any
-	actions    []int               // candidates, as indices into the point's actions
-	candidates []bandits.Candidate // the same for the policy
-	verdicts   []verdict           // about channels
-	x          bandits.Vector
-	workspace  bandits.Workspace
-	data       []byte // the encoded record
+	rec       Record
+	traits    map[string]any
+	actions   []int     // candidates, as indices into the point's actions
+	verdicts  []verdict // about channels
+	x         bandits.Vector
+	workspace bandits.Workspace
+	data      []byte // the encoded record
 
 	deadline deadline
 	answer   answer

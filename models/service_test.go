@@ -91,18 +91,15 @@ func TestUpdateLearnsStoresAndReloads(t *testing.T) {
 	// It knows which action is for whom.
 	for device, want := range map[string]string{"mobile": "push", "desktop": "email"} {
 		x := features(t, device)
-		var candidates []bandits.Candidate
-		for _, a := range []string{"none", "push", "email"} {
-			candidates = append(candidates, bandits.Candidate{Action: a, Features: x})
-		}
+		candidates := bandits.Candidates{Actions: []string{"none", "push", "email"}, Features: x}
 		var w bandits.Workspace
 		d, err := bandits.Thompson{Model: snap.Model, Alpha: .5, Floor: .05}.Distribution(candidates, &w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, c := range candidates {
-			if (d.Q[i] > .9) != (c.Action == want) {
-				t.Errorf("%s: %s has probability %g, want %s", device, c.Action, d.Q[i], want)
+		for i, a := range candidates.Actions {
+			if (d.Q[i] > .9) != (a == want) {
+				t.Errorf("%s: %s has probability %g, want %s", device, a, d.Q[i], want)
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // benchModel is a model with data for k actions and vectors with the given number
 // of active features out of dimension, the intercept included.
-func benchModel(b testing.TB, k, dimension, active int) (*Model, []Candidate) {
+func benchModel(b testing.TB, k, dimension, active int) (*Model, Candidates) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	builder, err := NewBuilder(Options{Dimension: dimension}, 0)
@@ -24,8 +24,8 @@ func benchModel(b testing.TB, k, dimension, active int) (*Model, []Candidate) {
 		}
 		return v
 	}
-	candidates := make([]Candidate, k)
-	for i := range candidates {
+	candidates := Candidates{Actions: make([]string, k), Features: vector()}
+	for i := range k {
 		action := fmt.Sprintf("offer-%02d/email/creative", i)
 		t := NewTile(action, 0, dimension)
 		for range 500 {
@@ -38,11 +38,7 @@ func benchModel(b testing.TB, k, dimension, active int) (*Model, []Candidate) {
 		if err := builder.Add(t); err != nil {
 			b.Fatal(err)
 		}
-		candidates[i] = Candidate{Action: action}
-	}
-	x := vector()
-	for i := range candidates {
-		candidates[i].Features = x
+		candidates.Actions[i] = action
 	}
 	m, err := builder.Build()
 	if err != nil {
@@ -81,10 +77,10 @@ func BenchmarkScore(b *testing.B) {
 	for _, c := range []struct{ dimension, active int }{{64, 20}, {64, 64}, {256, 20}, {1024, 20}} {
 		b.Run(fmt.Sprintf("features=%d/active=%d", c.dimension, c.active), func(b *testing.B) {
 			m, candidates := benchModel(b, 1, c.dimension, c.active)
-			arm, _ := m.Arm(candidates[0].Action)
+			arm, _ := m.Arm(candidates.Actions[0])
 			b.ReportAllocs()
 			for b.Loop() {
-				arm.Score(candidates[0].Features)
+				arm.Score(candidates.Features)
 			}
 		})
 	}

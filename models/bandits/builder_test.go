@@ -1,8 +1,10 @@
 package bandits
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,19 +211,60 @@ func TestPosteriorAgainstBruteForce(t *testing.T) {
 	}
 }
 
-// The score of a vector whose first features are contiguous takes another path
-// through memory; it must give the same bits.
+// A decision scores eight actions at a time, an explanation one; they must give
+// the same bits, whichever actions stand beside each other and in whatever order.
 func TestScorePathsAgree(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(4, 4))
-	for n := range 40 {
-		a, v := make([]float64, n), make([]float64, n)
-		ix := make([]uint32, n)
-		for i := range n {
-			a[i], v[i], ix[i] = rng.NormFloat64(), rng.NormFloat64(), uint32(i)
+	var w Workspace
+	for _, k := range []int{0, 1, 7, 8, 9, 21} {
+		var names []string
+		for i := range k {
+			names = append(names, fmt.Sprint("a", i))
 		}
-		if d, g := dense(a, v), gathered(a, ix, v); d != g {
-			t.Errorf("n=%d: %g and %g", n, d, g)
+		var tiles []Tile
+		if k > 0 {
+			tiles = tilesOf(randomLog(uint64(k), 500, 12, names...), 12)
+		}
+		m := build(t, Options{Dimension: 12}, 1, tiles)
+		for range 20 {
+			var x Vector
+			for i := range 12 {
+				if rng.IntN(2) == 0 {
+					x.append(uint32(i), rng.NormFloat64())
+				}
+			}
+			actions := append([]string{"new"}, names...)
+			rng.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
+			actions = actions[:1+rng.IntN(len(actions))]
+			d, err := Thompson{Model: m, Alpha: 1, Floor: .1}.Distribution(Candidates{Actions: actions, Features: x}, &w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := make([]Vector, len(actions))
+			cold := 0
+			for i, action := range actions {
+				own[i] = x
+				arm, known := m.Arm(action)
+				if !known {
+					cold++
+				}
+				mean, sd := arm.Score(x)
+				if d.Mean[i] != mean || d.SD[i] != sd {
+					t.Fatalf("%d actions: %s scores %g ± %g beside others, %g ± %g alone", k, action, d.Mean[i], d.SD[i], mean, sd)
+				}
+				if m2, sd2 := m.Score(action, x); m2 != mean || sd2 != sd {
+					t.Fatalf("%d actions: Model.Score of %s is %g ± %g, of its arm %g ± %g", k, action, m2, sd2, mean, sd)
+				}
+			}
+			if d.Cold != cold {
+				t.Fatalf("%d actions without data, want %d", d.Cold, cold)
+			}
+			q := slices.Clone(d.Q)
+			d, err = Thompson{Model: m, Alpha: 1, Floor: .1}.Distribution(Candidates{Actions: actions, Own: own}, &w)
+			if err != nil || !slices.Equal(d.Q, q) {
+				t.Fatalf("features given for each action: %v, want %v (%v)", d.Q, q, err)
+			}
 		}
 	}
 }

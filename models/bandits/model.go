@@ -2,7 +2,6 @@ package bandits
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -20,8 +19,9 @@ type Model struct {
 	// has no data of its own.
 	Prior Arm
 
-	names []string // ascending
-	arms  map[string]*Arm
+	names    []string // ascending
+	register *register
+	octets   []octet // of the actions in the order of names, and the prior after them
 }
 
 // Arm is the posterior of one action: coefficients are Gaussian with mean Mean
@@ -37,72 +37,49 @@ type Arm struct {
 // caller must not change it.
 func (m *Model) Actions() []string { return m.names }
 
-// Arm returns the posterior of an action; known is false for an action without
-// data, whose arm is the prior.
+// Arm returns a copy of the posterior of an action; known is false for an action
+// without data, whose arm is the prior.
 func (m *Model) Arm(action string) (arm *Arm, known bool) {
-	if arm, known = m.arms[action]; known {
-		return arm, true
+	lane, known := m.register.lane[action]
+	if !known {
+		return &m.Prior, false
 	}
-	return &m.Prior, false
+	arm = m.newArm()
+	m.octets[lane/laneCount].get(int(lane%laneCount), arm)
+	return arm, true
 }
 
-// Score is the mean and the standard deviation of the expected reward for
-// features x: φᵀμ and σ√(φᵀΛ⁻¹φ). Its cost is s²/2 for s active features,
-// whatever the dimension. x must be valid for the arm's dimension.
+func (m *Model) newArm() *Arm {
+	return &Arm{Mean: make([]float64, m.Dimension), Covariance: make([]float64, PackedLen(m.Dimension))}
+}
+
+// Score is the mean and the standard deviation of an action's expected reward for
+// features x: φᵀμ and σ√(φᵀΛ⁻¹φ). Its cost is s²/2 for s active features, whatever
+// the dimension. x must be valid for the model's dimension.
+func (m *Model) Score(action string, x Vector) (mean, sd float64) {
+	var means, sds lanes
+	lane, known := m.register.lane[action]
+	if !known {
+		lane = m.register.prior
+	}
+	m.octets[lane/laneCount].score(x, &means, &sds)
+	return means[lane%laneCount], sds[lane%laneCount]
+}
+
+// Score is [Model.Score] for one arm, to the same bits.
 func (a *Arm) Score(x Vector) (mean, sd float64) {
 	var quad float64
 	for i, ix := range x.Indices {
 		v := x.Values[i]
-		mean += float64(v * a.Mean[ix])
-		start := PackedLen(int(ix))
-		row := a.Covariance[start : start+int(ix)+1]
+		row := a.Covariance[PackedLen(int(ix)):]
 		var dot float64
-		if int(ix) == i {
-			// Indices ascend, so all before are 0..i-1: the row is contiguous.
-			dot = dense(row[:i], x.Values[:i])
-		} else {
-			dot = gathered(row, x.Indices[:i], x.Values[:i])
+		for j, jx := range x.Indices[:i] {
+			dot += float64(x.Values[j] * row[jx])
 		}
-		quad += float64(v * (2*dot + float64(v*row[ix])))
+		quad += float64(v * (float64(2*dot) + float64(v*row[ix])))
+		mean += float64(v * a.Mean[ix])
 	}
-	// Rounding may leave a tiny negative number where the variance is zero.
-	return mean, math.Sqrt(float64(a.Noise * max(quad, 0)))
-}
-
-// dense is the inner product of two slices of one length. Four sums run side by
-// side, as one would wait for the latency of each addition.
-func dense(a, b []float64) float64 {
-	var s0, s1, s2, s3 float64
-	b = b[:len(a)]
-	n := len(a) &^ 3
-	for j := 0; j < n; j += 4 {
-		s0 += float64(a[j] * b[j])
-		s1 += float64(a[j+1] * b[j+1])
-		s2 += float64(a[j+2] * b[j+2])
-		s3 += float64(a[j+3] * b[j+3])
-	}
-	for j := n; j < len(a); j++ {
-		s0 += float64(a[j] * b[j])
-	}
-	return (s0 + s1) + (s2 + s3)
-}
-
-// gathered is the inner product of row at the given indices with values, with
-// the same order of additions as dense.
-func gathered(row []float64, indices []uint32, values []float64) float64 {
-	var s0, s1, s2, s3 float64
-	values = values[:len(indices)]
-	n := len(indices) &^ 3
-	for j := 0; j < n; j += 4 {
-		s0 += float64(row[indices[j]] * values[j])
-		s1 += float64(row[indices[j+1]] * values[j+1])
-		s2 += float64(row[indices[j+2]] * values[j+2])
-		s3 += float64(row[indices[j+3]] * values[j+3])
-	}
-	for j := n; j < len(indices); j++ {
-		s0 += float64(row[indices[j]] * values[j])
-	}
-	return (s0 + s1) + (s2 + s3)
+	return mean, deviation(a.Noise, quad)
 }
 
 func (a *Arm) validate(dimension int) error {
@@ -129,7 +106,7 @@ func (a *Arm) validate(dimension int) error {
 	return nil
 }
 
-// newModel checks the parts and sorts the actions.
+// newModel checks the parts, sorts the actions and lays them out in lanes.
 func newModel(fingerprint string, dimension int, asOf Day, prior Arm, arms map[string]*Arm) (*Model, error) {
 	if err := prior.validate(dimension); err != nil {
 		return nil, fmt.Errorf("prior: %w", err)
@@ -142,5 +119,18 @@ func newModel(fingerprint string, dimension int, asOf Day, prior Arm, arms map[s
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return &Model{Fingerprint: fingerprint, Dimension: dimension, AsOf: asOf, Prior: prior, names: names, arms: arms}, nil
+	m := &Model{Fingerprint: fingerprint, Dimension: dimension, AsOf: asOf, Prior: prior, names: names}
+	m.register = &register{lane: make(map[string]int32, len(names)), prior: int32(len(names))}
+	for i := range len(names) + 1 {
+		if i%laneCount == 0 {
+			m.octets = append(m.octets, newOctet(dimension))
+		}
+		arm := &prior
+		if i < len(names) {
+			arm = arms[names[i]]
+			m.register.lane[names[i]] = int32(i)
+		}
+		m.octets[i/laneCount].set(i%laneCount, arm)
+	}
+	return m, nil
 }

@@ -12,11 +12,14 @@ var ErrNoCandidates = errors.New("no eligible action to choose from")
 // ErrNotEligible is returned by [Fixed] where its action is not a candidate.
 var ErrNotEligible = errors.New("the fixed action is not eligible")
 
-// Candidate is an action that may be chosen, with its features. Policies that do
-// not learn ignore the features.
-type Candidate struct {
-	Action   string
+// Candidates are the actions that may be chosen, with their features. Policies that
+// do not learn ignore the features.
+type Candidates struct {
+	Actions []string
+	// Features of the person and the moment, which all actions share.
 	Features Vector
+	// Own are the features of each action instead, where they differ; nil else.
+	Own []Vector
 }
 
 // Distribution is what a policy makes of its candidates, in their order. Its
@@ -54,7 +57,7 @@ type Policy interface {
 	// Distribution returns the full distribution over the candidates. It returns
 	// ErrNoCandidates if there is none. A policy never draws: the caller does,
 	// from Q.
-	Distribution(candidates []Candidate, w *Workspace) (Distribution, error)
+	Distribution(candidates Candidates, w *Workspace) (Distribution, error)
 }
 
 // Workspace is scratch memory for policies, for one goroutine at a time; keep it
@@ -62,6 +65,53 @@ type Policy interface {
 type Workspace struct {
 	quadrature        *Quadrature
 	p, q, mean, sd, s []float64
+
+	// Where the actions of the last decision stand. The next one nearly always has
+	// the same, and comparing them is quicker than looking them up.
+	register *register
+	actions  []string
+	lanes    []int32
+	cold     int
+
+	scored             []bool // octets whose scores are there
+	octetMean, octetSD []lanes
+}
+
+// find says in which lanes of a model the actions stand and how many have none of
+// their own.
+func (w *Workspace) find(m *Model, actions []string) (lanes []int32, cold int) {
+	if w.register == m.register && slices.Equal(w.actions, actions) {
+		return w.lanes, w.cold
+	}
+	w.register, w.cold = m.register, 0
+	w.actions = append(w.actions[:0], actions...)
+	w.lanes = w.lanes[:0]
+	for _, action := range actions {
+		lane, known := m.register.lane[action]
+		if !known {
+			lane = m.register.prior
+			w.cold++
+		}
+		w.lanes = append(w.lanes, lane)
+	}
+	return w.lanes, w.cold
+}
+
+// score writes the posterior's mean and deviation of each candidate, in the lanes
+// that find gave.
+func (w *Workspace) score(m *Model, at []int32, x Vector) {
+	n := len(m.octets)
+	w.scored = slices.Grow(w.scored[:0], n)[:n]
+	w.octetMean, w.octetSD = slices.Grow(w.octetMean[:0], n)[:n], slices.Grow(w.octetSD[:0], n)[:n]
+	clear(w.scored)
+	for i, lane := range at {
+		b, l := lane/laneCount, lane%laneCount
+		if !w.scored[b] {
+			w.scored[b] = true
+			m.octets[b].score(x, &w.octetMean[b], &w.octetSD[b])
+		}
+		w.mean[i], w.sd[i] = w.octetMean[b][l], w.octetSD[b][l]
+	}
 }
 
 func (w *Workspace) resize(k int) {
@@ -90,8 +140,8 @@ type Thompson struct {
 const DefaultAlpha = 0.5
 
 // Distribution implements [Policy].
-func (t Thompson) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
-	k := len(candidates)
+func (t Thompson) Distribution(candidates Candidates, w *Workspace) (Distribution, error) {
+	k := len(candidates.Actions)
 	if k == 0 {
 		return Distribution{}, ErrNoCandidates
 	}
@@ -103,17 +153,25 @@ func (t Thompson) Distribution(candidates []Candidate, w *Workspace) (Distributi
 	}
 	w.resize(k)
 	d := Distribution{P: w.p, Q: w.q, Mean: w.mean, SD: w.sd, Floor: t.Floor}
-	for i := range candidates {
-		c := &candidates[i]
-		if err := c.Features.Validate(t.Model.Dimension); err != nil {
-			return Distribution{}, fmt.Errorf("scoring action %q: %w", c.Action, err)
+	at, cold := w.find(t.Model, candidates.Actions)
+	d.Cold = cold
+	if candidates.Own == nil {
+		if err := candidates.Features.Validate(t.Model.Dimension); err != nil {
+			return Distribution{}, fmt.Errorf("scoring: %w", err)
 		}
-		arm, known := t.Model.Arm(c.Action)
-		if !known {
-			d.Cold++
+		w.score(t.Model, at, candidates.Features)
+	} else if len(candidates.Own) != k {
+		return Distribution{}, fmt.Errorf("scoring: features of %d actions for %d", len(candidates.Own), k)
+	}
+	for i, x := range candidates.Own {
+		action := candidates.Actions[i]
+		if err := x.Validate(t.Model.Dimension); err != nil {
+			return Distribution{}, fmt.Errorf("scoring action %q: %w", action, err)
 		}
-		w.mean[i], w.sd[i] = arm.Score(c.Features)
-		w.s[i] = float64(t.Alpha * w.sd[i])
+		w.mean[i], w.sd[i] = t.Model.Score(action, x)
+	}
+	for i, sd := range w.sd {
+		w.s[i] = float64(t.Alpha * sd)
 	}
 	d.Degenerate = !w.quadrature.Best(w.mean, w.s, w.p)
 	if err := Floor(d.P, t.Floor, d.Q); err != nil {
@@ -126,11 +184,11 @@ func (t Thompson) Distribution(candidates []Candidate, w *Workspace) (Distributi
 type Uniformly struct{}
 
 // Distribution implements [Policy].
-func (Uniformly) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
-	if len(candidates) == 0 {
+func (Uniformly) Distribution(candidates Candidates, w *Workspace) (Distribution, error) {
+	if len(candidates.Actions) == 0 {
 		return Distribution{}, ErrNoCandidates
 	}
-	w.resize(len(candidates))
+	w.resize(len(candidates.Actions))
 	uniform(w.p)
 	copy(w.q, w.p)
 	return Distribution{P: w.p, Q: w.q, Floor: 1}, nil
@@ -145,13 +203,13 @@ type Fixed struct {
 
 // Distribution implements [Policy]. It returns ErrNotEligible if the action is
 // not a candidate.
-func (f Fixed) Distribution(candidates []Candidate, w *Workspace) (Distribution, error) {
-	if len(candidates) == 0 {
+func (f Fixed) Distribution(candidates Candidates, w *Workspace) (Distribution, error) {
+	if len(candidates.Actions) == 0 {
 		return Distribution{}, ErrNoCandidates
 	}
-	w.resize(len(candidates))
+	w.resize(len(candidates.Actions))
 	clear(w.p)
-	chosen := slices.IndexFunc(candidates, func(c Candidate) bool { return c.Action == f.Action })
+	chosen := slices.Index(candidates.Actions, f.Action)
 	if chosen < 0 {
 		return Distribution{}, fmt.Errorf("fixed policy: action %q: %w", f.Action, ErrNotEligible)
 	}

@@ -101,18 +101,18 @@ func TestPolicyProperties(t *testing.T) {
 		f := rapid.Float64Range(0, 1).Draw(t, "floor")
 		k := len(mean)
 		arms := map[string]*Arm{}
-		candidates := make([]Candidate, k)
+		candidates := Candidates{Features: Vector{Indices: []uint32{0}, Values: []float64{1}}}
 		for i := range mean {
 			name := string(rune('a' + i))
 			arms[name] = &Arm{Mean: []float64{mean[i]}, Covariance: []float64{1}, Noise: sd[i] * sd[i]}
-			candidates[i] = Candidate{Action: name, Features: Vector{Indices: []uint32{0}, Values: []float64{1}}}
+			candidates.Actions = append(candidates.Actions, name)
 		}
 		m, err := newModel("", 1, 0, Arm{Mean: []float64{0}, Covariance: []float64{1}, Noise: 1}, arms)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, policy := range []Policy{
-			Thompson{Model: m, Alpha: .5, Floor: f}, Uniformly{}, Fixed{Action: candidates[k-1].Action, Floor: f},
+			Thompson{Model: m, Alpha: .5, Floor: f}, Uniformly{}, Fixed{Action: candidates.Actions[k-1], Floor: f},
 		} {
 			var w Workspace
 			d, err := policy.Distribution(candidates, &w)
@@ -139,11 +139,12 @@ func TestPolicyProperties(t *testing.T) {
 func TestPolicyErrors(t *testing.T) {
 	t.Parallel()
 	m := build(t, Options{Dimension: 2}, 0, nil)
-	good := []Candidate{{Action: "a", Features: Vector{Indices: []uint32{0}, Values: []float64{1}}}}
-	bad := []Candidate{{Action: "bad", Features: Vector{Indices: []uint32{2}, Values: []float64{1}}}}
+	x := Vector{Indices: []uint32{0}, Values: []float64{1}}
+	good := Candidates{Actions: []string{"a"}, Features: x}
+	outside := Vector{Indices: []uint32{2}, Values: []float64{1}}
 	var w Workspace
 	for _, p := range []Policy{Thompson{Model: m, Alpha: .5, Floor: .1}, Uniformly{}, Fixed{Action: "a"}} {
-		if _, err := p.Distribution(nil, &w); !errors.Is(err, ErrNoCandidates) {
+		if _, err := p.Distribution(Candidates{Features: x}, &w); !errors.Is(err, ErrNoCandidates) {
 			t.Errorf("%T without candidates: %v", p, err)
 		}
 		if d, err := p.Distribution(good, &w); err != nil || d.Q[0] != 1 {
@@ -160,8 +161,14 @@ func TestPolicyErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := (Thompson{Model: m, Alpha: 1}).Distribution(bad, &w); err == nil || !strings.Contains(err.Error(), `"bad"`) {
-		t.Errorf("vector of another dimension: %v", err)
+	for want, bad := range map[string]Candidates{
+		"scoring: feature vector": {Actions: []string{"a"}, Features: outside},
+		`"bad": feature vector`:   {Actions: []string{"a", "bad"}, Own: []Vector{x, outside}},
+		"features of 1 actions":   {Actions: []string{"a", "b"}, Own: []Vector{x}},
+	} {
+		if _, err := (Thompson{Model: m, Alpha: 1}).Distribution(bad, &w); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 	if d, err := (Thompson{Model: m, Alpha: 1}).Distribution(good, &w); err != nil || d.Cold != 1 {
 		t.Errorf("cold candidates %d, want 1 (%v)", d.Cold, err)
@@ -178,7 +185,7 @@ func TestThompsonDegenerate(t *testing.T) {
 	}
 	x := Vector{Indices: []uint32{0}, Values: []float64{1e200}}
 	var w Workspace
-	d, err := Thompson{Model: m, Alpha: 1, Floor: .1}.Distribution([]Candidate{{"a", x}, {"b", x}}, &w)
+	d, err := Thompson{Model: m, Alpha: 1, Floor: .1}.Distribution(Candidates{Actions: []string{"a", "b"}, Features: x}, &w)
 	if err != nil || !d.Degenerate || d.Q[0] != .5 || d.Q[1] != .5 {
 		t.Errorf("%v, degenerate %v, error %v", d.Q, d.Degenerate, err)
 	}
@@ -194,7 +201,7 @@ func TestDrawsFollowPropensities(t *testing.T) {
 		t.Fatal(err)
 	}
 	const n = 50000
-	counts := make([]float64, len(candidates))
+	counts := make([]float64, len(candidates.Actions))
 	for i := range n {
 		k, _ := d.Draw(Uniform(string(binary.BigEndian.AppendUint32(nil, uint32(i))), "s", "action"))
 		counts[k]++

@@ -18,7 +18,7 @@ type learner struct {
 	every   int // decisions between builds
 
 	name    string
-	actions []Candidate
+	actions []string
 	tiles   map[string]*Tile
 	model   *Model
 	w       Workspace
@@ -37,9 +37,7 @@ func newLearner(t testing.TB, name, declaration string, actions []string, o Opti
 	}
 	o.Dimension = e.Dimension()
 	l := &learner{t: t, encoder: e, options: o, alpha: alpha, floor: floor, every: every, name: name, tiles: map[string]*Tile{}}
-	for _, a := range actions {
-		l.actions = append(l.actions, Candidate{Action: a})
-	}
+	l.actions = actions
 	l.rebuild()
 	return l
 }
@@ -49,8 +47,8 @@ func (l *learner) rebuild() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	for _, c := range l.actions {
-		if t := l.tiles[c.Action]; t != nil {
+	for _, a := range l.actions {
+		if t := l.tiles[a]; t != nil {
 			if err := b.Add(*t); err != nil {
 				l.t.Fatal(err)
 			}
@@ -67,15 +65,12 @@ func (l *learner) decide(context AttributeMap, reward func(action int) float64) 
 	if err := l.encoder.EncodeShared(nil, context, &x); err != nil {
 		l.t.Fatal(err)
 	}
-	for i := range l.actions {
-		l.actions[i].Features = x
-	}
-	d, err := Thompson{Model: l.model, Alpha: l.alpha, Floor: l.floor}.Distribution(l.actions, &l.w)
+	d, err := Thompson{Model: l.model, Alpha: l.alpha, Floor: l.floor}.Distribution(Candidates{Actions: l.actions, Features: x}, &l.w)
 	if err != nil || d.Degenerate {
 		l.t.Fatalf("degenerate %v, error %v", d.Degenerate, err)
 	}
 	k, _ := d.Draw(Uniform(fmt.Sprint("d", l.n), l.name, "action"))
-	action := l.actions[k].Action
+	action := l.actions[k]
 	tile := l.tiles[action]
 	if tile == nil {
 		fresh := NewTile(action, 0, l.encoder.Dimension())

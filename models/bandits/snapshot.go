@@ -29,12 +29,14 @@ func (m *Model) AppendBinary(dst []byte) ([]byte, error) {
 	dst = le.AppendUint32(dst, uint32(m.AsOf))
 	dst = appendText(dst, m.Fingerprint)
 	dst = m.Prior.appendTo(dst)
-	for _, name := range m.names {
+	arm := m.newArm()
+	for i, name := range m.names {
 		if len(name) > maxActionLength {
 			return nil, fmt.Errorf("storing model: the name of an action has %d bytes, more than %d", len(name), maxActionLength)
 		}
 		dst = appendText(dst, name)
-		dst = m.arms[name].appendTo(dst)
+		m.octets[i/laneCount].get(i%laneCount, arm)
+		dst = arm.appendTo(dst)
 	}
 	return le.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
 }

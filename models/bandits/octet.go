@@ -1,0 +1,93 @@
+package bandits
+
+import "math"
+
+// laneCount is the number of actions that stand beside each other in a octet: as
+// many numbers as a cache line holds.
+const laneCount = 8
+
+// lanes holds one number for each action of a octet.
+type lanes [laneCount]float64
+
+// octet holds the posteriors of eight actions side by side, so that those of one
+// pair of features, which a decision reads together, share a cache line.
+type octet struct {
+	mean       []lanes // μ, by feature
+	covariance []lanes // Λ⁻¹, packed lower triangle
+	noise      lanes   // σ²
+	decisions  lanes
+}
+
+// register says in which lane an action stands. Workspaces hold on to it, so it
+// does not lead to the numbers.
+type register struct {
+	lane  map[string]int32
+	prior int32 // for an action without data
+}
+
+func newOctet(dimension int) octet {
+	return octet{mean: make([]lanes, dimension), covariance: make([]lanes, PackedLen(dimension))}
+}
+
+func (b *octet) set(lane int, a *Arm) {
+	for i, x := range a.Mean {
+		b.mean[i][lane] = x
+	}
+	for i, x := range a.Covariance {
+		b.covariance[i][lane] = x
+	}
+	b.noise[lane], b.decisions[lane] = a.Noise, a.Decisions
+}
+
+// get copies a lane into an arm, whose slices have the right lengths.
+func (b *octet) get(lane int, a *Arm) {
+	for i := range a.Mean {
+		a.Mean[i] = b.mean[i][lane]
+	}
+	for i := range a.Covariance {
+		a.Covariance[i] = b.covariance[i][lane]
+	}
+	a.Noise, a.Decisions = b.noise[lane], b.decisions[lane]
+}
+
+// score is [Arm.Score] for all lanes, in the same order of operations. x must be
+// valid for the dimension.
+func (b *octet) score(x Vector, mean, sd *lanes) {
+	var m, quad lanes
+	values := x.Values[:len(x.Indices)]
+	for i, ix := range x.Indices {
+		start := PackedLen(int(ix))
+		row := b.covariance[start : start+int(ix)+1]
+		var d0, d1, d2, d3, d4, d5, d6, d7 float64
+		for j, jx := range x.Indices[:i] {
+			v, c := values[j], &row[jx]
+			d0 += float64(v * c[0])
+			d1 += float64(v * c[1])
+			d2 += float64(v * c[2])
+			d3 += float64(v * c[3])
+			d4 += float64(v * c[4])
+			d5 += float64(v * c[5])
+			d6 += float64(v * c[6])
+			d7 += float64(v * c[7])
+		}
+		dot := lanes{d0, d1, d2, d3, d4, d5, d6, d7}
+		v, diagonal, mu := values[i], &row[ix], &b.mean[ix]
+		for l := range laneCount {
+			quad[l] += float64(v * (float64(2*dot[l]) + float64(v*diagonal[l])))
+			m[l] += float64(v * mu[l])
+		}
+	}
+	*mean = m
+	for l := range laneCount {
+		sd[l] = deviation(b.noise[l], quad[l])
+	}
+}
+
+// deviation is σ√quad. Rounding may leave a tiny negative number where the variance
+// is zero.
+func deviation(noise, quad float64) float64 {
+	if quad < 0 {
+		quad = 0
+	}
+	return math.Sqrt(float64(noise * quad))
+}
