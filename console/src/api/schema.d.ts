@@ -135,6 +135,178 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/attribute-catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the attributes that are always computed
+         * @description Needs the scope read.
+         */
+        get: operations["list-built-in-attributes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attribute-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the last computation went
+         * @description Needs the scope read.
+         */
+        get: operations["get-attribute-status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attribute-status/compute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compute everybody now
+         * @description Answers when it is done. Runs that the service makes by itself go on as before.
+         */
+        post: operations["compute-attributes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List attributes
+         * @description Needs the scope read.
+         */
+        get: operations["list-attributes"];
+        /**
+         * Create or replace many attributes, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-attributes"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attributes/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one attribute
+         * @description Needs the scope read.
+         */
+        get: operations["get-attribute"];
+        /**
+         * Create or replace one attribute
+         * @description Needs the scope define.
+         */
+        put: operations["put-attribute"];
+        post?: never;
+        /**
+         * Delete one attribute
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-attribute"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attributes/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one attribute
+         * @description Needs the scope read.
+         */
+        get: operations["list-attribute-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/attributes/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one attribute
+         * @description Needs the scope read.
+         */
+        get: operations["get-attribute-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, and who looked at personal data
+         * @description Needs the scope admin.
+         */
+        get: operations["list-audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batch": {
         parameters: {
             query?: never;
@@ -171,7 +343,7 @@ export interface paths {
         get: operations["list-channels"];
         /**
          * Create or replace many channels, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-channels"];
         post?: never;
@@ -195,13 +367,13 @@ export interface paths {
         get: operations["get-channel"];
         /**
          * Create or replace one channel
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-channel"];
         post?: never;
         /**
          * Delete one channel
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-channel"];
         options?: never;
@@ -305,7 +477,7 @@ export interface paths {
         get: operations["list-decision-points"];
         /**
          * Create or replace many decision points, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-decision-points"];
         post?: never;
@@ -329,13 +501,13 @@ export interface paths {
         get: operations["get-decision-point"];
         /**
          * Create or replace one decision point
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-decision-point"];
         post?: never;
         /**
          * Delete one decision point
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-decision-point"];
         options?: never;
@@ -491,6 +663,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/experience": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One metric of customer experience, period by period
+         * @description Figures have 95 % intervals. The periods that the days from from to to touch are reported as a whole.
+         */
+        get: operations["report-experience"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experience/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the names of survey events and what counts
+         * @description Needs the scope read.
+         */
+        get: operations["get-experience-settings"];
+        /**
+         * Replace the names of survey events and what counts
+         * @description Needs the scope admin.
+         */
+        put: operations["put-experience-settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/experiments": {
         parameters: {
             query?: never;
@@ -505,7 +721,7 @@ export interface paths {
         get: operations["list-experiments"];
         /**
          * Create or replace many experiments, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-experiments"];
         post?: never;
@@ -529,13 +745,13 @@ export interface paths {
         get: operations["get-experiment"];
         /**
          * Create or replace one experiment
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-experiment"];
         post?: never;
         /**
          * Delete one experiment
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-experiment"];
         options?: never;
@@ -578,7 +794,7 @@ export interface paths {
          * Start an experiment
          * @description From now on its variants apply at its decision point. At most one experiment runs at a decision point; one that was stopped does not start again.
          *
-         *     Needs the scope admin.
+         *     Needs the scope define.
          */
         post: operations["start-experiment"];
         delete?: never;
@@ -600,7 +816,7 @@ export interface paths {
          * Stop an experiment
          * @description Its variants no longer apply. Its report goes on as outcomes come in.
          *
-         *     Needs the scope admin.
+         *     Needs the scope define.
          */
         post: operations["stop-experiment"];
         delete?: never;
@@ -685,7 +901,7 @@ export interface paths {
         get: operations["list-holdouts"];
         /**
          * Create or replace many holdouts, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-holdouts"];
         post?: never;
@@ -709,13 +925,13 @@ export interface paths {
         get: operations["get-holdout"];
         /**
          * Create or replace one holdout
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-holdout"];
         post?: never;
         /**
          * Delete one holdout
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-holdout"];
         options?: never;
@@ -763,6 +979,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hooks/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what another system posts
+         * @description The body is what the webhook is defined for, JSON or a form. Who may post is defined there, too: the holder of an API key, of a secret, or who signs the body.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["call-webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/identify": {
         parameters: {
             query?: never;
@@ -779,6 +1017,32 @@ export interface paths {
          *     Needs the scope ingest.
          */
         post: operations["identify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the rules of identity
+         * @description Needs the scope read.
+         */
+        get: operations["get-identity-rules"];
+        /**
+         * Replace the rules of identity
+         * @description They hold for what comes in from now on; what was decided under the old ones stands.
+         *
+         *     Needs the scope define.
+         */
+        put: operations["put-identity-rules"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -843,7 +1107,7 @@ export interface paths {
         get: operations["list-items"];
         /**
          * Create or replace many items, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-items"];
         post?: never;
@@ -867,13 +1131,13 @@ export interface paths {
         get: operations["get-item"];
         /**
          * Create or replace one item
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-item"];
         post?: never;
         /**
          * Delete one item
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-item"];
         options?: never;
@@ -921,6 +1185,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the table of stages, segments, losses and RFM
+         * @description Needs the scope read.
+         */
+        get: operations["get-lifecycle"];
+        /**
+         * Replace the table of stages, segments, losses and RFM
+         * @description A part that is left out gets the default. Everybody is judged anew within moments.
+         */
+        put: operations["put-lifecycle"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lifecycle/board": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many people stand where, with their spend
+         * @description Needs the scope read.
+         */
+        get: operations["get-lifecycle-board"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lifecycle/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Moves between stages or segments, month by month
+         * @description Computed from the events as of the ends of each month, so that months before the service was installed count too. At most 24 months.
+         */
+        get: operations["get-lifecycle-matrix"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lifecycle/rfm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Customers and spend by RFM code
+         * @description Needs the scope read.
+         */
+        get: operations["get-lifecycle-rfm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login-links": {
         parameters: {
             query?: never;
@@ -943,6 +1291,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/marketing-spend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was recorded of marketing's cost
+         * @description Needs the scope read.
+         */
+        get: operations["list-marketing-spend"];
+        put?: never;
+        /**
+         * Record what marketing cost
+         * @description JSON, or text/csv with the columns day, channel, campaign, amount and currency. At most 10,000 rows, all or none. A row takes the place of an earlier one of the same day, channel, campaign and currency, so sending a file again changes nothing.
+         *
+         *     Needs the scope admin.
+         */
+        post: operations["record-marketing-spend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log of merges and un-merges
+         * @description Needs the scope read.
+         */
+        get: operations["list-merges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/metrics": {
         parameters: {
             query?: never;
@@ -957,7 +1351,7 @@ export interface paths {
         get: operations["list-metrics"];
         /**
          * Create or replace many metrics, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-metrics"];
         post?: never;
@@ -981,13 +1375,13 @@ export interface paths {
         get: operations["get-metric"];
         /**
          * Create or replace one metric
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-metric"];
         post?: never;
         /**
          * Delete one metric
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-metric"];
         options?: never;
@@ -1049,7 +1443,7 @@ export interface paths {
         get: operations["list-offers"];
         /**
          * Create or replace many offers, all or none
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-offers"];
         post?: never;
@@ -1073,13 +1467,13 @@ export interface paths {
         get: operations["get-offer"];
         /**
          * Create or replace one offer
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         put: operations["put-offer"];
         post?: never;
         /**
          * Delete one offer
-         * @description Needs the scope admin.
+         * @description Needs the scope define.
          */
         delete: operations["delete-offer"];
         options?: never;
@@ -1209,6 +1603,328 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/profiles/{id}/attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Attributes of one person, with their history
+         * @description Needs the scope read.
+         */
+        get: operations["get-profile-attributes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{id}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a person consented to, with the proof
+         * @description Needs the scope read.
+         */
+        get: operations["get-profile-consents"];
+        /**
+         * State what a person consents to or refuses
+         * @description Each statement is an event in the stream; what was stated about anything else stays. Answers after they are durable. POST and PUT do the same.
+         *
+         *     Needs the scope ingest.
+         */
+        put: operations["put-profile-consents"];
+        /**
+         * State what a person consents to or refuses
+         * @description Each statement is an event in the stream; what was stated about anything else stays. Answers after they are durable. POST and PUT do the same.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["post-profile-consents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{id}/identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read of which profiles a person is made, and why
+         * @description Needs the scope read.
+         */
+        get: operations["get-identity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join two profiles to one person
+         * @description Adds an edge to the log of identity. Nothing is rewritten: events keep the identifiers and the profile that they came with, experiment arms stay as they are, and un-merging brings the two back as they were. Limits bind rules, not this call.
+         *
+         *     Needs the scope identity.
+         */
+        post: operations["merge-profiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{id}/traits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Edit traits by hand
+         * @description Goes through the stream like what sources send, with the caller as the source and full confidence. Whether the new value counts is settled by the rule of the trait; chosen in the answer says so.
+         *
+         *     Needs the scope define.
+         */
+        patch: operations["patch-profile-traits"];
+        trace?: never;
+    };
+    "/v1/profiles/{id}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell profiles apart that were joined
+         * @description Revokes one edge, or all edges of one profile. The pair stays apart whatever the messages say, until somebody joins it explicitly. Profiles that are also held together by other edges stay one person.
+         *
+         *     Needs the scope identity.
+         */
+        post: operations["unmerge-profiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/purposes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List purposes
+         * @description Needs the scope read.
+         */
+        get: operations["list-purposes"];
+        /**
+         * Create or replace many purposes, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-purposes"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/purposes/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one purpose
+         * @description Needs the scope read.
+         */
+        get: operations["get-purpose"];
+        /**
+         * Create or replace one purpose
+         * @description Needs the scope define.
+         */
+        put: operations["put-purpose"];
+        post?: never;
+        /**
+         * Delete one purpose
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-purpose"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/purposes/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one purpose
+         * @description Needs the scope read.
+         */
+        get: operations["list-purpose-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/purposes/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one purpose
+         * @description Needs the scope read.
+         */
+        get: operations["get-purpose-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List roles
+         * @description Needs the scope admin.
+         */
+        get: operations["list-roles"];
+        /**
+         * Create or replace many roles, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-roles"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/roles/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one role
+         * @description Needs the scope admin.
+         */
+        get: operations["get-role"];
+        /**
+         * Create or replace one role
+         * @description Needs the scope admin.
+         */
+        put: operations["put-role"];
+        post?: never;
+        /**
+         * Delete one role
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-role"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/roles/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one role
+         * @description Needs the scope admin.
+         */
+        get: operations["list-role-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/roles/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one role
+         * @description Needs the scope admin.
+         */
+        get: operations["get-role-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/screen": {
         parameters: {
             query?: never;
@@ -1225,6 +1941,346 @@ export interface paths {
          *     Needs the scope ingest.
          */
         post: operations["screen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segment-filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List ready conditions for rules
+         * @description Needs the scope read.
+         */
+        get: operations["list-segment-filters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List segments
+         * @description Needs the scope read.
+         */
+        get: operations["list-segments"];
+        /**
+         * Create or replace many segments, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-segments"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate how many people fulfil a rule
+         * @description Needs the scope read.
+         */
+        post: operations["estimate-segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one segment
+         * @description Needs the scope read.
+         */
+        get: operations["get-segment"];
+        /**
+         * Create or replace one segment
+         * @description Needs the scope define.
+         */
+        put: operations["put-segment"];
+        post?: never;
+        /**
+         * Delete one segment
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-segment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the people in one segment
+         * @description Needs the scope read.
+         */
+        get: operations["count-segment-members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a list of the people who are in a segment now
+         * @description Needs the scope admin.
+         */
+        post: operations["freeze-segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the people in one segment
+         * @description Needs the scope read.
+         */
+        get: operations["list-segment-members"];
+        put?: never;
+        /**
+         * Put people on a list
+         * @description Needs the scope admin.
+         */
+        post: operations["add-segment-members"];
+        /**
+         * Take people off a list
+         * @description Needs the scope admin.
+         */
+        delete: operations["remove-segment-members"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one segment
+         * @description Needs the scope read.
+         */
+        get: operations["list-segment-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one segment
+         * @description Needs the scope read.
+         */
+        get: operations["get-segment-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List suppressed addresses, the latest first
+         * @description Needs the scope read.
+         */
+        get: operations["list-suppressions"];
+        put?: never;
+        /**
+         * Send nothing to addresses, all or none
+         * @description Needs the scope define.
+         */
+        post: operations["add-suppressions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/suppressions/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say whether an address is suppressed, and why
+         * @description Needs the scope read.
+         */
+        get: operations["get-suppression"];
+        put?: never;
+        post?: never;
+        /**
+         * Take an address off the list
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-suppression"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List topics
+         * @description Needs the scope read.
+         */
+        get: operations["list-topics"];
+        /**
+         * Create or replace many topics, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-topics"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one topic
+         * @description Needs the scope read.
+         */
+        get: operations["get-topic"];
+        /**
+         * Create or replace one topic
+         * @description Needs the scope define.
+         */
+        put: operations["put-topic"];
+        post?: never;
+        /**
+         * Delete one topic
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-topic"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one topic
+         * @description Needs the scope read.
+         */
+        get: operations["list-topic-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topics/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one topic
+         * @description Needs the scope read.
+         */
+        get: operations["get-topic-version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1253,6 +2309,298 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/traits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List traits
+         * @description Needs the scope read.
+         */
+        get: operations["list-traits"];
+        /**
+         * Create or replace many traits, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-traits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traits/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one trait
+         * @description Needs the scope read.
+         */
+        get: operations["get-trait"];
+        /**
+         * Create or replace one trait
+         * @description Needs the scope define.
+         */
+        put: operations["put-trait"];
+        post?: never;
+        /**
+         * Delete one trait
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-trait"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traits/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one trait
+         * @description Needs the scope read.
+         */
+        get: operations["list-trait-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traits/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one trait
+         * @description Needs the scope read.
+         */
+        get: operations["get-trait-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users by e-mail address
+         * @description Needs the scope admin.
+         */
+        get: operations["list-users"];
+        put?: never;
+        /**
+         * Add a user
+         * @description The user signs in by a link that POST /v1/users/{id}/login-links makes, and may then set a password.
+         */
+        post: operations["create-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the roles that a user can have, built-in ones included
+         * @description Needs the scope admin.
+         */
+        get: operations["list-all-roles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a user and end the user's sessions
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-user"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user's name or role
+         * @description Needs the scope admin.
+         */
+        patch: operations["update-user"];
+        trace?: never;
+    };
+    "/v1/users/{id}/login-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a login link for a user
+         * @description It works once within 15 minutes.
+         */
+        post: operations["create-user-login-link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description Needs the scope admin.
+         */
+        get: operations["list-webhooks"];
+        /**
+         * Create or replace many webhooks, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-webhooks"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one webhook
+         * @description Needs the scope admin.
+         */
+        get: operations["get-webhook"];
+        /**
+         * Create or replace one webhook
+         * @description Needs the scope admin.
+         */
+        put: operations["put-webhook"];
+        post?: never;
+        /**
+         * Delete one webhook
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-webhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{key}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show what a call would become, and store nothing
+         * @description Needs the scope admin.
+         */
+        post: operations["try-webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one webhook
+         * @description Needs the scope admin.
+         */
+        get: operations["list-webhook-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one webhook
+         * @description Needs the scope admin.
+         */
+        get: operations["get-webhook-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1267,10 +2615,12 @@ export interface components {
              * @description About a minute exact
              */
             lastUsedAt?: string;
+            /** @description Personal data is shown in part only */
+            masked: boolean;
             name: string;
             /** Format: date-time */
             revokedAt?: string;
-            scopes: ("ingest" | "decide" | "read" | "admin")[];
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
         };
         APIKeyList: {
             items: components["schemas"]["APIKey"][];
@@ -1304,6 +2654,285 @@ export interface components {
         ActivitySeries: {
             action: string;
             points: components["schemas"]["ActivityPoint"][];
+        };
+        AddInputBody: {
+            items: components["schemas"]["SuppressionBody"][];
+        };
+        AddOutputBody: {
+            /**
+             * Format: int64
+             * @description Addresses that were not on the list
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Addresses that were, or came twice; what was said last counts
+             */
+            refreshed: number;
+        };
+        Attribute: {
+            /**
+             * @description count, sum, avg, min, max, first, last or unique (number of different values); a counter has count or sum
+             * @enum {string}
+             */
+            aggregate?: "count" | "sum" | "avg" | "min" | "max" | "first" | "last" | "unique";
+            description?: string;
+            /** @description Name of the events (aggregate and counter) */
+            event?: string;
+            /**
+             * Format: double
+             * @description count, sum and avg: an event so many days old weighs half; no decay when 0
+             */
+            halfLifeDays?: number;
+            /**
+             * @description sql: a SELECT of person_id and value. aggregate: one figure over events. counter: a count or sum of events that follows each event at once
+             * @enum {string}
+             */
+            kind: "sql" | "aggregate" | "counter";
+            /** @description Name shown to people */
+            name?: string;
+            /** @description Not computed; values that are there stay until the next run */
+            paused?: boolean;
+            /** @description Property that is aggregated; nested ones are written with dots */
+            property?: string;
+            /** @description A SELECT with the columns person_id (or profile_id) and value, over the table events. It is run read-only, for at most a minute and 2 million rows */
+            sql?: string;
+            /** @description Conditions on the events that must all hold */
+            where?: components["schemas"]["AttributeCondition"][] | null;
+            /**
+             * Format: double
+             * @description Only events of so many days; all of them when 0
+             */
+            windowDays?: number;
+        };
+        AttributeBody: {
+            /**
+             * @description count, sum, avg, min, max, first, last or unique (number of different values); a counter has count or sum
+             * @enum {string}
+             */
+            aggregate?: "count" | "sum" | "avg" | "min" | "max" | "first" | "last" | "unique";
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /** @description Name of the events (aggregate and counter) */
+            event?: string;
+            /**
+             * Format: double
+             * @description count, sum and avg: an event so many days old weighs half; no decay when 0
+             */
+            halfLifeDays?: number;
+            key?: string;
+            /**
+             * @description sql: a SELECT of person_id and value. aggregate: one figure over events. counter: a count or sum of events that follows each event at once
+             * @enum {string}
+             */
+            kind: "sql" | "aggregate" | "counter";
+            /** @description Name shown to people */
+            name?: string;
+            /** @description Not computed; values that are there stay until the next run */
+            paused?: boolean;
+            /** @description Property that is aggregated; nested ones are written with dots */
+            property?: string;
+            /** @description A SELECT with the columns person_id (or profile_id) and value, over the table events. It is run read-only, for at most a minute and 2 million rows */
+            sql?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+            /** @description Conditions on the events that must all hold */
+            where?: components["schemas"]["AttributeCondition"][] | null;
+            /**
+             * Format: double
+             * @description Only events of so many days; all of them when 0
+             */
+            windowDays?: number;
+        };
+        AttributeCondition: {
+            /**
+             * @description Numbers compare with numbers and texts with texts; a property that is not there, or is of another type, holds for != alone
+             * @enum {string}
+             */
+            is: "=" | "!=" | "<" | "<=" | ">" | ">=" | "contains" | "exists";
+            /** @description Nested properties are written with dots */
+            property: string;
+            /** @description Number, text or boolean; none with exists */
+            value?: unknown;
+        };
+        AttributeDefinition: {
+            /**
+             * @description count, sum, avg, min, max, first, last or unique (number of different values); a counter has count or sum
+             * @enum {string}
+             */
+            aggregate?: "count" | "sum" | "avg" | "min" | "max" | "first" | "last" | "unique";
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /** @description Name of the events (aggregate and counter) */
+            event?: string;
+            /**
+             * Format: double
+             * @description count, sum and avg: an event so many days old weighs half; no decay when 0
+             */
+            halfLifeDays?: number;
+            key: string;
+            /**
+             * @description sql: a SELECT of person_id and value. aggregate: one figure over events. counter: a count or sum of events that follows each event at once
+             * @enum {string}
+             */
+            kind: "sql" | "aggregate" | "counter";
+            /** @description Name shown to people */
+            name?: string;
+            /** @description Not computed; values that are there stay until the next run */
+            paused?: boolean;
+            /** @description Property that is aggregated; nested ones are written with dots */
+            property?: string;
+            /** @description A SELECT with the columns person_id (or profile_id) and value, over the table events. It is run read-only, for at most a minute and 2 million rows */
+            sql?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+            /** @description Conditions on the events that must all hold */
+            where?: components["schemas"]["AttributeCondition"][] | null;
+            /**
+             * Format: double
+             * @description Only events of so many days; all of them when 0
+             */
+            windowDays?: number;
+        };
+        AttributeStatus: {
+            /**
+             * Format: int64
+             * @description Rows that were left out: a second one of the same person, or a value of more than 4096 bytes of JSON
+             */
+            dropped?: number;
+            /** @description Why there is no value; the old ones stay */
+            error?: string;
+            key: string;
+            /**
+             * Format: int64
+             * @description People who have a value
+             */
+            people: number;
+            /** Format: double */
+            seconds: number;
+        };
+        AttributeVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Attribute"];
+            /** Format: int64 */
+            version: number;
+        };
+        AttributesStatus: {
+            /** @description The defined attributes */
+            attributes: components["schemas"]["AttributeStatus"][];
+            /**
+             * Format: int64
+             * @description People whose attributes changed by more than the passing of days
+             */
+            changed: number;
+            /**
+             * Format: date-time
+             * @description The moment as of which everybody was computed
+             */
+            computedAt: string;
+            /**
+             * Format: int64
+             * @description Moves between stages and segments that were written as events
+             */
+            moves: number;
+            /** Format: int64 */
+            people: number;
+            /**
+             * Format: double
+             * @description How long the run took
+             */
+            seconds: number;
+        };
+        AuditEntry: {
+            /** @description key:<id>, user:<name> or anonymous */
+            actor: string;
+            actorName: string;
+            address: string;
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            id: number;
+            method: string;
+            /** @description Operation id of the OpenAPI document */
+            operation: string;
+            path: string;
+            /** @description True: personal data was shown; false: something was to be changed */
+            personal: boolean;
+            requestId: string;
+            /**
+             * Format: int64
+             * @description HTTP status of the answer
+             */
+            status: number;
+        };
+        Auth: {
+            /**
+             * @description hmac: sha256 when empty
+             * @enum {string}
+             */
+            algorithm?: "sha256" | "sha512";
+            /**
+             * @description hmac: hex when empty
+             * @enum {string}
+             */
+            encoding?: "hex" | "base64";
+            /** @description secret, hmac, stripe: name of the header */
+            header?: string;
+            /**
+             * @description key: an API key with the scope ingest; secret: a fixed text in a header; hmac: a header with the HMAC of the body; stripe: the same of time and body, as Stripe signs
+             * @enum {string}
+             */
+            kind?: "key" | "secret" | "hmac" | "stripe";
+            /** @description hmac: what stands before the signature, such as sha256= */
+            prefix?: string;
+            /** @description secret, hmac, stripe: what both sides know */
+            secret?: string;
+            /**
+             * Format: int64
+             * @description stripe: seconds that a signature may be old; 300 when zero
+             */
+            tolerance?: number;
+        };
+        BanditsField: {
+            attribute?: string;
+            /** Format: double */
+            clamp?: number;
+            edges?: number[] | null;
+            /** Format: int64 */
+            hash?: number;
+            kind: string;
+            /** Format: double */
+            mean?: number;
+            name: string;
+            /** Format: double */
+            period?: number;
+            /** Format: double */
+            sd?: number;
+            source: string;
+            values?: string[] | null;
+        };
+        BaseIdentity: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: int64 */
+            eventCount: number;
+            identifiers: components["schemas"]["CardIdentifier"][];
+            /** Format: date-time */
+            lastSeenAt: string;
+            profileId: string;
         };
         BatchBody: {
             batch: components["schemas"]["MessageBody"][] | null;
@@ -1343,6 +2972,21 @@ export interface components {
             /** @description RFC 9457 problem document */
             problem?: unknown;
         };
+        BuiltInAttribute: {
+            description: string;
+            /** @description Decisions and segments can read it; the others are in ClickHouse and in /v1/profiles/{id}/attributes */
+            inMemory: boolean;
+            key: string;
+            /**
+             * @description weights: an object whose members are numbers
+             * @enum {string}
+             */
+            type: "number" | "text" | "time" | "list" | "weights";
+        };
+        BulkInputAttributeBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["AttributeBody"][];
+        };
         BulkInputChannelBody: {
             /** @description Each with its key */
             items: components["schemas"]["ChannelBody"][];
@@ -1350,6 +2994,10 @@ export interface components {
         BulkInputDecisionPointBody: {
             /** @description Each with its key */
             items: components["schemas"]["DecisionPointBody"][];
+        };
+        BulkInputDeclarationBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["DeclarationBody"][];
         };
         BulkInputExperimentBody: {
             /** @description Each with its key */
@@ -1370,6 +3018,26 @@ export interface components {
         BulkInputOfferBody: {
             /** @description Each with its key */
             items: components["schemas"]["OfferBody"][];
+        };
+        BulkInputPurposeBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["PurposeBody"][];
+        };
+        BulkInputRoleBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["RoleBody"][];
+        };
+        BulkInputSegmentBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["SegmentBody"][];
+        };
+        BulkInputTopicBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["TopicBody"][];
+        };
+        BulkInputWebhookBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["WebhookBody"][];
         };
         BulkOutputBody: {
             /** Format: int64 */
@@ -1397,7 +3065,10 @@ export interface components {
              * @description Time of the latest message about the person
              */
             lastSeenAt: string;
+            /** @description Id of the person */
             profileId: string;
+            /** @description The profiles that were joined to this person, where there are several */
+            profiles?: string[];
             traits: {
                 [key: string]: unknown;
             };
@@ -1413,6 +3084,10 @@ export interface components {
             namespace: string;
             value: string;
         };
+        ChangedUser: {
+            name?: string;
+            role?: string;
+        };
         Channel: {
             /** @description Inactive channels are never chosen */
             active: boolean;
@@ -1425,8 +3100,12 @@ export interface components {
             kind?: string;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Key of the purpose that advertising on this channel serves; who refused it is not contacted. None when absent */
+            purpose?: string;
             /** @description Identifier namespace or trait that a person must have to be reached */
             requires?: string;
+            /** @description Whether advertising on this channel needs consent for the purpose that was given, not only the absence of a refusal */
+            requiresConsent?: boolean;
         };
         ChannelBody: {
             /** @description Inactive channels are never chosen */
@@ -1443,8 +3122,12 @@ export interface components {
             kind?: string;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Key of the purpose that advertising on this channel serves; who refused it is not contacted. None when absent */
+            purpose?: string;
             /** @description Identifier namespace or trait that a person must have to be reached */
             requires?: string;
+            /** @description Whether advertising on this channel needs consent for the purpose that was given, not only the absence of a refusal */
+            requiresConsent?: boolean;
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
@@ -1466,8 +3149,12 @@ export interface components {
             kind?: string;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Key of the purpose that advertising on this channel serves; who refused it is not contacted. None when absent */
+            purpose?: string;
             /** @description Identifier namespace or trait that a person must have to be reached */
             requires?: string;
+            /** @description Whether advertising on this channel needs consent for the purpose that was given, not only the absence of a refusal */
+            requiresConsent?: boolean;
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
@@ -1503,6 +3190,121 @@ export interface components {
             /** Format: int64 */
             observed: number;
             variant: string;
+        };
+        CommerceMessage: {
+            /** @description Channel, unless the event's channel property says another */
+            channel?: string;
+            event: string;
+            /** @enum {string} */
+            kind: "sent" | "opened" | "clicked";
+        };
+        CommerceNames: {
+            /** @description Events that put a product into a cart */
+            carts?: string[] | null;
+            /** @description Property of a product, or of a view or cart event */
+            category?: string;
+            /** @description Property with the channel of an order or message */
+            channel?: string[] | null;
+            /** @description Events that begin a checkout */
+            checkouts?: string[] | null;
+            /** @description Numeric property with the order's cost */
+            cost?: string[] | null;
+            /** @description Property with the order's coupon */
+            coupon?: string[] | null;
+            /** @description Numeric property with the order's discount */
+            discount?: string[] | null;
+            /** @description Numeric property with the order's margin; else revenue less cost, where a cost is known */
+            margin?: string[] | null;
+            /** @description Events about messages to the person, by channel */
+            messages?: components["schemas"]["CommerceMessage"][] | null;
+            /** @description Property with the order's id: two events with one id are one order */
+            orderId?: string[] | null;
+            /** @description Events that are an order */
+            orders?: string[] | null;
+            /** @description Property of a product */
+            price?: string;
+            /** @description Property with the list of an order's products */
+            products?: string;
+            /** @description Property of a product; 1 when it is not there */
+            quantity?: string;
+            /** @description Property, of any sign-up or order, with the userId of who brought the person */
+            referrer?: string[] | null;
+            /** @description Events that give money back; their revenue is subtracted */
+            refunds?: string[] | null;
+            /** @description Numeric property with the order's revenue; the first that is there counts, else price times quantity of the products */
+            revenue?: string[] | null;
+            /** @description Events that register a person; a userId does too */
+            signUps?: string[] | null;
+            /** @description Answers to surveys, which are no activity */
+            surveys?: string[] | null;
+            /** @description Property of a product: what one of it cost */
+            unitCost?: string;
+            /** @description Events that look at a product */
+            views?: string[] | null;
+        };
+        Condition: {
+            /**
+             * @description Text and numbers are compared as they are written
+             * @enum {string}
+             */
+            op: "equals" | "notEquals" | "in" | "contains" | "exists" | "absent" | "above" | "below";
+            path: string;
+            /** @description in: an array */
+            value?: unknown;
+        };
+        ConsentCard: {
+            profileId: string;
+            /** @description What holds now, by purpose and topic */
+            purposes: components["schemas"]["ConsentState"][];
+            /** @description The latest statement about each purpose, channel and topic */
+            statements: components["schemas"]["ConsentEvidence"][];
+        };
+        ConsentEvidence: {
+            /** @description * for every channel, site for a consent banner */
+            channel: string;
+            confirmed: boolean;
+            /** Format: date-time */
+            expiresAt?: string;
+            messageId: string;
+            proof: components["schemas"]["Proof"];
+            /** @description * for every purpose */
+            purpose: string;
+            source: string;
+            /** @enum {string} */
+            status: "granted" | "denied" | "withdrawn";
+            /** Format: date-time */
+            time: string;
+            topic?: string;
+        };
+        ConsentState: {
+            basis?: string;
+            /** @description For each channel about which something was said */
+            channels: {
+                [key: string]: string;
+            };
+            purpose: string;
+            /**
+             * @description For the use of data and where a channel is not named below
+             * @enum {string}
+             */
+            status: "granted" | "denied" | "withdrawn" | "pending" | "expired" | "unknown";
+            title?: string;
+            topic?: string;
+        };
+        ConsentsStated: {
+            /** @description False while they are durable but not in the profile yet */
+            applied: boolean;
+            /** @description Of the events that carry the statements */
+            messageIds: string[];
+            profileId: string;
+        };
+        ConsoleUser: {
+            /** Format: date-time */
+            createdAt: string;
+            email: string;
+            id: string;
+            name: string;
+            role: string;
         };
         CreatedAPIKey: {
             key: components["schemas"]["APIKey"];
@@ -1567,7 +3369,7 @@ export interface components {
              */
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
-            features?: components["schemas"]["Field"][] | null;
+            features?: components["schemas"]["BanditsField"][] | null;
             /** @description Name shown in the console */
             name?: string;
             /** @description Whether sending nothing is among the actions; true unless set to false */
@@ -1601,7 +3403,7 @@ export interface components {
              */
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
-            features?: components["schemas"]["Field"][] | null;
+            features?: components["schemas"]["BanditsField"][] | null;
             key?: string;
             /** @description Name shown in the console */
             name?: string;
@@ -1641,7 +3443,7 @@ export interface components {
              */
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
-            features?: components["schemas"]["Field"][] | null;
+            features?: components["schemas"]["BanditsField"][] | null;
             key: string;
             /** @description Name shown in the console */
             name?: string;
@@ -1667,6 +3469,150 @@ export interface components {
             updatedBy: string;
             /** @description Absent when deleted */
             value?: components["schemas"]["DecisionPoint"];
+            /** Format: int64 */
+            version: number;
+        };
+        Declaration: {
+            /** @description Values that are taken: texts, numbers or booleans; of a list, its members */
+            allowed?: unknown[] | null;
+            /**
+             * Format: double
+             * @description Confidence of facts that state none, 0 to 1; 0.5 when absent
+             */
+            confidence?: number;
+            /** @description What the trait means */
+            description?: string;
+            /**
+             * Format: double
+             * @description Largest number, most characters of a text, most members of a list
+             */
+            max?: number;
+            /**
+             * Format: double
+             * @description Smallest number, fewest characters of a text, fewest members of a list
+             */
+            min?: number;
+            /** @description Regular expression (RE2) that a whole text must match */
+            pattern?: string;
+            /** @description Whether the trait is personal data, which roles may hide */
+            personal?: boolean;
+            /** @description trusted: ids or names of API keys, or user for edits by hand, the most trusted first */
+            sources?: string[] | null;
+            /**
+             * @description Which fact counts where sources differ; recent when absent
+             * @enum {string}
+             */
+            survivorship?: "recent" | "trusted" | "complete" | "confidence";
+            /** @description Name shown in the console */
+            title?: string;
+            /**
+             * @description Type of the values; date is ISO 8601
+             * @enum {string}
+             */
+            type: "text" | "number" | "boolean" | "date" | "list" | "object";
+        };
+        DeclarationBody: {
+            /** @description Values that are taken: texts, numbers or booleans; of a list, its members */
+            allowed?: unknown[] | null;
+            /**
+             * Format: double
+             * @description Confidence of facts that state none, 0 to 1; 0.5 when absent
+             */
+            confidence?: number;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description What the trait means */
+            description?: string;
+            key?: string;
+            /**
+             * Format: double
+             * @description Largest number, most characters of a text, most members of a list
+             */
+            max?: number;
+            /**
+             * Format: double
+             * @description Smallest number, fewest characters of a text, fewest members of a list
+             */
+            min?: number;
+            /** @description Regular expression (RE2) that a whole text must match */
+            pattern?: string;
+            /** @description Whether the trait is personal data, which roles may hide */
+            personal?: boolean;
+            /** @description trusted: ids or names of API keys, or user for edits by hand, the most trusted first */
+            sources?: string[] | null;
+            /**
+             * @description Which fact counts where sources differ; recent when absent
+             * @enum {string}
+             */
+            survivorship?: "recent" | "trusted" | "complete" | "confidence";
+            /** @description Name shown in the console */
+            title?: string;
+            /**
+             * @description Type of the values; date is ISO 8601
+             * @enum {string}
+             */
+            type: "text" | "number" | "boolean" | "date" | "list" | "object";
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        DeclarationDefinition: {
+            /** @description Values that are taken: texts, numbers or booleans; of a list, its members */
+            allowed?: unknown[] | null;
+            /**
+             * Format: double
+             * @description Confidence of facts that state none, 0 to 1; 0.5 when absent
+             */
+            confidence?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description What the trait means */
+            description?: string;
+            key: string;
+            /**
+             * Format: double
+             * @description Largest number, most characters of a text, most members of a list
+             */
+            max?: number;
+            /**
+             * Format: double
+             * @description Smallest number, fewest characters of a text, fewest members of a list
+             */
+            min?: number;
+            /** @description Regular expression (RE2) that a whole text must match */
+            pattern?: string;
+            /** @description Whether the trait is personal data, which roles may hide */
+            personal?: boolean;
+            /** @description trusted: ids or names of API keys, or user for edits by hand, the most trusted first */
+            sources?: string[] | null;
+            /**
+             * @description Which fact counts where sources differ; recent when absent
+             * @enum {string}
+             */
+            survivorship?: "recent" | "trusted" | "complete" | "confidence";
+            /** @description Name shown in the console */
+            title?: string;
+            /**
+             * @description Type of the values; date is ISO 8601
+             * @enum {string}
+             */
+            type: "text" | "number" | "boolean" | "date" | "list" | "object";
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        DeclarationVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Declaration"];
             /** Format: int64 */
             version: number;
         };
@@ -1759,6 +3705,109 @@ export interface components {
              * @description Version of the experiment's definition
              */
             version?: number;
+        };
+        Estimate: {
+            /**
+             * Format: int64
+             * @description Lower end of the 95 % interval of size; size itself when nobody was left out
+             */
+            lower: number;
+            /**
+             * @description memory: people as they are now; clickhouse: as of about a second ago, when the rule asks for events that no segment keeps
+             * @enum {string}
+             */
+            method: "memory" | "clickhouse";
+            /** Format: double */
+            milliseconds: number;
+            /** @description In the order asked for */
+            overlaps: components["schemas"]["Overlap"][];
+            /**
+             * Format: int64
+             * @description All people
+             */
+            people: number;
+            /**
+             * Format: int64
+             * @description People who were looked at; a random sample when less than people
+             */
+            sampled: number;
+            /**
+             * Format: double
+             * @description size divided by people
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description People who fulfil the rule
+             */
+            size: number;
+            /** Format: int64 */
+            upper: number;
+        };
+        ExperienceReport: {
+            /** @description Retention: customers by the period of their first order, and how many ordered in the periods behind it */
+            cohorts?: components["schemas"]["RetentionCohort"][] | null;
+            definition: string;
+            metric: string;
+            period: string;
+            /** @description One for each period, for acquisition cost one for each period and currency */
+            rows: components["schemas"]["ExperienceRow"][];
+            segment?: string;
+        };
+        ExperienceRow: {
+            /** @description false while the period has not ended */
+            complete: boolean;
+            currency?: string;
+            /** Format: date */
+            from: string;
+            /**
+             * Format: double
+             * @description With 95 % confidence
+             */
+            lower?: number;
+            /**
+             * Format: double
+             * @description What the figure rests on: answers, customers or new customers
+             */
+            n: number;
+            /** @description The counts and sums that the figure is made of */
+            parts: {
+                [key: string]: number;
+            };
+            /**
+             * Format: date
+             * @description The first day behind the period
+             */
+            to: string;
+            /** Format: double */
+            upper?: number;
+            /** Format: double */
+            value?: number;
+        };
+        ExperienceSettings: {
+            /**
+             * Format: int64
+             * @description Churn, gained and lost: a customer is active for so many days after an order; 90 unless given
+             */
+            activeDays?: number;
+            /** @description Property that is nps, csat or ces; kind unless given */
+            kindProperty?: string;
+            /**
+             * Format: double
+             * @description CSAT: share of the scale from which on an answer is satisfied; 0.8 unless given (4 of 5, 8 of 10)
+             */
+            satisfiedAt?: number;
+            /** @description Numeric property with the best possible answer; scale unless given. Where an event has none it is 10 for nps, 5 for csat and 7 for ces */
+            scaleProperty?: string;
+            /** @description Numeric property with the answer; score unless given */
+            scoreProperty?: string;
+            /** @description Events that answer a survey; Survey Answered unless given */
+            surveys?: string[] | null;
+            /**
+             * Format: int64
+             * @description 0 for the settings of a new installation
+             */
+            readonly version: number;
         };
         Experiment: {
             /**
@@ -1949,22 +3998,83 @@ export interface components {
             version: number;
         };
         Field: {
-            attribute?: string;
-            /** Format: double */
-            clamp?: number;
-            edges?: number[] | null;
+            /** @description The same for every row, in place of from */
+            const?: unknown;
+            /** @description Value where there is none */
+            default?: unknown;
+            /** @description Column, or path with dots */
+            from?: string;
+            /** @description Of a time: iso, unix, unixMillis, or how Go would write 2 January 2006, 15:04:05 */
+            layout?: string;
+            /** @description An item may lack the path; otherwise that is an error */
+            optional?: boolean;
+            /** @description Put before a text */
+            prefix?: string;
+            /** @description Refuse what has no value */
+            required?: boolean;
+            /** @description What is done to a text, in order, before its type is looked at */
+            transform?: ("trim" | "lower" | "upper" | "digits" | "phone")[] | null;
+            /**
+             * @description As it is when empty
+             * @enum {string}
+             */
+            type?: "string" | "number" | "integer" | "boolean" | "time" | "json";
+            /** @description Of a time without one, such as Europe/Moscow; UTC when empty */
+            zone?: string;
+        };
+        Filter: {
+            description: string;
+            /** @description Heading under which to show it */
+            group: string;
+            key: string;
+            parameters: components["schemas"]["Parameter"][];
+            /** @description A rule; put the value of a parameter in the place of the text $name, whatever its type */
+            rule: unknown;
+            title: string;
+        };
+        FreezeInputBody: {
+            /** @description Of the list, which must be new */
+            key: string;
+            name?: string;
+        };
+        FreezeOutputBody: {
+            description?: string;
+            /** @description Of a list that was made of another segment */
+            frozen?: components["schemas"]["Frozen"];
+            key: string;
+            /**
+             * @description dynamic: whoever fulfils the rule; static: a list. dynamic when absent
+             * @enum {string}
+             */
+            kind?: "dynamic" | "static";
+            /** @description For people; the key when absent */
+            name?: string;
+            /** @description Who is in a dynamic segment; the rule that made a list, if one did */
+            rule?: unknown;
             /** Format: int64 */
-            hash?: number;
-            kind: string;
-            /** Format: double */
-            mean?: number;
-            name: string;
-            /** Format: double */
-            period?: number;
-            /** Format: double */
-            sd?: number;
-            source: string;
-            values?: string[] | null;
+            version: number;
+        };
+        Frozen: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description People who were in it then
+             */
+            members: number;
+            /** @description Key of the segment */
+            segment: string;
+            /** Format: int64 */
+            version: number;
+        };
+        HistoryOutputAttributeBody: {
+            /** @description Newest first */
+            items: components["schemas"]["AttributeVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
         };
         HistoryOutputChannelBody: {
             /** @description Newest first */
@@ -1978,6 +4088,15 @@ export interface components {
         HistoryOutputDecisionPointBody: {
             /** @description Newest first */
             items: components["schemas"]["DecisionPointVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputDeclarationBody: {
+            /** @description Newest first */
+            items: components["schemas"]["DeclarationVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -2023,6 +4142,51 @@ export interface components {
         HistoryOutputOfferBody: {
             /** @description Newest first */
             items: components["schemas"]["OfferVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputPurposeBody: {
+            /** @description Newest first */
+            items: components["schemas"]["PurposeVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputRoleBody: {
+            /** @description Newest first */
+            items: components["schemas"]["RoleVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputSegmentBody: {
+            /** @description Newest first */
+            items: components["schemas"]["SegmentVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputTopicBody: {
+            /** @description Newest first */
+            items: components["schemas"]["TopicVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputWebhookBody: {
+            /** @description Newest first */
+            items: components["schemas"]["WebhookVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -2090,12 +4254,67 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        HookResult: {
+            /**
+             * Format: int64
+             * @description Messages that are durable now
+             */
+            accepted: number;
+            /** @description Messages that break a rule and are not stored */
+            rejected: components["schemas"]["RejectedItem"][];
+            /**
+             * Format: int64
+             * @description Of those, messages that were durable before: the same messageId came recently
+             */
+            repeated?: number;
+            /** @description Positions of the items for which no template's conditions hold */
+            skipped: number[];
+            success: boolean;
+        };
+        HookTrial: {
+            /** @description Try this one in place of the saved one */
+            definition?: components["schemas"]["Webhook"];
+            /** @description The body as a form sends it, in place of payload */
+            form?: string;
+            /** @description The body as JSON */
+            payload?: unknown;
+        };
+        HookTrialResult: {
+            messages: components["schemas"]["TriedMessage"][];
+            rejected: components["schemas"]["RejectedItem"][];
+            skipped: number[];
+        };
         How: {
             background?: string;
             creative: string;
             emphasis?: string;
             imagery?: string;
             tone?: string;
+        };
+        Identifier: {
+            namespace: string;
+            value: string;
+        };
+        IdentityRules: {
+            /** @description Values that stand for nobody in any namespace, whatever their case; * at either end stands for any text. Values of zeros and dashes alone are always blocked */
+            blocked: string[] | null;
+            /** @description Rules by namespace, the most trusted first; the namespace custom stands for all that have none of their own */
+            namespaces: components["schemas"]["NamespaceRule"][] | null;
+            /** @description Country of phone numbers without a country code, such as DE; without it they stay as they are */
+            phoneRegion?: string;
+            /**
+             * Format: int64
+             * @description Known users of one anonymousId; with more it is a shared device and joins nobody
+             */
+            sharedDeviceUsers: number;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /**
+             * Format: int64
+             * @description 0 while the rules are those of a new installation
+             */
+            readonly version: number;
         };
         ImportJob: {
             /**
@@ -2176,6 +4395,25 @@ export interface components {
             success: boolean;
         };
         InputBody: {
+            /** @description Values that stand for nobody in any namespace, whatever their case; * at either end stands for any text. Values of zeros and dashes alone are always blocked */
+            blocked: string[] | null;
+            /** @description Rules by namespace, the most trusted first; the namespace custom stands for all that have none of their own */
+            namespaces: components["schemas"]["NamespaceRule"][] | null;
+            /** @description Country of phone numbers without a country code, such as DE; without it they stay as they are */
+            phoneRegion?: string;
+            /**
+             * Format: int64
+             * @description Known users of one anonymousId; with more it is a shared device and joins nobody
+             */
+            sharedDeviceUsers: number;
+        };
+        InputBody2: {
+            /** @description Keys of segments */
+            overlapWith?: string[] | null;
+            /** @description As in a segment */
+            rule: unknown;
+        };
+        InputBody3: {
             decisions: components["schemas"]["External"][] | null;
         };
         Interval: {
@@ -2302,17 +4540,171 @@ export interface components {
              */
             seconds: number;
         };
+        LifecycleBoard: {
+            /** Format: date-time */
+            computedAt: string;
+            /**
+             * Format: int64
+             * @description People with an order
+             */
+            customers: number;
+            losses: components["schemas"]["LifecyclePlace"][];
+            /** Format: int64 */
+            people: number;
+            rfmSegments: components["schemas"]["LifecyclePlace"][];
+            segments: components["schemas"]["LifecyclePlace"][];
+            /** Format: double */
+            spend: number;
+            stages: components["schemas"]["LifecyclePlace"][];
+        };
+        LifecycleCondition: {
+            /** @description Name of a base fact, as GET /v1/lifecycle lists them */
+            fact: string;
+            /** @enum {string} */
+            is: "=" | "!=" | "<" | "<=" | ">" | ">=";
+            /** Format: double */
+            value: number;
+        };
+        LifecycleFact: {
+            description: string;
+            name: string;
+        };
+        LifecycleGroup: {
+            /** @description Conditions that must all hold */
+            all: components["schemas"]["LifecycleCondition"][];
+        };
+        LifecycleMatrix: {
+            /** @enum {string} */
+            by: "segment" | "stage" | "rfm";
+            months: components["schemas"]["LifecycleMonth"][];
+        };
+        LifecycleMonth: {
+            /** Format: date-time */
+            from: string;
+            /** @description YYYY-MM */
+            month: string;
+            /** @description Those who stayed are among them */
+            moves: components["schemas"]["LifecycleMove"][];
+            /**
+             * Format: date-time
+             * @description The end of the month, or now in the month that has not ended
+             */
+            to: string;
+        };
+        LifecycleMove: {
+            /** @description Empty for those who were not there yet */
+            from: string;
+            /** Format: int64 */
+            people: number;
+            /** @description Empty, by rfm, for those who have not ordered */
+            to: string;
+        };
+        LifecyclePlace: {
+            key: string;
+            name: string;
+            /** Format: double */
+            orders: number;
+            /** Format: int64 */
+            people: number;
+            /**
+             * Format: double
+             * @description Of all people; of all customers for RFM segments
+             */
+            share: number;
+            /** Format: double */
+            spend: number;
+            /**
+             * Format: double
+             * @description Of the spend of everybody
+             */
+            spendShare: number;
+        };
+        LifecycleRule: {
+            /** @description The rule holds when one of these groups does. Without groups it holds for everybody, which the last stage and the last segment must */
+            any?: components["schemas"]["LifecycleGroup"][] | null;
+            description?: string;
+            /** @description 1 to 64 of a-z, 0-9 and - */
+            key: string;
+            name?: string;
+        };
+        LifecycleTable: {
+            /** @description Names of the events and properties that facts are made of */
+            commerce?: components["schemas"]["CommerceNames"];
+            /** @description What conditions can be about */
+            readonly facts: components["schemas"]["LifecycleFact"][];
+            /** @description All that hold are the person's losses */
+            losses?: components["schemas"]["LifecycleRule"][] | null;
+            rfm?: components["schemas"]["RFMTable"];
+            /** @description The first that holds is the person's lifecycle segment */
+            segments?: components["schemas"]["LifecycleRule"][] | null;
+            /** @description The first that holds is the person's stage */
+            stages?: components["schemas"]["LifecycleRule"][] | null;
+            /** @description RFM segments that no code has, because earlier boxes hold all of theirs */
+            readonly unreachable: string[];
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /**
+             * Format: int64
+             * @description 0 for the table of a new installation
+             */
+            readonly version: number;
+        };
+        ListChange: {
+            /**
+             * Format: int64
+             * @description People who were not on the list before, or are not now
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description People on the list now
+             */
+            members: number;
+            /** @description Ids that belong to nobody; the first 100 */
+            unknown: string[];
+        };
+        ListInputBody: {
+            /** @description Profile ids, or namespace:value such as userId:u42 */
+            ids: string[];
+        };
+        ListOutputAttributeBody: {
+            items: components["schemas"]["AttributeDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         ListOutputBody: {
-            items: components["schemas"]["Card"][];
+            items: components["schemas"]["ConsoleUser"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
         ListOutputBody2: {
-            items: components["schemas"]["ImportJob"][];
+            items: components["schemas"]["Card"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
         ListOutputBody3: {
+            items: components["schemas"]["SuppressionEntry"][];
+            /**
+             * Format: int64
+             * @description Pass as after to read on; 0 at the end
+             */
+            next: number;
+            /**
+             * Format: int64
+             * @description Addresses on the list, of every reason
+             */
+            total: number;
+        };
+        ListOutputBody4: {
+            items: components["schemas"]["ImportJob"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody5: {
+            items: components["schemas"]["BuiltInAttribute"][];
+        };
+        ListOutputBody6: {
             items: components["schemas"]["Summary"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
@@ -2324,6 +4716,11 @@ export interface components {
         };
         ListOutputDecisionPointBody: {
             items: components["schemas"]["DecisionPointDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputDeclarationBody: {
+            items: components["schemas"]["DeclarationDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -2352,6 +4749,56 @@ export interface components {
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
+        ListOutputPurposeBody: {
+            items: components["schemas"]["PurposeDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputRoleBody: {
+            items: components["schemas"]["RoleDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputSegmentBody: {
+            items: components["schemas"]["SegmentDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputTopicBody: {
+            items: components["schemas"]["TopicDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputWebhookBody: {
+            items: components["schemas"]["WebhookDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        LoggedEntry: {
+            /** Format: date-time */
+            at: string;
+            /** @description Who decided */
+            by?: string;
+            /** @description messageId of the message that was the reason */
+            evidence?: string;
+            /** @description Somebody decided, rather than a rule */
+            explicit: boolean;
+            id: string;
+            /**
+             * @description merge joins two profiles, unmerge tells them apart; use and share: a device that several people use
+             * @enum {string}
+             */
+            kind: "merge" | "unmerge" | "use" | "share";
+            /** @description The edge holds: it was not revoked */
+            live: boolean;
+            /** @description The two profiles; of use and share the profile */
+            profiles: string[];
+            reason?: string;
+            /** @description Why: sign-in, alias, manual, or the namespace of the identifier that the two have in common */
+            rule: string;
+            /** @description API key that sent it */
+            source?: string;
+        };
         LoginBody: {
             email: string;
             password: string;
@@ -2361,6 +4808,69 @@ export interface components {
             expiresAt: string;
             /** @description Works once */
             url: string;
+        };
+        MarketingSpend: {
+            /**
+             * Format: double
+             * @description With up to four decimals
+             */
+            amount: number;
+            campaign?: string;
+            channel: string;
+            /** @description ISO 4217, such as EUR */
+            currency: string;
+            /**
+             * Format: date
+             * @description YYYY-MM-DD
+             */
+            day: string;
+        };
+        MarketingSpendAnswer: {
+            /**
+             * Format: int64
+             * @description Rows that were recorded; each took the place of an earlier one of the same day, channel, campaign and currency
+             */
+            written: number;
+        };
+        MarketingSpendInput: {
+            /**
+             * Format: double
+             * @description With up to four decimals
+             */
+            amount?: number;
+            campaign?: string;
+            channel?: string;
+            /** @description ISO 4217, such as EUR */
+            currency?: string;
+            /**
+             * Format: date
+             * @description YYYY-MM-DD
+             */
+            day?: string;
+        };
+        MarketingSpendRequest: {
+            rows: components["schemas"]["MarketingSpend"][];
+        };
+        MarketingSpendRequestInput: {
+            rows?: components["schemas"]["MarketingSpendInput"][];
+        };
+        MaskRule: {
+            /** @description identifiers.<namespace>, traits.<name>, properties.<name>, context.<name>, <group>.* or personal */
+            field: string;
+            /** @enum {string} */
+            mode: "partial" | "hash" | "hide";
+        };
+        MembersOutputBody: {
+            /** @description In the order of their ids */
+            items: components["schemas"]["Card"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        MergeInputBody: {
+            /** @description For the log */
+            reason?: string;
+            /** @description The other profile: its id, or namespace:value */
+            with: string;
         };
         MessageBody: {
             /** @description Random id of a browser or device */
@@ -2637,9 +5147,46 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        NamedRole: {
+            /** @description False: somebody has defined it, perhaps in the place of a built-in one */
+            builtIn: boolean;
+            key: string;
+            /** @description Personal data that is not shown in full; without any, everything is */
+            masks?: components["schemas"]["MaskRule"][] | null;
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            title: string;
+        };
+        NamespaceRule: {
+            /** @description Values that stand for nobody in this namespace */
+            blocked?: string[];
+            /** @description Seen with two known people by a trusted source, it joins them */
+            joins?: boolean;
+            /**
+             * Format: int64
+             * @description Identifiers of one person within the period
+             */
+            limit: number;
+            namespace: string;
+            /**
+             * @description Time within which the limit counts; ever unless given
+             * @enum {string}
+             */
+            period?: "ever" | "year" | "month" | "week";
+            /** @description Two people who each have a value are never joined by a rule */
+            unique?: boolean;
+        };
         NewAPIKey: {
+            /** @description Show the key's holder personal data in part only: a•••@example.org */
+            masked?: boolean;
             name: string;
-            scopes: ("ingest" | "decide" | "read" | "admin")[];
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+        };
+        NewUser: {
+            /** @description What the user signs in with */
+            email: string;
+            name: string;
+            /** @description admin, manager, support, analyst, viewer or a role of your own */
+            role: string;
         };
         Objective: {
             /** @description Whether the cost of the contact is taken off */
@@ -2782,16 +5329,62 @@ export interface components {
             version: number;
         };
         OutputBody: {
+            items: components["schemas"]["NamedRole"][];
+        };
+        OutputBody2: {
+            /** @description Newest first */
+            items: components["schemas"]["AuditEntry"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        OutputBody3: {
+            /** @description Newest first */
+            items: components["schemas"]["LoggedEntry"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        OutputBody4: {
+            /** @description Newest first */
+            items: components["schemas"]["MarketingSpend"][];
+        };
+        OutputBody5: {
+            items: components["schemas"]["Filter"][];
+        };
+        OutputBody6: {
             items: components["schemas"]["Record"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        OutputBody2: {
+        OutputBody7: {
             /**
              * Format: int64
              * @description Number of decisions that are now durable
              */
             accepted: number;
+        };
+        Overlap: {
+            /**
+             * Format: int64
+             * @description People in the segment
+             */
+            members: number;
+            segment: string;
+            /**
+             * Format: double
+             * @description Of those who fulfil the rule
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description People in both
+             */
+            size: number;
         };
         Overview: {
             /** @description The last hour */
@@ -2807,11 +5400,51 @@ export interface components {
             };
             totals: components["schemas"]["Totals"];
         };
+        Parameter: {
+            /** @description An example to begin with */
+            default: unknown;
+            name: string;
+            /** @description Values to choose from, when only these make sense */
+            options?: string[] | null;
+            title: string;
+            /**
+             * @description texts: a list of texts; span: a whole number and a unit, such as 30d
+             * @enum {string}
+             */
+            type: "text" | "texts" | "number" | "span" | "date";
+        };
         PasswordBody: {
             /** @description The password so far; not needed in a session that began with a login link */
             current?: string;
             /** @description 10 to 200 characters */
             password: string;
+        };
+        PastAttributes: {
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            computedAt: string;
+        };
+        PatchInputBody: {
+            /** @description Values by name; null for what is no longer known */
+            traits: {
+                [key: string]: unknown;
+            };
+        };
+        PersonAttributes: {
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** @description Newest first */
+            history: components["schemas"]["PastAttributes"][];
+            personId: string;
+        };
+        PersonIdentity: {
+            /** @description Newest first, revoked ones and those that revoked them included; at most 1000 */
+            edges: components["schemas"]["LoggedEntry"][];
+            personId: string;
+            profiles: components["schemas"]["BaseIdentity"][];
         };
         Policy: {
             /** @description Action of a fixed policy; the default action unless set */
@@ -2897,9 +5530,14 @@ export interface components {
              * @description Time of the latest message about the person
              */
             lastSeenAt: string;
-            /** @description Parts that could not be read in time: events, decisions */
+            /** @description With lineage=true: what each source said about each trait, the chosen fact first */
+            lineage?: components["schemas"]["TraitFact"][] | null;
+            /** @description Parts that could not be read in time: events, decisions, messages of the lineage */
             missing?: string[] | null;
+            /** @description Id of the person */
             profileId: string;
+            /** @description The profiles that were joined to this person, where there are several */
+            profiles?: string[];
             traits: {
                 [key: string]: unknown;
             };
@@ -2925,6 +5563,16 @@ export interface components {
             timestamp: string;
             type: string;
         };
+        Proof: {
+            /** @description Version of the terms */
+            documentVersion?: string;
+            /** @description Address from which it was said */
+            ip?: string;
+            /** @description What the person was shown and agreed to */
+            text?: string;
+            /** @description Where it was said */
+            url?: string;
+        };
         Propensities: {
             /** Format: double */
             how: number;
@@ -2934,6 +5582,168 @@ export interface components {
             when: number;
             /** Format: double */
             where: number;
+        };
+        Purpose: {
+            /**
+             * @description Legal basis; consent when absent
+             * @enum {string}
+             */
+            basis?: "consent" | "contract" | "legitimate-interest" | "legal-obligation";
+            /** @description Categories of a consent banner (context.consent.categoryPreferences) that stand for this purpose, beside its key */
+            categories?: string[] | null;
+            /**
+             * @description What holds for a person who stated nothing; unknown when absent, which is no consent
+             * @enum {string}
+             */
+            default?: "granted" | "denied" | "unknown";
+            /** @description What people agree to */
+            description?: string;
+            /** @description Whether consent counts only when it is confirmed a second time */
+            doubleOptIn?: boolean;
+            /** @description Name shown in the console */
+            title?: string;
+        };
+        PurposeBody: {
+            /**
+             * @description Legal basis; consent when absent
+             * @enum {string}
+             */
+            basis?: "consent" | "contract" | "legitimate-interest" | "legal-obligation";
+            /** @description Categories of a consent banner (context.consent.categoryPreferences) that stand for this purpose, beside its key */
+            categories?: string[] | null;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * @description What holds for a person who stated nothing; unknown when absent, which is no consent
+             * @enum {string}
+             */
+            default?: "granted" | "denied" | "unknown";
+            /** @description What people agree to */
+            description?: string;
+            /** @description Whether consent counts only when it is confirmed a second time */
+            doubleOptIn?: boolean;
+            key?: string;
+            /** @description Name shown in the console */
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        PurposeDefinition: {
+            /**
+             * @description Legal basis; consent when absent
+             * @enum {string}
+             */
+            basis?: "consent" | "contract" | "legitimate-interest" | "legal-obligation";
+            /** @description Categories of a consent banner (context.consent.categoryPreferences) that stand for this purpose, beside its key */
+            categories?: string[] | null;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * @description What holds for a person who stated nothing; unknown when absent, which is no consent
+             * @enum {string}
+             */
+            default?: "granted" | "denied" | "unknown";
+            /** @description What people agree to */
+            description?: string;
+            /** @description Whether consent counts only when it is confirmed a second time */
+            doubleOptIn?: boolean;
+            key: string;
+            /** @description Name shown in the console */
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        PurposeVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Purpose"];
+            /** Format: int64 */
+            version: number;
+        };
+        RFMBox: {
+            frequency: components["schemas"]["RFMRange"];
+            key: string;
+            monetary: components["schemas"]["RFMRange"];
+            name?: string;
+            recency: components["schemas"]["RFMRange"];
+        };
+        RFMCell: {
+            /** Format: int64 */
+            frequency: number;
+            /** Format: int64 */
+            people: number;
+            /** Format: int64 */
+            recency: number;
+            /** Format: double */
+            spend: number;
+        };
+        RFMCode: {
+            code: string;
+            /** Format: int64 */
+            frequency: number;
+            /** Format: int64 */
+            monetary: number;
+            /** Format: int64 */
+            people: number;
+            /** Format: int64 */
+            recency: number;
+            segment: string;
+            /** Format: double */
+            spend: number;
+        };
+        RFMCuts: {
+            /** @description Days since the last order below which, or at which with fixed bounds, a score begins */
+            days: number[];
+            /** @description Orders above which, or at which with fixed bounds, a score begins */
+            orders: number[];
+            /** @description true with fixed bounds: a score begins at its bound, not behind it */
+            reached: boolean;
+            /** @description Spend above which, or at which with fixed bounds, a score begins */
+            spend: number[];
+        };
+        RFMGrid: {
+            /** @description The codes that some customer has, of 125 */
+            codes: components["schemas"]["RFMCode"][];
+            /** Format: date-time */
+            computedAt: string;
+            /** Format: int64 */
+            customers: number;
+            cuts: components["schemas"]["RFMCuts"];
+            /** @description Recency by frequency, 25 cells */
+            grid: components["schemas"]["RFMCell"][];
+        };
+        RFMRange: {
+            /** Format: int64 */
+            max: number;
+            /** Format: int64 */
+            min: number;
+        };
+        RFMTable: {
+            /**
+             * @description quantiles: a fifth of the customers in each score; fixed: the bounds below
+             * @enum {string}
+             */
+            method?: "quantiles" | "fixed";
+            /** @description Fixed: at least so many orders for scores 2, 3, 4 and 5, rising */
+            orders?: number[] | null;
+            /** @description Key of the codes that no box holds; other unless given */
+            other?: string;
+            /** @description Fixed: at most so many days since the last order for scores 2, 3, 4 and 5, falling */
+            recencyDays?: number[] | null;
+            /** @description Boxes of scores in their order: the first that holds a code names it */
+            segments?: components["schemas"]["RFMBox"][] | null;
+            /** @description Fixed: at least so much spend for scores 2, 3, 4 and 5, rising */
+            spend?: number[] | null;
         };
         Record: {
             /** @description offer/channel/creative, none, or empty when not eligible */
@@ -3022,6 +5832,11 @@ export interface components {
             arms: components["schemas"]["ReportArm"][];
             /**
              * Format: date-time
+             * @description What had come in by this moment counts, and who was known to be whom then
+             */
+            asOf: string;
+            /**
+             * Format: date-time
              * @description Exposures and events up to this moment count
              */
             at: string;
@@ -3031,8 +5846,11 @@ export interface components {
             decisionPoint?: string;
             /** @description Key of the experiment */
             experiment: string;
-            /** Format: date-time */
-            generatedAt: string;
+            /**
+             * Format: date-time
+             * @description Absent from a report as of a given moment, which is the same whenever it is made
+             */
+            generatedAt?: string;
             metrics: components["schemas"]["MetricReport"][];
             name?: string;
             /** @description The queries that the figures were made of */
@@ -3041,6 +5859,11 @@ export interface components {
         };
         ReportArm: {
             control: boolean;
+            /**
+             * Format: int64
+             * @description People first seen in this arm and later in another, as when two profiles turn out to be one person; they are left out of every figure
+             */
+            mixed: number;
             /**
              * Format: int64
              * @description People first seen in this arm and never in another
@@ -3117,6 +5940,76 @@ export interface components {
             where?: components["schemas"]["Where"];
             who: components["schemas"]["Who"];
         };
+        RetentionCohort: {
+            /** Format: date */
+            from: string;
+            returns: components["schemas"]["RetentionReturn"][];
+            /** Format: double */
+            size: number;
+        };
+        RetentionReturn: {
+            /** Format: double */
+            lower: number;
+            /**
+             * Format: int64
+             * @description Periods behind that of the first order, from 1
+             */
+            offset: number;
+            /** Format: double */
+            people: number;
+            /** Format: double */
+            rate: number;
+            /** Format: double */
+            upper: number;
+        };
+        Role: {
+            /** @description Personal data that is not shown in full; without any, everything is */
+            masks?: components["schemas"]["MaskRule"][] | null;
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            title: string;
+        };
+        RoleBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            key?: string;
+            /** @description Personal data that is not shown in full; without any, everything is */
+            masks?: components["schemas"]["MaskRule"][] | null;
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            title: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        RoleDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            key: string;
+            /** @description Personal data that is not shown in full; without any, everything is */
+            masks?: components["schemas"]["MaskRule"][] | null;
+            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            title: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        RoleVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Role"];
+            /** Format: int64 */
+            version: number;
+        };
+        SayInputBody: {
+            statements: components["schemas"]["StatementBody"][];
+        };
         Scored: {
             action: string;
             /** Format: double */
@@ -3125,6 +6018,97 @@ export interface components {
             probability: number;
             /** Format: double */
             sd?: number;
+        };
+        Segment: {
+            description?: string;
+            /** @description Of a list that was made of another segment */
+            frozen?: components["schemas"]["Frozen"];
+            /**
+             * @description dynamic: whoever fulfils the rule; static: a list. dynamic when absent
+             * @enum {string}
+             */
+            kind?: "dynamic" | "static";
+            /** @description For people; the key when absent */
+            name?: string;
+            /** @description Who is in a dynamic segment; the rule that made a list, if one did */
+            rule?: unknown;
+        };
+        SegmentBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /** @description Of a list that was made of another segment */
+            frozen?: components["schemas"]["Frozen"];
+            key?: string;
+            /**
+             * @description dynamic: whoever fulfils the rule; static: a list. dynamic when absent
+             * @enum {string}
+             */
+            kind?: "dynamic" | "static";
+            /** @description For people; the key when absent */
+            name?: string;
+            /** @description Who is in a dynamic segment; the rule that made a list, if one did */
+            rule?: unknown;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        SegmentCount: {
+            /**
+             * Format: date-time
+             * @description When everybody was last looked at. What happens is seen at once; only time running out waits for such a look
+             */
+            asOf?: string;
+            /** @description true when the rule asks for more events than memory holds: ClickHouse is asked at intervals, and changes show then */
+            asked: boolean;
+            kind: string;
+            /** Format: int64 */
+            members: number;
+            /**
+             * Format: int64
+             * @description All people
+             */
+            people: number;
+            /** @description false while the members are being worked out; members is what is known so far */
+            ready: boolean;
+            segment: string;
+            /** Format: double */
+            share: number;
+        };
+        SegmentDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /** @description Of a list that was made of another segment */
+            frozen?: components["schemas"]["Frozen"];
+            key: string;
+            /**
+             * @description dynamic: whoever fulfils the rule; static: a list. dynamic when absent
+             * @enum {string}
+             */
+            kind?: "dynamic" | "static";
+            /** @description For people; the key when absent */
+            name?: string;
+            /** @description Who is in a dynamic segment; the rule that made a list, if one did */
+            rule?: unknown;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        SegmentVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Segment"];
+            /** Format: int64 */
+            version: number;
         };
         Session: {
             /** @description False until the user has set one; then links are the only way in */
@@ -3136,6 +6120,29 @@ export interface components {
             email: string;
             name: string;
             role: string;
+        };
+        StatementBody: {
+            /**
+             * Format: date-time
+             * @description When it was said; now when absent
+             */
+            at?: string;
+            /** @description Key of a channel; every channel when absent */
+            channel?: string;
+            /** @description granted: whether the person confirmed it a second time (double opt-in) */
+            confirmed?: boolean;
+            /**
+             * Format: date-time
+             * @description granted: when it ends
+             */
+            expiresAt?: string;
+            proof?: components["schemas"]["Proof"];
+            /** @description Key of a purpose; with a topic alone, that of the topic; * withdraws every purpose */
+            purpose?: string;
+            /** @enum {string} */
+            status: "granted" | "denied" | "withdrawn";
+            /** @description Key of a topic; all when absent */
+            topic?: string;
         };
         Summary: {
             action: string;
@@ -3158,6 +6165,65 @@ export interface components {
             /** Format: double */
             propensity: number;
         };
+        SuppressionBody: {
+            /** @description email, phone or any other namespace; userId suppresses a person on every channel */
+            namespace: string;
+            note?: string;
+            /**
+             * @description erasure keeps only a keyed hash of the address
+             * @enum {string}
+             */
+            reason: "bounce" | "complaint" | "manual" | "erasure";
+            /**
+             * @description all stops service messages too; when absent: all for bounce and erasure, else advertising
+             * @enum {string}
+             */
+            scope?: "all" | "advertising";
+            value: string;
+        };
+        SuppressionEntry: {
+            /** Format: date-time */
+            createdAt: string;
+            createdBy: string;
+            namespace: string;
+            note?: string;
+            /** @enum {string} */
+            reason: "bounce" | "complaint" | "manual" | "erasure";
+            /** @enum {string} */
+            scope: "all" | "advertising";
+            /** @description Empty for an address that was erased */
+            value?: string;
+        };
+        Template: {
+            anonymousId?: components["schemas"]["Field"];
+            /** @description track: what happened */
+            event?: components["schemas"]["Field"];
+            /** @description Further identifiers by namespace: email, phone, card */
+            externalIds?: {
+                [key: string]: components["schemas"]["Field"];
+            };
+            /** @description group */
+            groupId?: components["schemas"]["Field"];
+            /** @description Identifies the message: the same one is stored once */
+            messageId?: components["schemas"]["Field"];
+            /** @description page, screen: its name */
+            name?: components["schemas"]["Field"];
+            /** @description alias */
+            previousId?: components["schemas"]["Field"];
+            properties?: {
+                [key: string]: components["schemas"]["Field"];
+            };
+            /** @description When it happened; the moment of the call when left out */
+            timestamp?: components["schemas"]["Field"];
+            traits?: {
+                [key: string]: components["schemas"]["Field"];
+            };
+            /** @enum {string} */
+            type: "track" | "identify" | "page" | "screen" | "group" | "alias";
+            userId?: components["schemas"]["Field"];
+            /** @description All must hold */
+            when?: components["schemas"]["Condition"][] | null;
+        };
         Term: {
             /** @description Name of the event */
             event: string;
@@ -3169,6 +6235,72 @@ export interface components {
              */
             weight?: number;
         };
+        Topic: {
+            /**
+             * @description denied: only who subscribes gets it; granted or absent: everybody who consents to the purpose, until they unsubscribe
+             * @enum {string}
+             */
+            default?: "granted" | "denied";
+            /** @description What subscribers get */
+            description?: string;
+            /** @description Purpose that the topic serves */
+            purpose: string;
+            /** @description Name shown in the console */
+            title?: string;
+        };
+        TopicBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * @description denied: only who subscribes gets it; granted or absent: everybody who consents to the purpose, until they unsubscribe
+             * @enum {string}
+             */
+            default?: "granted" | "denied";
+            /** @description What subscribers get */
+            description?: string;
+            key?: string;
+            /** @description Purpose that the topic serves */
+            purpose: string;
+            /** @description Name shown in the console */
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        TopicDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * @description denied: only who subscribes gets it; granted or absent: everybody who consents to the purpose, until they unsubscribe
+             * @enum {string}
+             */
+            default?: "granted" | "denied";
+            /** @description What subscribers get */
+            description?: string;
+            key: string;
+            /** @description Purpose that the topic serves */
+            purpose: string;
+            /** @description Name shown in the console */
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        TopicVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Topic"];
+            /** Format: int64 */
+            version: number;
+        };
         Totals: {
             /** Format: int64 */
             decisions: number;
@@ -3176,6 +6308,74 @@ export interface components {
             events: number;
             /** Format: int64 */
             profiles: number;
+        };
+        TraitEdit: {
+            /** @description False while the edit is durable but not in the profile yet */
+            applied: boolean;
+            /** @description Facts about the edited traits */
+            lineage: components["schemas"]["TraitFact"][];
+            /** @description Of the identify message that carries the edit */
+            messageId: string;
+            profileId: string;
+        };
+        TraitFact: {
+            /** @description Whether the golden record has this value */
+            chosen: boolean;
+            /**
+             * Format: double
+             * @description Between 0 and 1
+             */
+            confidence: number;
+            /** @description Of the identify message; empty when it is not stored (any more) */
+            messageId: string;
+            /** @description Whether the trait is declared as personal data */
+            personal?: boolean;
+            /** @description The rule of the declaration that the value breaks */
+            rejected?: string;
+            /**
+             * @description How it was chosen
+             * @enum {string}
+             */
+            rule: "recent" | "trusted" | "complete" | "confidence";
+            /** @description Id of the API key; user: and the id of a person for an edit by hand; empty when it is not known any more */
+            source: string;
+            /** @description Name of the API key */
+            sourceName?: string;
+            /** Format: date-time */
+            time: string;
+            trait: string;
+            /**
+             * @description Declared type of the trait, else that of the value
+             * @enum {string}
+             */
+            type?: "text" | "number" | "boolean" | "date" | "list" | "object";
+            value: unknown;
+        };
+        TriedMessage: {
+            anonymousId?: string;
+            event: string;
+            identifiers?: components["schemas"]["Identifier"][] | null;
+            /**
+             * Format: int64
+             * @description Position of the item that it is made of
+             */
+            item: number;
+            /** @description Empty where every call makes a new one */
+            messageId?: string;
+            properties?: unknown;
+            /** Format: date-time */
+            time: string;
+            traits?: unknown;
+            type: string;
+            userId?: string;
+        };
+        UnmergeInputBody: {
+            /** @description Id of the edge to revoke */
+            edge?: string;
+            /** @description Profile to take out of the person, with all its edges: its id, or namespace:value */
+            profile?: string;
+            /** @description For the log */
+            reason?: string;
         };
         Variant: {
             /** @description The arm that the others are compared with */
@@ -3189,6 +6389,72 @@ export interface components {
              * @description Share of the people in the experiment; the weights sum to 1
              */
             weight: number;
+        };
+        Webhook: {
+            /** @description How a caller proves who it is; an API key when left out */
+            auth?: components["schemas"]["Auth"];
+            /** @description Field of a form that holds JSON; the form's own fields when empty */
+            form?: string;
+            /** @description Refuse calls */
+            inactive?: boolean;
+            /** @description Path of the array with the items; the body itself, an object or an array, when empty */
+            items?: string;
+            /** @description What an item becomes: a message for each template whose conditions hold */
+            messages: components["schemas"]["Template"][];
+            name: string;
+        };
+        WebhookBody: {
+            /** @description How a caller proves who it is; an API key when left out */
+            auth?: components["schemas"]["Auth"];
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Field of a form that holds JSON; the form's own fields when empty */
+            form?: string;
+            /** @description Refuse calls */
+            inactive?: boolean;
+            /** @description Path of the array with the items; the body itself, an object or an array, when empty */
+            items?: string;
+            key?: string;
+            /** @description What an item becomes: a message for each template whose conditions hold */
+            messages: components["schemas"]["Template"][];
+            name: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        WebhookDefinition: {
+            /** @description How a caller proves who it is; an API key when left out */
+            auth?: components["schemas"]["Auth"];
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Field of a form that holds JSON; the form's own fields when empty */
+            form?: string;
+            /** @description Refuse calls */
+            inactive?: boolean;
+            /** @description Path of the array with the items; the body itself, an object or an array, when empty */
+            items?: string;
+            key: string;
+            /** @description What an item becomes: a message for each template whose conditions hold */
+            messages: components["schemas"]["Template"][];
+            name: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        WebhookVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Webhook"];
+            /** Format: int64 */
+            version: number;
         };
         What: {
             items: components["schemas"]["DecideItem"][];
@@ -3665,6 +6931,751 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-built-in-attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody5"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-attribute-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributesStatus"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "compute-attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributesStatus"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-attributes": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputAttributeBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputAttributeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-attribute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributeDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-attribute": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttributeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributeDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-attribute": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-attribute-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputAttributeBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-attribute-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttributeDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-audit": {
+        parameters: {
+            query?: {
+                /** @description key:<id> or user:<name> */
+                actor?: string;
+                /** @description Beginning of the path, such as /v1/profiles/ */
+                path?: string;
+                /** @description true: only looks at personal data; false: only changes */
+                personal?: "true" | "false";
+                from?: string;
+                to?: string;
+                /** @description The next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody2"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4983,7 +8994,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody3"];
+                    "application/json": components["schemas"]["ListOutputBody6"];
                 };
             };
             /** @description Unauthorized */
@@ -5033,7 +9044,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["InputBody"];
+                "application/json": components["schemas"]["InputBody3"];
             };
         };
         responses: {
@@ -5043,7 +9054,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody2"];
+                    "application/json": components["schemas"]["OutputBody7"];
                 };
             };
             /** @description Bad Request */
@@ -5132,7 +9143,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody"];
+                    "application/json": components["schemas"]["OutputBody6"];
                 };
             };
             /** @description Unauthorized */
@@ -5214,6 +9225,189 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "report-experience": {
+        parameters: {
+            query: {
+                metric: "nps" | "csat" | "ces" | "retention" | "churn" | "gained" | "lost" | "average-order" | "acquisition-cost";
+                /** @description First day; a year before to unless given */
+                from?: string;
+                /** @description Last day; today unless given */
+                to?: string;
+                period?: "day" | "week" | "month";
+                /** @description Key of a lifecycle segment, or stage: or rfm: and the key of one; of those who are there now */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperienceReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-experience-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperienceSettings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-experience-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExperienceSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperienceSettings"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5624,8 +9818,10 @@ export interface operations {
             query?: {
                 /** @description Key of one metric; the experiment's own metrics unless given */
                 metric?: string;
-                /** @description Report as of this moment; now unless given */
+                /** @description Events up to this moment count; asOf unless given */
                 at?: string;
+                /** @description Report with what was known at this moment, of events and of who is whom; now unless given */
+                asOf?: string;
             };
             header?: never;
             path: {
@@ -6534,6 +10730,37 @@ export interface operations {
             };
         };
     };
+    "call-webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookResult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     identify: {
         parameters: {
             query?: never;
@@ -6567,6 +10794,122 @@ export interface operations {
             };
         };
     };
+    "get-identity-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRules"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-identity-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityRules"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-imports": {
         parameters: {
             query?: {
@@ -6586,7 +10929,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody2"];
+                    "application/json": components["schemas"]["ListOutputBody4"];
                 };
             };
             /** @description Unauthorized */
@@ -7303,6 +11646,343 @@ export interface operations {
             };
         };
     };
+    "get-lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifecycleTable"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-lifecycle": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LifecycleTable"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifecycleTable"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-lifecycle-board": {
+        parameters: {
+            query?: {
+                /** @description Of this moment, computed from the events up to then; of the last computation unless given */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifecycleBoard"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-lifecycle-matrix": {
+        parameters: {
+            query?: {
+                /** @description First month, YYYY-MM; eleven months before to unless given */
+                from?: string;
+                /** @description Last month, YYYY-MM; this month unless given */
+                to?: string;
+                by?: "segment" | "stage" | "rfm";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LifecycleMatrix"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-lifecycle-rfm": {
+        parameters: {
+            query?: {
+                /** @description Of this moment, computed from the events up to then; of the last computation unless given */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RFMGrid"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-login-link": {
         parameters: {
             query?: never;
@@ -7341,6 +12021,170 @@ export interface operations {
             };
             /** @description Internal Server Error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-marketing-spend": {
+        parameters: {
+            query?: {
+                /** @description First day; a year before to unless given */
+                from?: string;
+                /** @description Last day; today unless given */
+                to?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody4"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "record-marketing-spend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarketingSpendRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketingSpendAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-merges": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody3"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8487,7 +13331,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody"];
+                    "application/json": components["schemas"]["ListOutputBody2"];
                 };
             };
             /** @description Unauthorized */
@@ -8539,7 +13383,10 @@ export interface operations {
     };
     "get-profile": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether to tell where each trait comes from */
+                lineage?: boolean;
+            };
             header?: never;
             path: {
                 /** @description Profile id, or namespace:value such as userId:u42 or email:anna@example.org */
@@ -8556,6 +13403,1806 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-profile-attributes": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonAttributes"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-profile-consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentCard"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-profile-consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentsStated"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-profile-consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentsStated"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonIdentity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "merge-profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonIdentity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "patch-profile-traits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatchInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraitEdit"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "unmerge-profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnmergeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonIdentity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-purposes": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputPurposeBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-purposes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputPurposeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-purpose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurposeDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-purpose": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PurposeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurposeDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-purpose": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-purpose-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputPurposeBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-purpose-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurposeDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-roles": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputRoleBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputRoleBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-role": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-role": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-role-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputRoleBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-role-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleDefinition"];
                 };
             };
             /** @description Unauthorized */
@@ -8638,6 +15285,1873 @@ export interface operations {
             };
         };
     };
+    "list-segment-filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody5"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-segments": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputSegmentBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputSegmentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "estimate-segment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody2"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-segment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-segment": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-segment": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "count-segment-members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentCount"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "freeze-segment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-segment-members": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-segment-members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListChange"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "remove-segment-members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListChange"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-segment-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputSegmentBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-segment-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-suppressions": {
+        parameters: {
+            query?: {
+                /** @description Only those of this reason */
+                reason?: "bounce" | "complaint" | "manual" | "erasure";
+                /** @description The next of the page before */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody3"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-suppression": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description namespace:value, such as email:anna@example.org */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionEntry"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-suppression": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description namespace:value, such as email:anna@example.org */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-topics": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputTopicBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputTopicBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-topic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopicDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-topic": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopicBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopicDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-topic": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-topic-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputTopicBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-topic-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopicDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     track: {
         parameters: {
             query?: never;
@@ -8662,6 +17176,1546 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-traits": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputDeclarationBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-traits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputDeclarationBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-trait": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeclarationDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-trait": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeclarationBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeclarationDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-trait": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-trait-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputDeclarationBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-trait-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeclarationDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-users": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleUser"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-all-roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "update-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedUser"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleUser"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-user-login-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginLinkBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-webhooks": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputWebhookBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputWebhookBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-webhook": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-webhook": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "try-webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HookTrial"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookTrialResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-webhook-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputWebhookBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-webhook-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

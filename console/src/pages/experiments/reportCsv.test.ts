@@ -12,8 +12,8 @@ const report: Report = {
   generatedAt: '2026-11-22T12:00:00Z',
   checks: [],
   arms: [
-    { variant: 'none', control: true, weight: 0.5, units: 21306 },
-    { variant: 'mens', control: false, weight: 0.5, units: 21307 },
+    { variant: 'none', control: true, weight: 0.5, units: 21306, mixed: 0 },
+    { variant: 'mens', control: false, weight: 0.5, units: 21307, mixed: 0 },
   ],
   metrics: [
     {
