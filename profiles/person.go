@@ -113,7 +113,7 @@ func (s *Store) compose(person identity.ID, members []identity.ID) (*View, bool)
 		return nil, false
 	}
 	record := traits.Combine(records, s.rules.Load())
-	v.Traits = record.Golden()
+	v.Traits, v.store = record.Golden(), s
 	return v, true
 }
 

@@ -29,6 +29,7 @@ type Store struct {
 	// consentRules are the purposes and topics; nil declares none.
 	consentRules atomic.Pointer[consents.Rules]
 	suppressions suppressions
+	silence      atomic.Pointer[silence] // what holds for who stated nothing
 }
 
 type shard struct {
@@ -136,6 +137,7 @@ func (s *Store) Get(id identity.ID) (*View, bool) {
 		return nil, false
 	}
 	v := st.view()
+	v.store = s
 	if person := s.merges.PersonOf(id); person != id {
 		v.Person = person.String()
 	}

@@ -39,4 +39,6 @@ type View struct {
 	// Events is how many messages were projected. A message that was sent twice
 	// with a long time between may count twice here; in ClickHouse it does not.
 	Events uint64
+
+	store *Store // that made it, nil in tests of others
 }

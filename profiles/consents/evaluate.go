@@ -127,3 +127,42 @@ func (k *Key) asNarrow(other *Key) bool {
 		(other.Channel == k.Channel || other.Channel == Any && k.Channel != Site) &&
 		(other.Topic == "" || k.Topic != "")
 }
+
+// State is what a person's statements come to for a purpose on a channel.
+type State struct {
+	Purpose, Channel string // Channel is Any where no channel is involved
+	Status           Status
+}
+
+// usualChannels are told of even where a person said nothing about them.
+var usualChannels = [...]string{"email", "sms", "push"}
+
+// States is what holds at a moment for every purpose: where no channel is involved,
+// on the usual channels and on those about which the person said something.
+func (s Set) States(rules *Rules, at int64) []State {
+	if rules == nil || len(rules.Purposes) == 0 {
+		return nil
+	}
+	purposes := make([]string, 0, len(rules.Purposes))
+	for key := range rules.Purposes {
+		purposes = append(purposes, key)
+	}
+	slices.Sort(purposes)
+	channels := append([]string{Any}, usualChannels[:]...)
+	for i := range s {
+		if c := s[i].Key.Channel; c != Site && !slices.Contains(channels, c) {
+			channels = append(channels, c)
+		}
+	}
+	states := make([]State, 0, len(purposes)*len(channels))
+	for _, purpose := range purposes {
+		for _, channel := range channels {
+			q := Question{Purpose: purpose, At: at}
+			if channel != Any {
+				q.Channel, q.Addressed = channel, true
+			}
+			states = append(states, State{purpose, channel, s.Status(q, rules)})
+		}
+	}
+	return states
+}
