@@ -32,6 +32,17 @@ func (s *Service) openIdentityRules(store *definitions.Store) error {
 	return nil
 }
 
+// countIdentifiers makes limits within a period count what was there before the
+// service started.
+func (s *Service) countIdentifiers() {
+	if s.identityRules == nil {
+		return
+	}
+	if v, ok := s.identityRules.Get(identityRulesKey); ok {
+		s.store.index.SetRules(v.Value, s.store.attached)
+	}
+}
+
 func (s *Service) currentIdentityRules() IdentityRules {
 	v, ok := s.identityRules.Get(identityRulesKey)
 	if !ok {

@@ -253,10 +253,18 @@ func TestRulesOfIdentity(t *testing.T) {
 			t.Errorf("%s: %d, want %d", id, got, status)
 		}
 	}
+	if _, out := b.call("GET", "/v1/profiles?query=EMAIL:u@ex", ""); len(out["items"].([]any)) != 1 {
+		t.Errorf("a search in a namespace: %v", out)
+	}
 	// After a restart the old number is found in its new form too.
 	b.open()
 	if got, _ := b.call("GET", "/v1/profiles/phone:%2B79123456789", ""); got != http.StatusOK {
 		t.Errorf("the number from before the region was set: %d", got)
+	}
+	b.sendAs("good", "identify", `{"userId":"u","traits":{"email":"third@example.org"}}`)
+	b.flush()
+	if got, _ := b.call("GET", "/v1/profiles/email:third@example.org", ""); got != http.StatusNotFound {
+		t.Errorf("a second address within a month, after a restart: %d", got)
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Service) search(ctx context.Context, query string, after *cursor, limit
 	}
 	namespace, prefix := "", query
 	if before, behind, found := strings.Cut(query, ":"); found {
-		namespace, prefix = before, strings.TrimSpace(behind)
+		namespace, prefix = identity.CanonicalNamespace(before), strings.TrimSpace(behind)
 	}
 	if id, ok := s.find(query); ok {
 		found[id] = true

@@ -142,6 +142,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if err := s.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("catching up with the stream of events: %w", err)
 	}
+	s.countIdentifiers()
 	if n := s.store.Len(); n > 0 {
 		s.log.Info("profiles are in memory", "profiles", n, "position", position, "seconds", time.Since(started).Seconds())
 	}

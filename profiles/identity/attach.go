@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Names are the identifiers of one message. Empty strings are absent; all
 // values are in their normal form.
@@ -230,8 +233,10 @@ func (a *attachment) link(identifier ID, slot int, always bool) bool {
 	}
 	a.count(slot, old.profile, linked, profile)
 	if a.rules.slots[slot].span > 0 {
-		key := windowKey{profile, uint8(slot)}
-		a.windows[key] = append(a.windows[key], time.Now().UnixMilli())
+		key, now := windowKey{profile, uint8(slot)}, time.Now()
+		since := now.Add(-a.rules.slots[slot].span).UnixMilli()
+		recent := slices.DeleteFunc(a.windows[key], func(at int64) bool { return at < since })
+		a.windows[key] = append(recent, now.UnixMilli())
 	}
 	a.links[identifier] = link{profile: profile, stamp: a.stamp}
 	a.out.Fresh = true

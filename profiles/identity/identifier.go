@@ -35,9 +35,9 @@ const (
 	Custom = "custom"
 )
 
-// canonicalNamespace is the spelling of a namespace with a meaning, whatever
+// CanonicalNamespace is the spelling of a namespace with a meaning, whatever
 // its case; others stay as they are.
-func canonicalNamespace(namespace string) string {
+func CanonicalNamespace(namespace string) string {
 	for _, known := range [...]string{UserID, AnonymousID, Email, Phone, Device, Card, Telegram, Custom} {
 		if namespace == known {
 			return known
@@ -93,7 +93,7 @@ func Parse(text string) (Identifier, error) {
 // numbers to digits with an optional plus, and checks the limits. The error
 // says which rule is broken in words that fit behind the name of a field.
 func Normalise(i Identifier) (Identifier, error) {
-	i.Namespace = canonicalNamespace(i.Namespace)
+	i.Namespace = CanonicalNamespace(i.Namespace)
 	if !validNamespace(i.Namespace) {
 		return i, fmt.Errorf("must have a namespace of 1 to %d letters, digits, dots, dashes and underscores", MaxNamespace)
 	}

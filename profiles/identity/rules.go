@@ -87,7 +87,7 @@ func DefaultRules() Rules {
 func (r *Rules) Normalise() {
 	for i := range r.Namespaces {
 		n := &r.Namespaces[i]
-		n.Namespace = canonicalNamespace(n.Namespace)
+		n.Namespace = CanonicalNamespace(n.Namespace)
 		if n.Period == "" {
 			n.Period = Ever
 		}
