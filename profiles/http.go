@@ -63,6 +63,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.consentRoutes(srv.API)
 	s.suppressionRoutes(srv.API)
 	s.importRoutes(srv.API)
+	s.uploadRoutes(srv)
 }
 
 var ingestSummaries = [...]string{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,8 +26,8 @@ type ImportJob struct {
 	FileHash    string     `json:"fileHash" doc:"SHA-256 of the file, hexadecimal"`
 	MappingHash string     `json:"mappingHash" doc:"SHA-256 of the mapping, hexadecimal"`
 	Name        string     `json:"name" doc:"Name of the file"`
-	Status      string     `json:"status" enum:"running,complete,failed"`
-	RowsTotal   int64      `json:"rowsTotal"`
+	Status      string     `json:"status" enum:"running,complete,failed,cancelled"`
+	RowsTotal   int64      `json:"rowsTotal" doc:"0 while the rows of an upload are not counted yet"`
 	RowsDone    int64      `json:"rowsDone" doc:"Rows of the file that are dealt with: accepted or rejected"`
 	Accepted    int64      `json:"accepted" doc:"Rows that were stored"`
 	Rejected    int64      `json:"rejected" doc:"Rows that break a rule"`
@@ -120,9 +121,10 @@ func (s *Service) StartImport(ctx context.Context, in ImportStart, by string) (*
 		INSERT INTO import_jobs AS j (import_id, kind, file_hash, mapping_hash, name, status, rows_total, created_by)
 		VALUES ($1, $2, $3, $4, $5, 'running', $6, $7)
 		ON CONFLICT (kind, file_hash, mapping_hash) DO UPDATE SET
-		  name = excluded.name, rows_total = excluded.rows_total, updated_at = now(),
-		  status = CASE WHEN $8 OR j.status = 'failed' THEN 'running' ELSE j.status END,
-		  error = CASE WHEN $8 OR j.status = 'failed' THEN '' ELSE j.error END,
+		  name = excluded.name, updated_at = now(),
+		  rows_total = CASE WHEN excluded.rows_total = 0 THEN j.rows_total ELSE excluded.rows_total END,
+		  status = CASE WHEN $8 OR j.status IN ('failed', 'cancelled') THEN 'running' ELSE j.status END,
+		  error = CASE WHEN $8 OR j.status IN ('failed', 'cancelled') THEN '' ELSE j.error END,
 		  rows_done = CASE WHEN $8 THEN 0 ELSE j.rows_done END,
 		  accepted = CASE WHEN $8 THEN 0 ELSE j.accepted END,
 		  rejected = CASE WHEN $8 THEN 0 ELSE j.rejected END,
@@ -152,16 +154,29 @@ func (s *Service) UpdateImport(ctx context.Context, id string, in ImportProgress
 }
 
 func (s *Service) whyNotUpdated(ctx context.Context, id string, in ImportProgress) error {
-	j, err := scanImport(s.postgres.QueryRow(ctx, `SELECT `+importColumns+` FROM import_jobs WHERE import_id = $1`, id))
+	j, err := s.GetImport(ctx, id)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return problem.NotFound("import", id)
 	case err != nil:
-		return fmt.Errorf("reading import %s: %w", id, err)
+		return err
 	case in.RowsDone > j.RowsTotal:
 		return problem.Invalid{{Field: "rowsDone", Rule: "must not be above rowsTotal, " + strconv.FormatInt(j.RowsTotal, 10), Value: in.RowsDone}}
 	}
 	return problem.Conflict(fmt.Sprintf("The import is at row %d already: it runs somewhere else, too.", j.RowsDone))
+}
+
+// GetImport returns one job.
+func (s *Service) GetImport(ctx context.Context, id string) (*ImportJob, error) {
+	if strings.ContainsRune(id, 0) {
+		return nil, problem.NotFound("import", id)
+	}
+	j, err := scanImport(s.postgres.QueryRow(ctx, `SELECT `+importColumns+` FROM import_jobs WHERE import_id = $1`, id))
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, problem.NotFound("import", id)
+	case err != nil:
+		return nil, fmt.Errorf("reading import %s: %w", id, err)
+	}
+	return j, nil
 }
 
 // ListImports returns jobs, newest first, and the cursor of the next page.

@@ -51,6 +51,9 @@ type Deps struct {
 	// DuplicateMemory bounds what is kept of the message ids of the last seven days,
 	// in bytes; 1 GiB when zero.
 	DuplicateMemory int64
+	// UploadDir is the directory for files that the server imports itself; empty
+	// takes none.
+	UploadDir string
 	// Decisions shows a profile's decisions; nil shows none.
 	Decisions Decisions
 	// Definitions holds the declarations of traits, purposes and topics; nil has none.
@@ -74,7 +77,8 @@ type Service struct {
 	duplicates *duplicates
 	metrics    *metrics
 	scratch    sync.Pool
-	hooks      *hooks // nil where there is no store of definitions
+	hooks      *hooks   // nil where there is no store of definitions
+	uploads    *uploads // nil where files are not taken
 	now        func() time.Time
 	people     *peopleMap
 	// identityRules is nil where there is no store of definitions.
@@ -114,6 +118,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	}
 	if err := s.openWebhooks(d.Definitions); err != nil {
 		return nil, err
+	}
+	if d.UploadDir != "" {
+		s.uploads = newUploads(d.UploadDir)
 	}
 	started := time.Now()
 	position, err := s.store.load(ctx, d.Postgres, Topic)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"quintet/internal/api"
 	"quintet/internal/audit"
 	"quintet/internal/auth"
+	"quintet/internal/client"
 	"quintet/internal/config"
 	"quintet/internal/definitions"
 	"quintet/internal/engines"
@@ -47,6 +49,7 @@ type app struct {
 	models      *models.Service
 	decide      *decide.Service
 	server      *api.Server
+	local       runningServer // where the service can be called from this machine
 }
 
 // openApp starts the engines, brings their schemas up to date and wires the
@@ -81,7 +84,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	a.audit = audit.Open(e.Postgres, a.log)
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
 		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
-		Definitions: a.definitions, Sources: a.auth,
+		Definitions: a.definitions, Sources: a.auth, UploadDir: filepath.Join(a.cfg.DataDir, "imports"),
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}
@@ -155,6 +158,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	}
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
+	group.Go(func() error { return ignoreCanceled(a.runImports(serving)) })
 	go func() { // a broken consumer must not leave a server that takes and keeps
 		<-work.Done()
 		stopServing()
@@ -166,6 +170,19 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	}
 	stopWork()
 	return errors.Join(serveErr, group.Wait(), a.engines.Close())
+}
+
+// runImports imports uploaded files, as a client of the service's own API.
+func (a *app) runImports(ctx context.Context) error {
+	if a.local.Address == "" {
+		return nil
+	}
+	c, err := client.New(client.Options{BaseURL: a.local.Address, Key: a.local.Key, UserAgent: "quintet-imports"})
+	if err != nil {
+		return fmt.Errorf("importing uploads: %w", err)
+	}
+	defer c.Close()
+	return a.profiles.RunImports(ctx, c)
 }
 
 // drain waits, within the shutdown timeout, until the stores hold everything

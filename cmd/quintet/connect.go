@@ -52,6 +52,7 @@ func (a *app) announce(ctx context.Context, address string) (runningServer, erro
 		return runningServer{}, fmt.Errorf("creating the key for local commands: %w", err)
 	}
 	r := runningServer{Address: address, Key: secret, PID: os.Getpid()}
+	a.local = r
 	body, err := json.Marshal(r)
 	if err != nil {
 		return r, err

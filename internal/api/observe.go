@@ -52,16 +52,17 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		defer s.finish(rc, r)
 		rc.body = r.Body
 		if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-			if r.ContentLength > s.bodyLimit {
-				WriteProblem(&rc.writer, r, problem.TooLarge(s.bodyLimit))
+			limit := s.limitOf(r)
+			if r.ContentLength > limit {
+				WriteProblem(&rc.writer, r, problem.TooLarge(limit))
 				return
 			}
 			if r.ContentLength < 0 { // one of a known length ends there
 				// The reader is given net/http's own writer, which then closes the connection.
-				r.Body = http.MaxBytesReader(w, r.Body, s.bodyLimit)
+				r.Body = http.MaxBytesReader(w, r.Body, limit)
 			}
 			if r.Header.Get("Content-Encoding") != "" {
-				if err := decodeBody(r, s.bodyLimit); err != nil {
+				if err := decodeBody(r, limit); err != nil {
 					WriteProblem(&rc.writer, r, err)
 					return
 				}

@@ -85,6 +85,7 @@ type Server struct {
 	metrics   *metrics
 	ids       *idSource
 	bodyLimit int64
+	large     map[string]int64 // limits of paths that take more
 	deadline  time.Duration
 	draining  atomic.Bool
 }
@@ -126,6 +127,23 @@ func New(o Options) *Server {
 	router.Get("/openapi.json", s.serveOpenAPI())
 	mountDocs(router)
 	return s
+}
+
+// LargeBody lets a path take bodies of up to limit bytes, beyond the limit of all
+// others. It is to be called before the server serves; the route has to stream.
+func (s *Server) LargeBody(path string, limit int64) {
+	if s.large == nil {
+		s.large = map[string]int64{}
+	}
+	s.large[path] = limit
+}
+
+// limitOf is the most that is read of a request's body.
+func (s *Server) limitOf(r *http.Request) int64 {
+	if limit, ok := s.large[r.URL.Path]; ok {
+		return limit
+	}
+	return s.bodyLimit
 }
 
 // nobody lets no caller in.

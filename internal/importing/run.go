@@ -36,16 +36,22 @@ type Options struct {
 	Reporter Reporter
 }
 
+// FormatOf is the format that the name of a file tells, "" for none.
+func FormatOf(name string) Format {
+	switch lower := strings.ToLower(name); {
+	case strings.HasSuffix(lower, ".csv"), strings.HasSuffix(lower, ".tsv"), strings.HasSuffix(lower, ".txt"):
+		return CSV
+	case strings.HasSuffix(lower, ".ndjson"), strings.HasSuffix(lower, ".jsonl"), strings.HasSuffix(lower, ".json"):
+		return NDJSON
+	case strings.HasSuffix(lower, ".parquet"):
+		return Parquet
+	}
+	return ""
+}
+
 func (o *Options) complete() error {
 	if o.Format == "" {
-		switch lower := strings.ToLower(o.Path); {
-		case strings.HasSuffix(lower, ".csv"), strings.HasSuffix(lower, ".tsv"), strings.HasSuffix(lower, ".txt"):
-			o.Format = CSV
-		case strings.HasSuffix(lower, ".ndjson"), strings.HasSuffix(lower, ".jsonl"), strings.HasSuffix(lower, ".json"):
-			o.Format = NDJSON
-		case strings.HasSuffix(lower, ".parquet"):
-			o.Format = Parquet
-		default:
+		if o.Format = FormatOf(o.Path); o.Format == "" {
 			return fmt.Errorf("the name of %s does not tell its format: say --format csv, ndjson or parquet", o.Path)
 		}
 	}
