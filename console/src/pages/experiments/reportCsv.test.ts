@@ -8,6 +8,7 @@ const report: Report = {
   experiment: 'hill"strom, 2008',
   status: 'running',
   at: '2026-11-22T12:00:00Z',
+  asOf: '2026-11-22T12:00:00Z',
   checksPassed: true,
   generatedAt: '2026-11-22T12:00:00Z',
   checks: [],
