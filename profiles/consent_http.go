@@ -219,7 +219,15 @@ func (s *Service) consentCard(ctx context.Context, id identity.ID) (*ConsentCard
 		return nil, problem.NotFound("profile", id.String())
 	}
 	card := &ConsentCard{ProfileID: view.ID, Purposes: s.consentStates(view.Consents), Statements: []ConsentEvidence{}}
-	proofs, err := s.readProofs(ctx, s.store.Members(s.store.PersonOf(id)))
+	members := s.store.Members(s.store.PersonOf(id))
+	proofs, err := s.readProofs(ctx, members)
+	if err == nil && slices.ContainsFunc(view.Consents, func(one consents.Statement) bool { return proofs[keyOf(&one)].messageID == "" }) {
+		// What was stated a moment ago is on its way to Postgres.
+		saving, cancel := context.WithTimeout(ctx, editPatience)
+		_ = s.projector.waitFor(saving, s.projector.reached()) // else the rest is shown
+		cancel()
+		proofs, err = s.readProofs(ctx, members)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -234,9 +242,8 @@ func (s *Service) consentCard(ctx context.Context, id identity.ID) (*ConsentCard
 			until := instant(one.Expires)
 			e.ExpiresAt = &until
 		}
-		if p, ok := proofs[proofKey{*one.Key, one.Confirmed, one.At}]; ok {
-			e.MessageID, e.Proof = p.messageID, p.proof
-		}
+		p := proofs[keyOf(one)]
+		e.MessageID, e.Proof = p.messageID, p.proof
 		if e.Proof.IP != "" {
 			e.Proof.IP = mask.Mode("context", "ip", true).Apply(e.Proof.IP)
 		}
@@ -283,13 +290,14 @@ type proofKey struct {
 	at        int64
 }
 
+func keyOf(s *consents.Statement) proofKey { return proofKey{*s.Key, s.Confirmed, s.At} }
+
 type storedProof struct {
 	messageID string
 	proof     consents.Proof
 }
 
-// readProofs reads what Postgres keeps beside the statements. What was said within
-// the last moments may not be there yet.
+// readProofs reads what Postgres keeps beside the statements.
 func (s *Service) readProofs(ctx context.Context, members []identity.ID) (map[proofKey]storedProof, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

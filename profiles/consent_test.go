@@ -54,6 +54,11 @@ func TestConsentsAreKeptWithProof(t *testing.T) {
 	if rule := b.may("u1", mail); rule != "" {
 		t.Errorf("after consent: %q", rule)
 	}
+	for _, one := range b.must("good", "GET", "/v1/profiles/userId:u1/consents", "")["statements"].([]any) {
+		if one.(map[string]any)["messageId"] == "" {
+			t.Errorf("right after it was stated: %v", one)
+		}
+	}
 	// Late and older: it does not count. At the same moment: the refusal does.
 	b.must("good", "POST", "/v1/track", `{"userId":"u1","event":"Consent Withdrawn","timestamp":"2026-01-01T00:00:00Z","properties":{"purpose":"marketing"}}`)
 	b.must("good", "POST", "/v1/track", `{"userId":"u1","event":"Consent Withdrawn","timestamp":"2026-01-01T00:00:00Z","properties":{"purpose":"marketing","channel":"email","topic":"vip"}}`)

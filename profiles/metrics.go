@@ -39,7 +39,7 @@ func newMetrics(registry prometheus.Registerer, store *Store) *metrics {
 	if registry == nil {
 		return m
 	}
-	registry.MustRegister(messages, identifiers, m.traitsRefused, m.recordsRefused, m.confirmed,
+	registry.MustRegister(messages, identifiers, m.traitsRefused, m.traitsRejected, m.consentsUnclear, m.recordsRefused, m.confirmed,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profiles", Help: "Profiles in memory."},
 			func() float64 { return float64(store.Len()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quintet_profile_identifiers", Help: "Identifiers in memory."},

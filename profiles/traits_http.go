@@ -82,7 +82,7 @@ func (s *Service) EditTraits(ctx context.Context, text string, values map[string
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	message := ulid.Make().String()
+	message, started := ulid.Make().String(), s.now().Truncate(time.Millisecond)
 	body := map[string]any{"messageId": message, "traits": told, "context": map[string]any{"confidence": 1}}
 	if err := s.say(ctx, id, tracking.Identify, body); err != nil {
 		return nil, err
@@ -92,6 +92,9 @@ func (s *Service) EditTraits(ctx context.Context, text string, values map[string
 	facts, _ := s.lineage(ctx, id)
 	for _, f := range facts {
 		if _, edited := told[f.Trait]; edited {
+			if f.MessageID == "" && f.Source == handSource(ctx) && !f.Time.Before(started) {
+				f.MessageID = message // on its way to the events
+			}
 			out.Lineage = append(out.Lineage, f)
 		}
 	}

@@ -127,7 +127,7 @@ func TestTraitsAreEditedByHand(t *testing.T) {
 	}
 	for _, id := range []string{"anonymousId:a1", "card:c7"} {
 		out := b.must("admin", "PATCH", "/v1/profiles/"+id+"/traits", `{"traits":{"plan":"pro","age":"42","Last_Name":"Li"}}`)
-		if out["applied"] != true || len(out["lineage"].([]any)) < 3 {
+		if out["applied"] != true || len(out["lineage"].([]any)) < 3 || out["lineage"].([]any)[0].(map[string]any)["messageId"] != out["messageId"] {
 			t.Errorf("%s: %v", id, out)
 		}
 		if got, want := b.traitsOf(id), map[string]any{"plan": "pro", "age": 42.0, "lastName": "Li"}; !reflect.DeepEqual(got, want) {
