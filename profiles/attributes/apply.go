@@ -138,8 +138,24 @@ type change struct {
 	id         identity.ID
 	row        *row
 	attributes map[string]any
+	encoded    string // attributes as JSON, when a row of history is due
 	known      known
 	remembered bool // a row of history is due
+}
+
+func (c *change) describe() error {
+	var err error
+	if c.attributes, err = c.row.describe(); err != nil {
+		return fmt.Errorf("reading the attributes of %s: %w", c.row.person, err)
+	}
+	if c.remembered {
+		encoded, err := json.Marshal(c.attributes)
+		if err != nil {
+			return fmt.Errorf("encoding the attributes of %s: %w", c.row.person, err)
+		}
+		c.encoded = string(encoded)
+	}
+	return nil
 }
 
 func (r *run) applyPage(ctx context.Context, page []row) error {
@@ -166,14 +182,13 @@ func (r *run) applyPage(ctx context.Context, page []row) error {
 			c.known.since = at
 			r.result.Changed++
 		}
-		var err error
-		if c.attributes, err = p.describe(); err != nil {
-			return fmt.Errorf("reading the attributes of %s: %w", p.person, err)
-		}
 		if seen && c.remembered {
 			notes = r.moves(notes, &c, before.since)
 		}
 		changes = append(changes, c)
+	}
+	if err := parallel(len(changes), func(i int) error { return changes[i].describe() }); err != nil {
+		return err
 	}
 	// Written under the time of the row that they lead away from, moves that are
 	// written again after a crash count once.
@@ -232,16 +247,12 @@ func (r *run) remember(ctx context.Context, changes []change) error {
 		if !c.remembered {
 			continue
 		}
-		encoded, err := json.Marshal(c.attributes)
-		if err != nil {
-			return fmt.Errorf("encoding the attributes of %s: %w", c.row.person, err)
-		}
 		losses := c.row.class.Losses
 		if losses == nil {
 			losses = []string{}
 		}
 		if err := batch.Append(c.row.person, r.at, c.row.class.Stage, c.row.class.Segment, c.row.rfm, c.row.class.RFMSegment, losses,
-			c.row.facts.Get(lifecycle.Orders), c.row.facts.Get(lifecycle.Spend), string(encoded), c.known.history); err != nil {
+			c.row.facts.Get(lifecycle.Orders), c.row.facts.Get(lifecycle.Spend), c.encoded, c.known.history); err != nil {
 			return fmt.Errorf("adding the attributes of %s: %w", c.row.person, err)
 		}
 	}

@@ -25,33 +25,50 @@ func (s *Service) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		var page []remembered
 		for rows.Next() {
-			var person, encoded string
-			var at time.Time
-			var k known
-			if err := rows.Scan(&person, &at, &encoded, &k.history); err != nil {
+			var p remembered
+			if err := rows.Scan(&p.person, &p.at, &p.encoded, &p.known.history); err != nil {
 				_ = rows.Close()
 				return err
 			}
-			s.restoreOne(person, at, encoded, k)
+			page = append(page, p)
 		}
 		err = rows.Err()
 		_ = rows.Close()
 		if err != nil {
 			return err
 		}
+		if err := parallel(len(page), func(i int) error {
+			if json.Unmarshal([]byte(page[i].encoded), &page[i].attributes) != nil {
+				page[i].attributes = nil // the next run makes it anew
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		for i := range page {
+			s.restoreOne(&page[i])
+		}
 		after = last
 	}
 }
 
-func (s *Service) restoreOne(person string, at time.Time, encoded string, k known) {
-	id, ok := identity.ParseID(person)
-	attributes := map[string]any{}
-	if !ok || json.Unmarshal([]byte(encoded), &attributes) != nil {
-		return // the next run makes it anew
+// remembered is the newest row of history of a person.
+type remembered struct {
+	person, encoded string
+	at              time.Time
+	known           known
+	attributes      map[string]any
+}
+
+func (s *Service) restoreOne(p *remembered) {
+	id, ok := identity.ParseID(p.person)
+	if !ok || p.attributes == nil {
+		return
 	}
-	passed(attributes, s.now().Sub(at))
-	if k.since = at.UnixMilli(); s.profiles.Store().SetAttributes(id, s.shared.compact(attributes)) {
-		s.known[id] = k
+	passed(p.attributes, s.now().Sub(p.at))
+	if p.known.since = p.at.UnixMilli(); s.profiles.Store().SetAttributes(id, s.shared.compact(p.attributes)) {
+		s.known[id] = p.known
 	}
 }

@@ -197,8 +197,8 @@ func (s *Service) movement(ctx context.Context, q *query) error {
 
 // averageOrder computes revenue per order.
 func (s *Service) averageOrder(ctx context.Context, q *query) error {
-	sql := fmt.Sprintf(`SELECT start, toFloat64(count()), sum(y), sum(d), sum(y * y), sum(d * d), sum(y * d) FROM (
-  SELECT person_id, %s AS start, sum(revenue) AS y, toFloat64(count()) AS d FROM %s WHERE %s GROUP BY person_id, start
+	sql := fmt.Sprintf(`SELECT start, toFloat64(count()), sumKahan(y), sum(d), sumKahan(y * y), sum(d * d), sumKahan(y * d) FROM (
+  SELECT person_id, %s AS start, sumKahan(revenue) AS y, toFloat64(count()) AS d FROM %s WHERE %s GROUP BY person_id, start
 ) GROUP BY start`, q.period.startSQL("day"), q.orders(), q.within("day"))
 	found, err := s.perPeriod(ctx, sql, 6)
 	if err != nil {
