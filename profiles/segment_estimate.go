@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,6 +161,7 @@ func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *s
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			e := s.newEvaluation(p)
+			e.consents = e.consents || rule.Reads().Consents
 			var ids []identity.ID
 			for {
 				shard := int(next.Add(1)) - 1
@@ -180,7 +180,7 @@ func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *s
 					}
 					seen++
 					in := false
-					e.about(v, func() { in = rule.Match(&e.subject, now) })
+					e.about(v, now, func() { in = rule.Match(&e.subject, now) })
 					if !in {
 						continue
 					}
@@ -206,8 +206,8 @@ func (s *Segments) estimateInMemory(ctx context.Context, p *segmentPlan, rule *s
 	return count, both
 }
 
-// estimateInClickHouse asks one query. Of many people it asks for those whose
-// ids, which are hashes, begin with one of the first letters.
+// estimateInClickHouse asks for those who fulfil the rule; of many people, among
+// those whose ids, which are hashes, begin with one of the first letters.
 func (s *Segments) estimateInClickHouse(ctx context.Context, rule *segments.Rule, overlapWith []string, out *Estimate, both []int) (int, error) {
 	b := s.builder(s.now(), 0)
 	where := ""
@@ -222,31 +222,44 @@ func (s *Segments) estimateInClickHouse(ctx context.Context, rule *segments.Rule
 	if err != nil {
 		return 0, problem.Invalid{{Field: "rule", Rule: err.Error()}}
 	}
-	columns := []string{"count()", "countIf(" + condition + ")"}
-	for _, key := range overlapWith {
-		other, err := segments.Parse("rule", fmt.Appendf(nil, `{"segment":%q}`, key))
-		if err != nil {
-			return 0, err
-		}
-		member, err := other.Condition(b)
-		if err != nil {
-			return 0, problem.Invalid{{Field: "overlapWith", Rule: err.Error(), Value: key}}
-		}
-		columns = append(columns, "countIf("+condition+" AND "+member+")")
+	from := " FROM " + segmentTables.People + " FINAL" + where
+	var all uint64
+	if err := s.clickhouse.Read.QueryRow(bound(ctx, b), "SELECT count()"+from).Scan(&all); err != nil {
+		return 0, fmt.Errorf("counting people: %w", err)
 	}
-	var counts []uint64
-	sql := "SELECT [" + strings.Join(columns, ", ") + "] FROM " + segmentTables.People + " FINAL" + where
-	if err := s.clickhouse.Read.QueryRow(bound(ctx, b), sql).Scan(&counts); err != nil {
+	// Who they are, not how many: memory knows what other segments they are in.
+	if where == "" {
+		from += " WHERE " + condition
+	} else {
+		from += " AND " + condition
+	}
+	rows, err := s.clickhouse.Read.Query(bound(ctx, b), "SELECT person_id"+from)
+	if err != nil {
 		return 0, fmt.Errorf("estimating a segment: %w", err)
 	}
-	out.Sampled = int(counts[0])
+	defer rows.Close()
+	p, count := s.plan.Load(), 0
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return 0, fmt.Errorf("estimating a segment: %w", err)
+		}
+		count++
+		id, ok := identity.ParseID(text)
+		for i, key := range overlapWith {
+			if l := p.keys[key]; ok && l != nil && s.in(l, id) {
+				both[i]++
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return 0, fmt.Errorf("estimating a segment: %w", err)
+	}
+	out.Sampled = int(all)
 	if where == "" {
 		out.People = out.Sampled
 	}
-	for i := range both {
-		both[i] = int(counts[i+2])
-	}
-	return int(counts[1]), nil
+	return count, nil
 }
 
 // Count is the number of people in a segment.

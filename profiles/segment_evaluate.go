@@ -162,10 +162,12 @@ type evaluation struct {
 	members []identity.ID // more than one when merged
 	series  []series      // of the only profile, under lock
 	moved   map[string]bool
+	// consents says that some rule reads them; they are worked out for that alone.
+	consents bool
 }
 
 func (s *Segments) newEvaluation(p *segmentPlan) *evaluation {
-	return &evaluation{s: s, plan: p, moved: map[string]bool{}}
+	return &evaluation{s: s, plan: p, moved: map[string]bool{}, consents: p.touches&touchedConsents != 0}
 }
 
 // Series is part of [segments.History].
@@ -205,8 +207,11 @@ func (e *evaluation) meet(id identity.ID) (v *View, gone bool) {
 
 // about makes the person that was met the subject and calls f with the history
 // held still.
-func (e *evaluation) about(v *View, f func()) {
+func (e *evaluation) about(v *View, now time.Time, f func()) {
 	e.subject = subjectOf(v)
+	if e.consents {
+		e.subject.Consents = consentsOf(v, now.UnixMilli())
+	}
 	e.subject.History, e.subject.Segments = e, e
 	if len(e.members) > 1 {
 		f()
@@ -220,10 +225,10 @@ func (e *evaluation) about(v *View, f func()) {
 	e.series = nil
 }
 
-// subjectOf is what rules read of a view.
+// subjectOf is what rules read of a view, but for consents.
 func subjectOf(v *View) segments.Subject {
 	return segments.Subject{
-		Traits: v.Traits, Attributes: v.Attributes, Identifiers: v.Identifiers, Consents: consentsOf(v),
+		Traits: v.Traits, Attributes: v.Attributes, Identifiers: v.Identifiers,
 		CreatedAt: v.CreatedAt.UnixMilli(), LastSeenAt: v.LastSeenAt.UnixMilli(), EventCount: v.Events,
 	}
 }
@@ -253,8 +258,11 @@ func (s *Segments) settle(e *evaluation, id identity.ID, about scope, out []memb
 	if v == nil {
 		return out
 	}
+	if about.timed && expired(v.Consents, s.looked.Load(), now.UnixMilli()) {
+		s.people.touch(id)
+	}
 	clear(e.moved)
-	e.about(v, func() {
+	e.about(v, now, func() {
 		for _, l := range e.plan.dynamic {
 			state := l.state.Load()
 			if state == segmentLoading || l.asked() {

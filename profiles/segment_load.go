@@ -392,7 +392,8 @@ func (s *Segments) rescanLoop(ctx context.Context) error {
 
 func (s *Segments) look(ctx context.Context) error {
 	p := s.plan.Load()
-	s.histories.sweep(p.keeps(), s.now().UnixMilli())
+	started := s.now().UnixMilli()
+	s.histories.sweep(p.keeps(), started)
 	about := scope{timed: true}
 	if s.pending.overflowed() {
 		about.touched = touchedAll
@@ -401,6 +402,7 @@ func (s *Segments) look(ctx context.Context) error {
 		if err := s.everybody(ctx, p, about, 1); err != nil {
 			return err
 		}
+		s.looked.Store(started)
 	}
 	for _, l := range p.dynamic {
 		if l.ready() && l.asked() {

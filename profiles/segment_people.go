@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quintet/profiles/identity"
@@ -24,11 +25,12 @@ type peopleWriter struct {
 	s       *Segments
 	mu      sync.Mutex
 	changed map[identity.ID]struct{}
-	written chan struct{} // closed and replaced after each write
+	// everybody says that all are to be written again.
+	everybody atomic.Bool
 }
 
 func newPeopleWriter(s *Segments) *peopleWriter {
-	return &peopleWriter{s: s, changed: map[identity.ID]struct{}{}, written: make(chan struct{})}
+	return &peopleWriter{s: s, changed: map[identity.ID]struct{}{}}
 }
 
 func (w *peopleWriter) touch(id identity.ID) {
@@ -76,6 +78,9 @@ func (w *peopleWriter) run(ctx context.Context) error {
 			if err = w.compare(ctx); err == nil {
 				compared = true
 			}
+		}
+		if w.everybody.Swap(false) {
+			w.touchAll()
 		}
 		if err == nil {
 			err = w.flush(ctx)
@@ -156,11 +161,17 @@ func (w *peopleWriter) flush(ctx context.Context) error {
 		}
 		return err
 	}
-	w.mu.Lock()
-	close(w.written)
-	w.written = make(chan struct{})
-	w.mu.Unlock()
 	return nil
+}
+
+func (w *peopleWriter) touchAll() {
+	var ids []identity.ID
+	for shard := range storeShards {
+		ids = w.s.profiles.store.idsOf(shard, ids[:0])
+		for _, id := range ids {
+			w.touch(w.s.profiles.store.PersonOf(id))
+		}
+	}
 }
 
 const insertPeople = `INSERT INTO people (person_id, created_at, updated_at, last_seen_at, event_count, identifiers, consents,
@@ -176,7 +187,8 @@ func (w *peopleWriter) write(ctx context.Context, ids []identity.ID) error {
 	}
 	defer batch.Close() //nolint:errcheck // after Send there is nothing left to close
 	store := w.s.profiles.store
-	version := uint64(w.s.profiles.now().UnixNano())
+	now := w.s.profiles.now()
+	version := uint64(now.UnixNano())
 	for _, id := range ids {
 		v, ok := store.GetPerson(id)
 		deleted := uint8(0)
@@ -188,7 +200,7 @@ func (w *peopleWriter) write(ctx context.Context, ids []identity.ID) error {
 			identifiers[i.Namespace] = append(identifiers[i.Namespace], i.Value)
 		}
 		consents := [][]any{}
-		for _, c := range consentsOf(v) {
+		for _, c := range consentsOf(v, now.UnixMilli()) {
 			consents = append(consents, []any{c.Purpose, c.Channel, c.Status})
 		}
 		traits, attributes := segments.Flatten(v.Traits), segments.Flatten(v.Attributes)

@@ -56,6 +56,7 @@ type Segments struct {
 	pending   pendingPeople
 	locks     [storeShards]sync.Mutex // one evaluation of a person at a time
 	changed   chan struct{}           // the plan has
+	looked    atomic.Int64            // when time was last looked at, Unix milliseconds
 	lists     sync.Mutex              // one change of lists at a time
 
 	applying sync.Mutex // guards what follows, and that a record is of one plan
@@ -89,8 +90,22 @@ func OpenSegments(d SegmentDeps) (*Segments, error) {
 	}
 	s.replan()
 	s.definitions.OnChange(s.replan)
+	for _, c := range []interface{ OnChange(func()) }{d.Profiles.purposes, d.Profiles.topics} {
+		if d.Profiles.purposes != nil && d.Profiles.topics != nil {
+			c.OnChange(s.consentRulesChanged)
+		}
+	}
 	d.Profiles.Observe(s)
 	return s, nil
+}
+
+// consentRulesChanged has everybody looked at again: what statements come to may
+// have changed for all.
+func (s *Segments) consentRulesChanged() {
+	s.people.everybody.Store(true)
+	s.pending.mu.Lock()
+	s.pending.overflow = true
+	s.pending.mu.Unlock()
 }
 
 // replan compiles the definitions as they are now.

@@ -18,6 +18,7 @@ import (
 	"quintet/internal/enginetest"
 	"quintet/internal/postgres"
 	"quintet/internal/stream"
+	"quintet/profiles/consents"
 	"quintet/profiles/identity"
 )
 
@@ -52,13 +53,13 @@ func (everything) Authenticate(*http.Request) (api.Principal, error) {
 func (b *segmentBed) start() {
 	b.t.Helper()
 	b.stop()
-	s, err := Open(b.t.Context(), Deps{
-		Postgres: b.postgres, ClickHouse: b.clickhouse, Stream: b.stream, Logger: enginetest.Logger(b.t), Registry: prometheus.NewRegistry(), Keys: keys{},
-	})
+	d, err := definitions.Open(b.t.Context(), b.postgres, enginetest.Logger(b.t))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	d, err := definitions.Open(b.t.Context(), b.postgres, enginetest.Logger(b.t))
+	s, err := Open(b.t.Context(), Deps{
+		Postgres: b.postgres, ClickHouse: b.clickhouse, Stream: b.stream, Logger: enginetest.Logger(b.t), Registry: prometheus.NewRegistry(), Keys: keys{}, Definitions: d,
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -435,4 +436,50 @@ func TestASegmentTooLargeForMemoryIsAskedOfClickHouse(t *testing.T) {
 	}
 	b.track("late", "Order Completed", `{"revenue":160}`)
 	b.eventually("whoever comes later is in too", 10*time.Second, b.in("late", "spenders"))
+}
+
+func TestSegmentsOfConsents(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	declare := func(key string, p consents.Purpose) {
+		if _, err := b.service.purposes.Put(t.Context(), key, p, "test", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	declare("marketing", consents.Purpose{Title: "Marketing"})
+	b.put("mail", `{"rule":{"consent":{"purpose":"marketing","channel":"email"}}}`)
+	b.put("refused", `{"rule":{"consent":{"purpose":"marketing","channel":"email","status":"withdrawn"}}}`)
+	b.track("anna", "Visited", `{}`)
+	b.track("boris", "Visited", `{}`)
+	b.flush()
+	soon := time.Now().Add(time.Hour)
+	b.ok("POST", "/v1/profiles/userId:anna/consents", fmt.Sprintf(`{"statements":[{"purpose":"marketing","status":"granted","expiresAt":%q}]}`, soon.Format(time.RFC3339)))
+	b.eventually("anna consents to mail", 5*time.Second, b.in("anna", "mail"))
+	b.ok("POST", "/v1/profiles/userId:boris/consents", `{"statements":[{"purpose":"marketing","channel":"email","status":"withdrawn"}]}`)
+	b.eventually("boris refused", 5*time.Second, b.in("boris", "refused"))
+	// The table says the same as memory.
+	ask := func(status string) int {
+		got, err := b.segments.Estimate(t.Context(), json.RawMessage(`{"all":[{"consent":{"purpose":"marketing","channel":"email","status":"`+status+`"}},{"event":"Visited"}]}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Method != "clickhouse" {
+			t.Fatalf("the method is %s", got.Method)
+		}
+		return got.Size
+	}
+	b.eventually("the table has anna's consent", 10*time.Second, func() bool { return ask("granted") == 1 })
+	b.eventually("the table has the refusal", 10*time.Second, func() bool { return ask("withdrawn") == 1 })
+	if b.in("boris", "mail")() || b.in("anna", "refused")() {
+		t.Error("the consents are mixed up")
+	}
+	b.at(func() time.Time { return soon.Add(time.Minute) })
+	b.eventually("anna's consent has expired", 5*time.Second, b.out("anna", "mail"))
+	// A purpose that holds without a statement concerns everybody at once.
+	b.at(time.Now)
+	declare("service", consents.Purpose{Basis: consents.BasisInterest, Default: consents.Granted})
+	b.put("served", `{"rule":{"consent":{"purpose":"service"}}}`)
+	if !b.in("anna", "served")() || !b.in("boris", "served")() {
+		t.Error("a purpose that holds by default does not hold")
+	}
 }

@@ -196,8 +196,12 @@ func person(t *rapid.T, i int) *somebody {
 	for range rapid.IntRange(0, 2).Draw(t, "identifiers") {
 		s.subject.Identifiers = append(s.subject.Identifiers, Identifier{Namespace: rapid.SampledFrom([]string{"email", "phone"}).Draw(t, "namespace"), Value: rapid.SampledFrom(textPool).Draw(t, "value")})
 	}
-	for range rapid.IntRange(0, 2).Draw(t, "consents") {
-		s.subject.Consents = append(s.subject.Consents, Consent{"marketing", rapid.SampledFrom(append(channels, "")).Draw(t, "channel"), rapid.SampledFrom([]string{"granted", "denied"}).Draw(t, "status")})
+	for _, purpose := range []string{"marketing", "*"} {
+		for _, channel := range append([]string{"", "*"}, channels...) {
+			if rapid.Bool().Draw(t, "consent") {
+				s.subject.Consents = append(s.subject.Consents, Consent{purpose, channel, rapid.SampledFrom([]string{"granted", "denied", "unknown"}).Draw(t, "status")})
+			}
+		}
 	}
 	s.subject.CreatedAt, s.subject.LastSeenAt = moment(t), moment(t)
 	s.subject.EventCount = uint64(rapid.IntRange(0, 5).Draw(t, "count"))
@@ -425,7 +429,7 @@ func rule(t *rapid.T, depth int, references bool) obj {
 			c["channel"] = oneOf(t, "channel", channels...)
 		}
 		if rapid.Bool().Draw(t, "denied") {
-			c["status"] = "denied"
+			c["status"] = oneOf(t, "status", "denied", "unknown")
 		}
 		return obj{"consent": c}
 	case 9:

@@ -70,8 +70,10 @@
 // Identifiers. The condition holds when it holds for any value in the namespace;
 // without op it is exists.
 //
-// Consents. Status is granted unless another is given. Without a channel it holds
-// when any record of the purpose has the status.
+// Consents. The condition holds when the consents of the person come to the status
+// at that instant, by the rules of package consents: granted unless another is
+// given. With a channel it is about a message that is sent over it. Where nothing was
+// stated and the purpose says nothing, the status is unknown.
 //
 // Events count where their own time says, up to and including now. The window
 // {"last": span} is now−span < time ≤ now; from is included, to is not.

@@ -221,6 +221,7 @@ func (p *parser) consent(path string, v any) node {
 		return nil
 	}
 	n := &consentNode{Consent{Purpose: p.name(path+".purpose", o["purpose"]), Status: "granted"}}
+	p.rule.reads.Timed = true // consents expire
 	if channel, has := o["channel"]; has {
 		n.Channel = p.name(path+".channel", channel)
 	}

@@ -96,7 +96,7 @@ func TestMeaning(t *testing.T) {
 			"day": "2026-02-26", "edge": "2026-01-28T12:00:00Z", "born": "1988-02-29", "march": "1990-03-01", "soon": "2026-02-28T11:59:59Z", "empty": "",
 		},
 		Identifiers: []Identifier{{Namespace: "email", Value: "Anna@Example.org"}, {Namespace: "email", Value: "b@x.y"}},
-		Consents:    []Consent{{"marketing", "email", "granted"}, {"marketing", "sms", "denied"}},
+		Consents:    []Consent{{"marketing", "", "granted"}, {"marketing", "email", "granted"}, {"marketing", "*", "denied"}, {"*", "*", "withdrawn"}},
 		CreatedAt:   at.Add(-time.Hour).UnixMilli(), LastSeenAt: at.UnixMilli(), EventCount: 7,
 	}
 	for _, c := range []struct {
@@ -147,6 +147,8 @@ func TestMeaning(t *testing.T) {
 		{`{"consent":{"purpose":"marketing","channel":"sms"}}`, false},
 		{`{"consent":{"purpose":"marketing","channel":"sms","status":"denied"}}`, true},
 		{`{"consent":{"purpose":"marketing"}}`, true},
+		{`{"consent":{"purpose":"other","channel":"email","status":"withdrawn"}}`, true},
+		{`{"consent":{"purpose":"other","status":"unknown"}}`, true},
 		{`{"profile":"eventCount","op":"between","value":[7,9]}`, true},
 		{`{"profile":"createdAt","op":"withinLast","value":"60m"}`, false},
 		{`{"profile":"createdAt","op":"withinLast","value":"61m"}`, true},

@@ -87,8 +87,15 @@ type Subject struct {
 // Identifier is one name of a person.
 type Identifier = identity.Identifier
 
-// Consent is the state of the consent to a purpose over a channel; an empty
-// channel is all channels that have no record of their own.
+// AnyOther is the purpose, or channel, of a [Consent] that holds for all that have
+// none of their own.
+const AnyOther = "*"
+
+// Unknown is the status of a consent of which nothing is known.
+const Unknown = "unknown"
+
+// Consent is the state of the consent to a purpose, and over a channel when there
+// is one. A person has at most one of a purpose and channel.
 type Consent struct{ Purpose, Channel, Status string }
 
 // History tells the occurrences of a pattern for one person.
@@ -234,13 +241,33 @@ func (n *identifierNode) match(s *Subject, _ int64) bool {
 type consentNode struct{ Consent }
 
 func (n *consentNode) match(s *Subject, _ int64) bool {
-	for i := range s.Consents {
-		c := &s.Consents[i]
-		if c.Purpose == n.Purpose && (n.Channel == "" || c.Channel == n.Channel) && c.Status == n.Status {
-			return true
+	return n.status(s.Consents) == n.Status
+}
+
+// status is that of the purpose, or of those without one of their own; and of
+// that, the one of the channel, or of those without one of their own.
+func (n *consentNode) status(list []Consent) string {
+	purpose := AnyOther
+	for i := range list {
+		if list[i].Purpose == n.Purpose {
+			purpose = n.Purpose
+			break
 		}
 	}
-	return false
+	status := Unknown
+	for i := range list {
+		c := &list[i]
+		if c.Purpose != purpose {
+			continue
+		}
+		if c.Channel == n.Channel {
+			return c.Status
+		}
+		if n.Channel != "" && c.Channel == AnyOther {
+			status = c.Status
+		}
+	}
+	return status
 }
 
 type segmentNode struct{ key string }

@@ -214,14 +214,17 @@ func (n *identifierNode) sql(b *Builder) string {
 }
 
 func (n *consentNode) sql(b *Builder) string {
+	own := b.text(n.Purpose)
+	purpose := "if(arrayExists(y -> y.1 = " + own + ", consents), " + own + ", '" + AnyOther + "')"
+	channel := b.text(n.Channel)
 	if n.Channel != "" {
-		return "has(consents, " + b.consent(n.Consent) + ")"
+		channel = "if(arrayExists(y -> y.1 = " + purpose + " AND y.2 = " + channel + ", consents), " + channel + ", '" + AnyOther + "')"
 	}
-	return "arrayExists(x -> x.1 = " + b.text(n.Purpose) + " AND x.3 = " + b.text(n.Status) + ", consents)"
-}
-
-func (b *Builder) consent(c Consent) string {
-	return "(" + b.text(c.Purpose) + ", " + b.text(c.Channel) + ", " + b.text(c.Status) + ")"
+	status := "arrayFirst(x -> x.1 = " + purpose + " AND x.2 = " + channel + ", consents).3"
+	if n.Status == Unknown {
+		return "(" + status + " IN ('', '" + Unknown + "'))"
+	}
+	return "(" + status + " = " + b.text(n.Status) + ")"
 }
 
 func (n *segmentNode) sql(b *Builder) string {
