@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,9 +192,18 @@ func (x *Index) Record(e *Entry) {
 func (x *Index) Withdraw(entries []Entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range entries {
-		if entries[i].Kind == Merge {
-			x.merges.withdraw(&entries[i])
+	for i := len(entries) - 1; i >= 0; i-- {
+		switch e := &entries[i]; e.Kind {
+		case Merge:
+			x.merges.withdraw(e)
+		case Use:
+			x.users[e.A] = slices.DeleteFunc(x.users[e.A], func(id ID) bool { return id == e.B })
+		case Share:
+			// Whoever signs in next finds a user there, and one too many again.
+			if users := x.users[e.A]; len(users) > 0 {
+				x.count(slotAnonymous, e.B, true, users[0])
+				x.links[e.A] = link{profile: users[0], stamp: x.stamp}
+			}
 		}
 	}
 }

@@ -253,6 +253,19 @@ func TestWithdrawnEntriesAreSaidAgain(t *testing.T) {
 	if r := settle(x, Names{UserID: "u", AnonymousID: "a"}); len(r.Entries) != 1 {
 		t.Errorf("the second attempt: %+v", r)
 	}
+	// So with a device that has one user too many.
+	var last Names
+	for i := range DefaultRules().SharedDeviceUsers + 1 {
+		last = Names{UserID: fmt.Sprint("u", i), AnonymousID: "tv"}
+		settle(x, Names{UserID: last.UserID})
+		r = settle(x, last)
+	}
+	first := len(r.Entries)
+	x.Withdraw(r.Entries)
+	r = settle(x, last)
+	if n := len(r.Entries); first != 2 || n != 2 || r.Entries[1].Kind != Share {
+		t.Errorf("first %d entries, then %+v", first, r.Entries)
+	}
 }
 
 func TestInternationalPhones(t *testing.T) {
