@@ -2,7 +2,6 @@ package decide
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -185,7 +184,7 @@ func TestNothingIsLookedAtWithoutNeed(t *testing.T) {
 type asked struct{ t *testing.T }
 
 func (a asked) MayContact(*profiles.View, []profiles.Identifier, profiles.Contact) (string, bool) {
-	a.t.Error(fmt.Sprint("consent was asked for"))
+	a.t.Error("consent was asked for")
 	return "", true
 }
 
