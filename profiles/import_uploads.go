@@ -140,7 +140,7 @@ func (u *uploads) recall(now time.Time) error {
 }
 
 // take waits for the next job.
-func (u *uploads) take(ctx context.Context) (id string, running context.Context, done func() (refused bool), err error) {
+func (u *uploads) take(ctx context.Context) (id string, running context.Context, done func(), err error) {
 	for {
 		u.mu.Lock()
 		if len(u.queue) > 0 {
@@ -160,11 +160,17 @@ func (u *uploads) take(ctx context.Context) (id string, running context.Context,
 	}
 }
 
-func (u *uploads) finished() (refused bool) {
+func (u *uploads) finished() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.cancel()
 	u.current = ""
+}
+
+// wasRefused says whether somebody cancelled the current job.
+func (u *uploads) wasRefused() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	return u.refused
 }
 
@@ -206,11 +212,10 @@ func (s *Service) RunImports(ctx context.Context, c *client.Client) error {
 			return err
 		}
 		err = s.runUpload(running, id, c)
-		refused := done()
-		if ctx.Err() != nil {
-			return ctx.Err() // it goes on at the next start
+		if ctx.Err() == nil { // otherwise it goes on at the next start
+			s.endUpload(ctx, id, err, s.uploads.wasRefused())
 		}
-		s.endUpload(ctx, id, err, refused)
+		done()
 	}
 }
 
@@ -279,7 +284,6 @@ func (s *Service) CancelImport(ctx context.Context, id string) (*ImportJob, erro
 				return nil, ctx.Err()
 			}
 		}
-		time.Sleep(10 * time.Millisecond)
 	case j.Status == jobRunning:
 		return nil, problem.Conflict("The import runs on the command line of some machine, not here: stop it there.")
 	default:

@@ -85,6 +85,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
 		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
 		Definitions: a.definitions, Sources: a.auth, UploadDir: filepath.Join(a.cfg.DataDir, "imports"),
+		DuplicateMemory: a.cfg.DuplicateMemory,
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	LogFormat          string        // text, json
 	ShutdownTimeout    time.Duration // time to finish requests and store what was acknowledged
 	BodyLimit          int64         // most bytes of a request body
+	DuplicateMemory    int64         // most bytes that the message ids of the last seven days take in memory
 	DecideTimeout      time.Duration // after which a decision falls back to its default action
 
 	rows []Row

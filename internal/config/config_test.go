@@ -107,6 +107,7 @@ log-level: debug
 log-format: json
 shutdown-timeout: 3s
 body-limit: 65536
+duplicate-memory: 2097152
 decide-timeout: 4ms
 `))
 	if err != nil {
@@ -114,8 +115,8 @@ decide-timeout: 4ms
 	}
 	got := fmt.Sprint(c.Listen, " ", c.PublicURL, " ", c.DataDir, " ", c.EnginesDir, " ", c.PostgresURL, " ", c.ClickHouseURL, " ", c.ClickHouseDatabase, " ",
 		c.ClickHouseListen, " ", c.NATSURL, " ", c.StreamMaxBytes, " ", c.StreamSync, " ", c.StreamReplicas, " ", c.LogLevel, " ", c.LogFormat, " ",
-		c.ShutdownTimeout, " ", c.BodyLimit, " ", c.DecideTimeout)
-	want := "127.0.0.1:1 https://example.org a b postgres://u:p@h1:5432,h2:5432/db clickhouse://h:9000 c [::1]:2 nats://u:p@h1:4222,nats://h2:4222 8589934592 true 3 debug json 3s 65536 4ms"
+		c.ShutdownTimeout, " ", c.BodyLimit, " ", c.DuplicateMemory, " ", c.DecideTimeout)
+	want := "127.0.0.1:1 https://example.org a b postgres://u:p@h1:5432,h2:5432/db clickhouse://h:9000 c [::1]:2 nats://u:p@h1:4222,nats://h2:4222 8589934592 true 3 debug json 3s 65536 2097152 4ms"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -127,8 +128,8 @@ decide-timeout: 4ms
 			t.Errorf("%s has the variable %q", row.Key, row.Env)
 		}
 	}
-	if len(c.Rows()) != 17 {
-		t.Errorf("%d rows, want 17: extend this test with the new setting", len(c.Rows()))
+	if len(c.Rows()) != 18 {
+		t.Errorf("%d rows, want 18: extend this test with the new setting", len(c.Rows()))
 	}
 }
 

@@ -142,7 +142,7 @@ func (c *Config) fill(k *koanf.Koanf) {
 	c.StreamMaxBytes, c.StreamSync, c.StreamReplicas = k.Int64("stream-max-bytes"), k.Bool("stream-sync"), k.Int("stream-replicas")
 	c.LogLevel, c.LogFormat = k.String("log-level"), k.String("log-format")
 	c.ShutdownTimeout, c.DecideTimeout = k.Duration("shutdown-timeout"), k.Duration("decide-timeout")
-	c.BodyLimit = k.Int64("body-limit")
+	c.BodyLimit, c.DuplicateMemory = k.Int64("body-limit"), k.Int64("duplicate-memory")
 }
 
 func readFile(environ func() []string) (*koanf.Koanf, string, error) {

@@ -59,6 +59,7 @@ func settings() []*setting {
 		{key: "log-format", define: text("text"), check: oneOf("text", "json"), usage: "text or json"},
 		{key: "shutdown-timeout", define: duration(20 * time.Second), check: atMost(10 * time.Minute), usage: "time to finish requests and to store what was acknowledged"},
 		{key: "body-limit", define: number(4 << 20), check: between(64<<10, 256<<20), usage: "most bytes of a request body"},
+		{key: "duplicate-memory", define: number(1 << 30), check: between(1<<20, 1<<40), usage: "most bytes of memory for recognising the messages of the last seven days; 100 million take 1.2 GB"},
 		{key: "decide-timeout", define: duration(50 * time.Millisecond), check: atMost(30 * time.Second), usage: "time after which a decision falls back to its default action"},
 	}
 }
