@@ -51,7 +51,7 @@ func benchModel(b testing.TB, k, dimension, active int) (*Model, Candidates) {
 // and draw.
 func BenchmarkDecision(b *testing.B) {
 	for _, c := range []struct{ actions, dimension, active int }{
-		{3, 64, 20}, {10, 64, 20}, {10, 256, 20}, {50, 64, 20}, {50, 64, 64},
+		{3, 64, 20}, {10, 64, 20}, {10, 256, 20}, {50, 64, 10}, {50, 64, 20}, {50, 64, 64},
 	} {
 		b.Run(fmt.Sprintf("actions=%d/features=%d/active=%d", c.actions, c.dimension, c.active), func(b *testing.B) {
 			m, candidates := benchModel(b, c.actions, c.dimension, c.active)
@@ -71,16 +71,17 @@ func BenchmarkDecision(b *testing.B) {
 	}
 }
 
-// BenchmarkScore is the score of one action, beside its arithmetic: s²/2
-// multiply-adds.
+// BenchmarkScore is the scores of 50 actions: s²/2 multiply-adds for each.
 func BenchmarkScore(b *testing.B) {
-	for _, c := range []struct{ dimension, active int }{{64, 20}, {64, 64}, {256, 20}, {1024, 20}} {
+	for _, c := range []struct{ dimension, active int }{{64, 10}, {64, 20}, {64, 64}, {256, 20}, {1024, 20}} {
 		b.Run(fmt.Sprintf("features=%d/active=%d", c.dimension, c.active), func(b *testing.B) {
-			m, candidates := benchModel(b, 1, c.dimension, c.active)
-			arm, _ := m.Arm(candidates.Actions[0])
+			m, candidates := benchModel(b, 50, c.dimension, c.active)
+			var w Workspace
+			w.resize(50)
 			b.ReportAllocs()
 			for b.Loop() {
-				arm.Score(candidates.Features)
+				at, _ := w.find(m, candidates.Actions)
+				w.score(m, at, candidates.Features)
 			}
 		})
 	}

@@ -68,18 +68,17 @@ func (m *Model) Score(action string, x Vector) (mean, sd float64) {
 
 // Score is [Model.Score] for one arm, to the same bits.
 func (a *Arm) Score(x Vector) (mean, sd float64) {
-	var quad float64
+	var pairs, squares float64
 	for i, ix := range x.Indices {
 		v := x.Values[i]
 		row := a.Covariance[PackedLen(int(ix)):]
-		var dot float64
 		for j, jx := range x.Indices[:i] {
-			dot += float64(x.Values[j] * row[jx])
+			pairs += float64(float64(v*x.Values[j]) * row[jx])
 		}
-		quad += float64(v * (float64(2*dot) + float64(v*row[ix])))
+		squares += float64(float64(v*v) * row[ix])
 		mean += float64(v * a.Mean[ix])
 	}
-	return mean, deviation(a.Noise, quad)
+	return mean, deviation(a.Noise, squares+float64(2*pairs))
 }
 
 func (a *Arm) validate(dimension int) error {

@@ -50,37 +50,73 @@ func (b *octet) get(lane int, a *Arm) {
 	a.Noise, a.Decisions = b.noise[lane], b.decisions[lane]
 }
 
-// score is [Arm.Score] for all lanes, in the same order of operations. x must be
-// valid for the dimension.
+// score is [Arm.Score] for all lanes, to the same bits. x must be valid for the
+// dimension.
 func (b *octet) score(x Vector, mean, sd *lanes) {
-	var m, quad lanes
+	ones := true
+	for _, v := range x.Values {
+		ones = ones && v == 1
+	}
+	var pairs, squares lanes
+	if ones {
+		b.addPairs(x.Indices, &pairs)
+	} else {
+		b.weighPairs(x, &pairs)
+	}
+	*mean = lanes{}
+	for i, ix := range x.Indices {
+		v, diagonal, mu := x.Values[i], &b.covariance[PackedLen(int(ix))+int(ix)], &b.mean[ix]
+		square := float64(v * v)
+		for l := range laneCount {
+			squares[l] += float64(square * diagonal[l])
+			mean[l] += float64(v * mu[l])
+		}
+	}
+	for l := range laneCount {
+		sd[l] = deviation(b.noise[l], squares[l]+float64(2*pairs[l]))
+	}
+}
+
+// weighPairs sums x_i x_j Λ⁻¹_ij over all j < i.
+func (b *octet) weighPairs(x Vector, out *lanes) {
+	var d0, d1, d2, d3, d4, d5, d6, d7 float64
 	values := x.Values[:len(x.Indices)]
 	for i, ix := range x.Indices {
-		start := PackedLen(int(ix))
-		row := b.covariance[start : start+int(ix)+1]
-		var d0, d1, d2, d3, d4, d5, d6, d7 float64
+		row := b.covariance[PackedLen(int(ix)):][:ix]
+		v := values[i]
 		for j, jx := range x.Indices[:i] {
-			v, c := values[j], &row[jx]
-			d0 += float64(v * c[0])
-			d1 += float64(v * c[1])
-			d2 += float64(v * c[2])
-			d3 += float64(v * c[3])
-			d4 += float64(v * c[4])
-			d5 += float64(v * c[5])
-			d6 += float64(v * c[6])
-			d7 += float64(v * c[7])
-		}
-		dot := lanes{d0, d1, d2, d3, d4, d5, d6, d7}
-		v, diagonal, mu := values[i], &row[ix], &b.mean[ix]
-		for l := range laneCount {
-			quad[l] += float64(v * (float64(2*dot[l]) + float64(v*diagonal[l])))
-			m[l] += float64(v * mu[l])
+			w, c := float64(v*values[j]), &row[jx]
+			d0 += float64(w * c[0])
+			d1 += float64(w * c[1])
+			d2 += float64(w * c[2])
+			d3 += float64(w * c[3])
+			d4 += float64(w * c[4])
+			d5 += float64(w * c[5])
+			d6 += float64(w * c[6])
+			d7 += float64(w * c[7])
 		}
 	}
-	*mean = m
-	for l := range laneCount {
-		sd[l] = deviation(b.noise[l], quad[l])
+	*out = lanes{d0, d1, d2, d3, d4, d5, d6, d7}
+}
+
+// addPairs is weighPairs where all values are 1, as one-hot encoding gives.
+func (b *octet) addPairs(indices []uint32, out *lanes) {
+	var d0, d1, d2, d3, d4, d5, d6, d7 float64
+	for i, ix := range indices {
+		row := b.covariance[PackedLen(int(ix)):][:ix]
+		for _, jx := range indices[:i] {
+			c := &row[jx]
+			d0 += c[0]
+			d1 += c[1]
+			d2 += c[2]
+			d3 += c[3]
+			d4 += c[4]
+			d5 += c[5]
+			d6 += c[6]
+			d7 += c[7]
+		}
 	}
+	*out = lanes{d0, d1, d2, d3, d4, d5, d6, d7}
 }
 
 // deviation is σ√quad. Rounding may leave a tiny negative number where the variance

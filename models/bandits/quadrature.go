@@ -16,8 +16,8 @@ const (
 	maxSearch = 6    // steps of that search
 
 	panelWidth = 2.5 // of a panel, in an arm's deviations
-	tailFrom   = 2.0 // from so many deviations above an arm's mean on …
-	tailGrowth = 2.0 // … panels may be wider for its sake by this, times what is above
+	tailFrom   = 1.5 // from so many deviations above an arm's mean on …
+	tailGrowth = 3.0 // … panels may be wider for its sake by this, times what is above
 )
 
 // Quadrature computes the probability of each of K independent Gaussian scores to
@@ -273,18 +273,22 @@ func (q *Quadrature) panel(width float64) {
 // share normalises the masses into out. They add up to nearly 1.
 func (q *Quadrature) share(out []float64) bool {
 	const unit = 1 << 52
+	masses := q.masses[:len(out)]
 	var total int64
-	for _, mass := range q.masses[:len(out)] {
+	for i, mass := range masses {
 		if !(mass >= 0 && mass < 2) {
 			return false
 		}
-		total += int64(float64(mass * unit))
+		whole := int64(float64(mass * unit))
+		masses[i] = float64(whole)
+		total += whole
 	}
 	if total <= 0 {
 		return false
 	}
-	for i, mass := range q.masses[:len(out)] {
-		out[i] = math.Trunc(float64(mass*unit)) / float64(total)
+	sum := float64(total)
+	for i, mass := range masses {
+		out[i] = mass / sum
 	}
 	return true
 }
