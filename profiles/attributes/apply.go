@@ -177,13 +177,17 @@ func (r *run) applyPage(ctx context.Context, page []row) error {
 		if seen && before.all == k.all && !r.counted[id] {
 			continue
 		}
+		view, there := r.profiles.Store().GetPerson(id)
+		if !there {
+			continue // forgotten; what the log may still have of the person is not kept anew
+		}
 		c := change{id: id, row: p, known: k, remembered: !seen || before.history != k.history}
 		if c.known.since = before.since; c.remembered {
 			c.known.since = at
 			r.result.Changed++
 		}
 		if seen && c.remembered {
-			notes = r.moves(notes, &c, before.since)
+			notes = r.moves(notes, &c, view, before.since)
 		}
 		changes = append(changes, c)
 	}
@@ -206,11 +210,7 @@ func (r *run) applyPage(ctx context.Context, page []row) error {
 }
 
 // moves adds the moves of one person.
-func (r *run) moves(notes []profiles.Note, c *change, since int64) []profiles.Note {
-	view, ok := r.profiles.Store().GetPerson(c.id)
-	if !ok {
-		return notes
-	}
+func (r *run) moves(notes []profiles.Note, c *change, view *profiles.View, since int64) []profiles.Note {
 	for _, m := range []struct{ event, attribute, to string }{
 		{LifecycleChanged, "lifecycleSegment", c.row.class.Segment}, {StageChanged, "stage", c.row.class.Stage},
 	} {

@@ -71,7 +71,10 @@ func (s *sharer) compact(attributes map[string]any) map[string]any {
 	}
 	out := make(map[string]any, n)
 	for key, v := range attributes {
-		if b := builtInByKey[key]; b == nil || b.Memory {
+		switch b := builtInByKey[key]; {
+		case b == nil && !isNumber(v):
+			out[s.key(key)] = v // it may be something personal, which must go with the person
+		case b == nil || b.Memory:
 			out[s.key(key)] = s.value(v)
 		}
 	}
@@ -89,4 +92,9 @@ func passed(attributes map[string]any, since time.Duration) {
 			attributes[name] = days + float64(int64(since/(24*time.Hour)))
 		}
 	}
+}
+
+func isNumber(v any) bool {
+	_, is := v.(float64)
+	return is
 }

@@ -227,6 +227,22 @@ func (s *Service) Compute(ctx context.Context) error {
 	return nil
 }
 
+// Forget removes what was computed of a person from the history. The person's
+// profiles must be gone from memory and the events from the log, or the next run
+// computes the person anew.
+func (s *Service) Forget(ctx context.Context, person identity.ID) error {
+	s.computing.Lock() // a run that is under way would write the person back
+	defer s.computing.Unlock()
+	s.mu.Lock()
+	delete(s.known, person)
+	s.counters.keep(func(e *entry) bool { return e.person != person })
+	s.mu.Unlock()
+	if err := s.db.Read.Exec(ctx, "ALTER TABLE profile_attributes DELETE WHERE person_id = "+lifecycle.Literal(person.String())+" SETTINGS mutations_sync = 1"); err != nil {
+		return fmt.Errorf("removing the attributes of a person: %w", err)
+	}
+	return nil
+}
+
 // forgotten is the age of a run whose process must have ended.
 const forgotten = 2 * runDeadline
 

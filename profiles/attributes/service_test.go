@@ -183,6 +183,35 @@ func TestPeopleOfSeveralProfiles(t *testing.T) {
 	}
 }
 
+func TestForget(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, now)
+	b.track(event("a", "Order Completed", 40, `{"revenue":10}`), event("b", "Order Completed", 20, `{"revenue":20}`))
+	b.compute()
+	count := func() (n uint64) {
+		if err := b.clickhouse.Read.QueryRow(t.Context(), "SELECT count() FROM profile_attributes").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if count() != 2 {
+		t.Fatalf("%d rows of history", count())
+	}
+	a := identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: "a"})
+	if err := b.service.Forget(t.Context(), a); err != nil || count() != 1 {
+		t.Errorf("%d rows of history after forgetting one of two, %v", count(), err)
+	}
+	// Somebody of whom only the log knows is not kept.
+	if err := b.clickhouse.Write.Exec(t.Context(), fmt.Sprintf("INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at) VALUES ('x', 'track', 'Seen', '%s', '2026-06-01 00:00:00', '2026-06-01 00:00:00')",
+		identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: "gone"}))); err != nil {
+		t.Fatal(err)
+	}
+	b.compute()
+	if s := b.service.Status(); count() != 2 || s.People != 3 || s.Changed != 1 {
+		t.Errorf("%d rows of history, %+v", count(), s)
+	}
+}
+
 func TestDefinedAttributes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
