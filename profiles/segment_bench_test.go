@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
+	"quintet/internal/enginetest"
 	"quintet/profiles/identity"
 	"quintet/profiles/segments"
 	"quintet/profiles/traits"
@@ -185,4 +187,23 @@ func BenchmarkApplied(b *testing.B) {
 		s.Applied(changes)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(changes)), "ns/event")
+}
+
+func BenchmarkPeople(b *testing.B) {
+	s := generated(b, peopleBatch)
+	s.clickhouse = enginetest.ClickHouse(b)
+	exposures := clickhouse.MigrationSet{Name: "experiments", Files: os.DirFS("../experiments/migrations/clickhouse")}
+	if err := s.clickhouse.Migrate(b.Context(), exposures, ClickHouseMigrations()); err != nil {
+		b.Fatal(err)
+	}
+	var ids []identity.ID
+	for shard := range storeShards {
+		ids = s.profiles.store.idsOf(shard, ids)
+	}
+	for b.Loop() {
+		if err := s.people.write(b.Context(), ids); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(ids)), "µs/person")
 }

@@ -16,6 +16,9 @@ const (
 	peopleInterval = time.Second
 	// peopleBatch is how many people one write takes; the others wait for the next.
 	peopleBatch = 20_000
+	// peopleRest is how many times longer than a write the pause after it is at least,
+	// so that people who all change at once do not cost more than events do.
+	peopleRest = 3
 )
 
 // peopleWriter keeps the table of people in ClickHouse as memory is. Whoever
@@ -79,6 +82,7 @@ func (w *peopleWriter) run(ctx context.Context) error {
 				compared = true
 			}
 		}
+		started := time.Now()
 		if w.everybody.Swap(false) {
 			w.touchAll()
 		}
@@ -89,10 +93,8 @@ func (w *peopleWriter) run(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil:
 			pause = min(max(2*pause, peopleInterval), maxPrepareBackoff)
 			w.s.log.Warn("cannot write people to ClickHouse; the same is tried again", "error", err, "pause", pause)
-		case w.waiting() >= peopleBatch:
-			pause = peopleInterval / 4
 		default:
-			pause = peopleInterval
+			pause = max(peopleInterval, peopleRest*time.Since(started))
 		}
 	}
 }
