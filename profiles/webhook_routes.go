@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -137,7 +138,8 @@ func (s *Service) serveHook(w http.ResponseWriter, r *http.Request, require func
 		}
 		var out *HookResult
 		if err == nil {
-			form := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+			// JSON that is called a form is JSON, as some tools post it so.
+			form := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && !bytes.ContainsAny(body[:min(len(body), 1)], "{[")
 			out, err = s.takeHook(r.Context(), key, hook, body, form)
 		}
 		if err != nil {

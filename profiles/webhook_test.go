@@ -71,6 +71,7 @@ func TestWebhooks(t *testing.T) {
 		{"a contact", "crm", `{"event":"contact.updated","occurredAt":"2026-01-03T10:00:00Z","contact":{"id":42,"email":" Anna@Example.org ","name":"Anna"}}`, crm, 200, []string{`"accepted":1`, `"skipped":[]`}},
 		{"the same again", "crm", `{"event":"contact.updated","occurredAt":"2026-01-03T10:00:00Z","contact":{"id":42,"email":" Anna@Example.org ","name":"Anna"}}`, crm, 200, []string{`"repeated":1`}},
 		{"a deal", "crm", `[{"event":"deal.won","occurredAt":"2026-01-03T10:00:00Z","contact":{"id":42},"deal":{"id":"9","amount":"1200.50"}},{"event":"note.added"}]`, crm, 200, []string{`"accepted":1`, `"skipped":[1]`}},
+		{"called a form", "crm", `[{"event":"note.added"}]`, append([]string{"Content-Type", "application/x-www-form-urlencoded"}, crm...), 200, []string{`"skipped":[0]`}},
 		{"a path that leads nowhere", "crm", `{"event":"deal.won","occurredAt":"2026-01-03T10:00:00Z","contact":{},"deal":{"id":"10","amount":"x"}}`, crm, 422, []string{`points at \"contact.id\", which the item does not have`, `must be a number`, `deal.amount`}},
 		{"no secret", "crm", `{}`, nil, 401, []string{"X-Crm-Secret"}},
 		{"a wrong secret", "crm", `{}`, []string{"X-Crm-Secret", "s3cret-of-crN"}, 401, nil},
