@@ -208,6 +208,30 @@ func (x *Index) Withdraw(entries []Entry) {
 	}
 }
 
+// Forget takes a profile and its identifiers out of the index, as if they had
+// never come in. Identifiers that belong to another profile stay.
+func (x *Index) Forget(profile ID, identifiers []Identifier) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, i := range identifiers {
+		id := NewID(i)
+		if l, linked := x.links[id]; linked && l.profile == profile {
+			delete(x.links, id)
+		}
+		delete(x.users, id)
+	}
+	delete(x.people, profile)
+	for slot := range slots {
+		delete(x.windows, windowKey{profile, uint8(slot)})
+	}
+	for device, users := range x.users {
+		if slices.Contains(users, profile) {
+			x.users[device] = slices.DeleteFunc(slices.Clone(users), func(id ID) bool { return id == profile })
+		}
+	}
+	x.merges.Forget(profile)
+}
+
 // NextStamp is the stamp of a decision that is made now, behind all before it.
 func (x *Index) NextStamp() int64 {
 	x.mu.Lock()

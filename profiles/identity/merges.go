@@ -252,6 +252,25 @@ func (m *Merges) withdraw(e *Entry) {
 	}
 }
 
+// Forget takes a profile out of the map with its edges and with whom it is kept
+// apart from, as if it had never been in the log. The moves are those of the
+// profiles that it held together.
+func (m *Merges) Forget(profile ID) []Move {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range m.apart {
+		if p.a == profile || p.b == profile {
+			delete(m.apart, p)
+		}
+	}
+	c := m.people[profile]
+	if c == nil {
+		return nil
+	}
+	edges := slices.DeleteFunc(slices.Clone(c.edges), func(e liveEdge) bool { return e.a == profile || e.b == profile })
+	return m.replace([]*component{c}, nil, edges)
+}
+
 // replace makes the people of old, and of the profiles alone, anew of the given
 // edges. Nobody else is looked at.
 func (m *Merges) replace(old []*component, alone []ID, edges []liveEdge) []Move {

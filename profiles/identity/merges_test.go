@@ -193,6 +193,36 @@ func TestUnmergeKeepsApart(t *testing.T) {
 	}
 }
 
+// What is forgotten leaves no trace: the map is that of a log without it.
+func TestForgetLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		log := drawLog(t, 7, 30)
+		m := NewMerges()
+		var rest []Entry
+		for i := range log {
+			m.Apply(&log[i])
+			if log[i].A != profile(0) && log[i].B != profile(0) {
+				rest = append(rest, log[i])
+			}
+		}
+		m.Forget(profile(0))
+		want := fromScratch(rest)
+		for p := range 7 {
+			person, merged := want[profile(p)]
+			if !merged {
+				person = profile(p)
+			}
+			if got := m.PersonOf(profile(p)); got != person {
+				t.Fatalf("profile %d is %v, want %v", p, got, person)
+			}
+			if p > 0 && m.KeptApart(profile(0), profile(p)) {
+				t.Fatalf("profile %d is kept apart from what is forgotten", p)
+			}
+		}
+	})
+}
+
 func TestAPersonHasABoundedNumberOfMerges(t *testing.T) {
 	t.Parallel()
 	m := NewMerges()

@@ -268,6 +268,27 @@ func TestWithdrawnEntriesAreSaidAgain(t *testing.T) {
 	}
 }
 
+func TestForgottenProfilesBeginAnew(t *testing.T) {
+	t.Parallel()
+	x := NewIndex()
+	mail := Identifier{Email, "a@x.org"}
+	settle(x, Names{UserID: "u", Others: []Identifier{mail}}, Names{AnonymousID: "a"}, Names{UserID: "u", AnonymousID: "a"})
+	user := NewID(Identifier{UserID, "u"})
+	x.Forget(user, []Identifier{{UserID, "u"}, mail, {AnonymousID, "a"}})
+	if _, found := x.Find([]Identifier{mail}); found {
+		t.Error("the address is found")
+	}
+	if _, found := x.Find([]Identifier{{AnonymousID, "a"}}); !found {
+		t.Error("the identifier of another profile is gone")
+	}
+	if r := settle(x, Names{Others: []Identifier{mail}}); r.Profile != NewID(mail) {
+		t.Errorf("the address leads to %v", r.Profile)
+	}
+	if n := x.merges.Surplus(); n != 0 {
+		t.Errorf("%d profiles are still merged", n)
+	}
+}
+
 func TestInternationalPhones(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ region, in, want string }{
