@@ -96,7 +96,8 @@ func (s *Segments) forget(ctx context.Context) error {
 	removed := s.takeRemoved()
 	for i, l := range removed {
 		if s.plan.Load().keys[l.key] != nil {
-			continue // it came back meanwhile
+			s.members.drop(l.set) // it came back meanwhile, with members of its own
+			continue
 		}
 		err := s.clickhouse.Write.Exec(ctx, `INSERT INTO segment_membership (segment, person_id, entered, at, reason, sequence, position)
 			SELECT segment, person_id, 0, ?, ?, ?, 0 FROM segment_membership WHERE segment = ?

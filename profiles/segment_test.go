@@ -483,3 +483,31 @@ func TestSegmentsOfConsents(t *testing.T) {
 		t.Error("a purpose that holds by default does not hold")
 	}
 }
+
+func TestErasedPeopleLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	b := newSegmentBed(t)
+	b.put("spenders", spenders)
+	b.track("anna", "Order Completed", `{"revenue":160}`)
+	b.track("boris", "Order Completed", `{"revenue":160}`)
+	b.eventually("both are in", 5*time.Second, func() bool { return b.in("anna", "spenders")() && b.in("boris", "spenders")() })
+	b.flush()
+	b.eventually("both are in the table", 10*time.Second, func() bool { return b.count(`SELECT count() FROM people FINAL`) == 2 })
+	anna, _ := identity.ParseID(b.id("anna"))
+	for range 2 {
+		if err := b.segments.Erase(t.Context(), []identity.ID{anna}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.in("anna", "spenders")() || b.segments.Count("spenders") != 1 || b.segments.histories.total.Load() != 1 || len(b.segments.histories.copyOf([]identity.ID{anna}, 1)) != 0 {
+		t.Error("memory still has something of anna")
+	}
+	for _, table := range []string{"people", "segment_membership"} {
+		if n := b.count(`SELECT count() FROM `+table+` WHERE person_id = ?`, b.id("anna")); n != 0 {
+			t.Errorf("%s has %d rows of anna", table, n)
+		}
+		if n := b.count(`SELECT count() FROM `+table+` WHERE person_id = ?`, b.id("boris")); n == 0 {
+			t.Errorf("%s has lost boris", table)
+		}
+	}
+}

@@ -54,15 +54,6 @@ type test struct {
 	span     int64 // milliseconds
 }
 
-// timed says that the answer changes with time alone.
-func (t *test) timed() bool {
-	switch t.op {
-	case opWithinLast, opOlderThan, opWithinNext, opAnniversary:
-		return true
-	}
-	return false
-}
-
 type kind uint8
 
 const (
