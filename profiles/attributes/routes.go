@@ -51,6 +51,9 @@ func operation(id, method, path, tag, summary string, scope api.Scope, errors ..
 	return op
 }
 
+// flushPatience bounds the wait of a run that somebody asked for.
+const flushPatience = 30 * time.Second
+
 func (s *Service) attributeRoutes(a huma.API) {
 	type listOutput struct {
 		Body struct {
@@ -76,9 +79,15 @@ func (s *Service) attributeRoutes(a huma.API) {
 
 	type runOutput struct{ Body *Status }
 	run := operation("compute-attributes", http.MethodPost, "/v1/attribute-status/compute", "Attributes", "Compute everybody now", api.ScopeAdmin, 503)
-	run.Description = "Answers when it is done. Runs that the service makes by itself go on as before."
+	run.Description = "Counts everything that was acknowledged before, and answers when it is done. Runs that the service makes by itself go on as before."
 	api.Deadline(runDeadline)(&run)
 	huma.Register(a, run, func(ctx context.Context, _ *struct{}) (*runOutput, error) {
+		flushing, cancel := context.WithTimeout(ctx, flushPatience)
+		err := s.profiles.Flush(flushing)
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("waiting until ClickHouse has every event: %w", err)
+		}
 		if err := s.Compute(ctx); err != nil {
 			return nil, err
 		}
