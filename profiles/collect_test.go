@@ -45,8 +45,6 @@ func zipped(text string) string {
 	return out.String()
 }
 
-func basic(user string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(user)) }
-
 // Every way in which the clients of the four families send an event ends in one
 // row with the right person, type, name and time.
 func TestEveryWayIn(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	stdlog "log"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,4 +254,53 @@ func sendRudder(c clientCall, failed func(error)) error {
 		return err
 	}
 	return waitAndClose(client.Close)
+}
+
+// The key is taken from every place where some client puts it.
+func TestKeyInEveryPlace(t *testing.T) {
+	t.Parallel()
+	r := openResident(t, residentConfig(t))
+	key, _ := r.newKey(api.ScopeIngest)
+	reader, _ := r.newKey(api.ScopeRead)
+	basic := func(user string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(user)) }
+	id, secret, _ := strings.Cut(strings.TrimPrefix(key, "qk_"), "_")
+	for name, c := range map[string]struct {
+		header, value, body string
+		status              int
+	}{
+		"Basic with a colon":            {"Authorization", basic(key + ":"), `{}`, 422},
+		"Basic without":                 {"Authorization", basic(key), `{}`, 422},
+		"Bearer":                        {"Authorization", "Bearer " + key, `{}`, 422},
+		"X-Write-Key":                   {"X-Write-Key", key, `{}`, 422},
+		"X-Write-Key behind a colon":    {"X-Write-Key", "quintet:" + key, `{}`, 422},
+		"X-Write-Key in halves":         {"X-Write-Key", id + ":" + secret, `{}`, 422},
+		"X-Write-Key in halves, whole":  {"X-Write-Key", "qk_" + id + ":" + secret, `{}`, 422},
+		"X-Api-Key":                     {"X-Api-Key", key, `{}`, 422},
+		"in the body":                   {"Content-Type", "text/plain", `{"writeKey":"` + key + `"}`, 422},
+		"in the body, beside OAuth":     {"Authorization", "Bearer a.b.c", `{"writeKey":"` + key + `"}`, 422},
+		"nowhere":                       {"Content-Type", "text/plain", `{}`, 401},
+		"wrong":                         {"Authorization", basic(key + "x:"), `{}`, 401},
+		"wrong in the header":           {"Authorization", "Bearer qk_x_y", `{"writeKey":"` + key + `"}`, 401},
+		"wrong halves":                  {"X-Write-Key", id + ":x", `{}`, 401},
+		"wrong in the body":             {"Content-Type", "text/plain", `{"writeKey":"` + key + `x"}`, 401},
+		"of another scope":              {"Authorization", "Bearer " + reader, `{}`, 403},
+		"of another scope, in the body": {"Content-Type", "text/plain", `{"writeKey":"` + reader + `"}`, 403},
+	} {
+		for _, path := range []string{"/v1/track", "/v1/t", "/api/s/track"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.base+path, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set(c.header, c.value)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			// 422: the key was taken, and the message names nobody.
+			if response.StatusCode != c.status {
+				t.Errorf("%s, %s: %d, want %d", name, path, response.StatusCode, c.status)
+			}
+		}
+	}
 }
