@@ -28,9 +28,10 @@
 // they use only additions, multiplications, divisions and square roots, each
 // product is rounded by an explicit float64 conversion (the language allows a
 // compiler to fuse x*y+z otherwise, as it does on arm64), and the table of the
-// normal distribution is computed here instead of by math.Erfc, whose parts are
-// written in assembly on some machines. The encoder (math.Sin) and the builder
-// (BLAS kernels) promise the same bits on one architecture only; the vector is
-// stored with the decision and the posterior as a snapshot, so that a replay
-// needs neither.
+// normal distribution is computed here instead of by math.Erfc and math.Log,
+// whose parts are written in assembly on some machines. Sums whose order the
+// caller may change are made in fixed point. The encoder (math.Sin) and the
+// builder (BLAS kernels) promise the same bits on one architecture only; the
+// vector is stored with the decision and the posterior as a snapshot, so that a
+// replay needs neither.
 package bandits

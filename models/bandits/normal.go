@@ -49,7 +49,7 @@ var normalTable = sync.OnceValue(func() *logTable {
 	var t logTable
 	var value, slope [filledCells + 1]float64
 	for i := range value {
-		x := tableFrom + float64(i)/cellsPerUnit
+		x := tableFrom + float64(float64(i)/cellsPerUnit)
 		cdf := upperTail(math.Abs(x))
 		if x > 0 {
 			cdf = 1 - cdf
