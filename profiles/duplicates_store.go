@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // findMessages says which of the ids ClickHouse has of the last seven days.
@@ -77,4 +79,28 @@ func (s *Service) askedForDuplicates(ids, known int, err error) {
 	if err != nil {
 		s.log.Warn("ClickHouse cannot say whether messages came before; they count as repeats, which all but one in ten billion are", "messages", ids, "error", err)
 	}
+}
+
+// duplicateMetrics exports what the window takes.
+func duplicateMetrics(registry prometheus.Registerer, w *window) {
+	if registry == nil {
+		return
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	registry.MustRegister(
+		gauge("quintet_duplicate_memory_bytes", "Memory that the message ids of the last days take.", func() float64 {
+			bytes, _, _ := w.size()
+			return float64(bytes)
+		}),
+		gauge("quintet_duplicate_ids", "Message ids of the last days that are in memory exactly, beside those in filters.", func() float64 {
+			_, ids, _ := w.size()
+			return float64(ids)
+		}),
+		gauge("quintet_duplicate_lost_day", "The last day, counted from 1970, whose message ids were given up for want of memory; 0 without one.", func() float64 {
+			_, _, lost := w.size()
+			return float64(lost)
+		}),
+	)
 }

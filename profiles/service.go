@@ -142,6 +142,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.projector.peopleMoved = s.people.moved
 	s.projector.seen = s.duplicates.saw
 	s.duplicates.asked = s.askedForDuplicates
+	duplicateMetrics(d.Registry, s.duplicates.window)
 	s.projector.refuse = s.refuse
 	s.projector.dropped = func(n uint64) { s.metrics.traitsRefused.Add(float64(n)) }
 	s.projector.unclear = func(n uint64) { s.metrics.consentsUnclear.Add(float64(n)) }
