@@ -16,10 +16,19 @@ import (
 // Layout after the version: integers are varints, a string is its length and its
 // bytes, a list is its length and its elements, a float is its eight bytes,
 // little endian, so that it comes back bit for bit. Context and traits are JSON.
-const recordVersion = 2
+// Of a candidate only what follows the beginning that it shares with the one before
+// is written: actions are offer, channel and creative, in that order.
+const recordVersion = 3
 
-// maxElements bounds a list of a record that is read.
-const maxElements = 1 << 16
+// plainVersion had its candidates in full. A stream may still hold such records.
+const plainVersion = 2
+
+// Bounds of a list of a record that is read: its elements, and the bytes of a list
+// of strings, which can be many more than the record has.
+const (
+	maxElements = 1 << 16
+	maxTexts    = 16 << 20
+)
 
 var errDamaged = errors.New("the record is damaged")
 
@@ -56,7 +65,7 @@ func appendRecord(b []byte, r *Record) ([]byte, error) {
 	w.text(r.Policy)
 	w.integer(r.ModelVersion)
 	w.float(r.Draw)
-	w.texts(r.Candidates)
+	w.fronted(r.Candidates)
 	w.floats(r.Probabilities)
 	w.length(len(r.Removed))
 	for _, x := range r.Removed {
@@ -117,8 +126,9 @@ type row struct {
 
 // texts is a list of strings as it is encoded, without its length.
 type texts struct {
-	n    int
-	text string
+	n       int
+	text    string
+	fronted bool
 }
 
 // strings are the elements.
@@ -129,7 +139,11 @@ func (t texts) strings() []string {
 	d := recordReader{text: t.text}
 	out := make([]string, t.n)
 	for i := range out {
-		out[i] = d.string()
+		if t.fronted && i > 0 {
+			out[i] = out[i-1][:d.unsigned()] + d.string()
+		} else {
+			out[i] = d.string()
+		}
 	}
 	return out
 }
@@ -137,8 +151,8 @@ func (t texts) strings() []string {
 // decode reads what [encodeRecord] wrote. The strings of the row are parts of data,
 // and lists that the row has from a record before are used again.
 func (r *row) decode(data string) error {
-	if data == "" || data[0] != recordVersion {
-		return fmt.Errorf("%w: it is not of version %d", errDamaged, recordVersion)
+	if data == "" || data[0] != recordVersion && data[0] != plainVersion {
+		return fmt.Errorf("%w: it is not of version %d or %d", errDamaged, plainVersion, recordVersion)
 	}
 	d := recordReader{text: data, at: 1}
 	r.DecisionID = d.string()
@@ -162,7 +176,7 @@ func (r *row) decode(data string) error {
 	r.Policy = d.string()
 	r.ModelVersion = d.integer()
 	r.Draw = d.float()
-	r.candidates = d.texts()
+	r.candidates = d.texts(data[0] == recordVersion)
 	r.Probabilities = d.floats(r.Probabilities)
 	r.Removed = sized(r.Removed, d.length(2))
 	for i := range r.Removed {
@@ -229,6 +243,22 @@ func (w *recordWriter) object(m map[string]any) error {
 func (w *recordWriter) texts(list []string) {
 	w.length(len(list))
 	for _, s := range list {
+		w.text(s)
+	}
+}
+
+// fronted writes a list in which neighbours begin alike.
+func (w *recordWriter) fronted(list []string) {
+	w.length(len(list))
+	for i, s := range list {
+		if i > 0 {
+			same := 0
+			for before := list[i-1]; same < len(s) && same < len(before) && s[same] == before[same]; {
+				same++
+			}
+			w.length(same)
+			s = s[same:]
+		}
 		w.text(s)
 	}
 }
@@ -319,16 +349,26 @@ func (d *recordReader) strings(list []string) []string {
 }
 
 // texts passes over a list of strings.
-func (d *recordReader) texts() texts {
-	t := texts{n: d.length(1)}
+func (d *recordReader) texts(fronted bool) texts {
+	t := texts{n: d.length(1), fronted: fronted}
 	start := d.at
-	for range t.n {
+	before, whole := 0, 0
+	for i := range t.n {
+		same := uint64(0)
+		if fronted && i > 0 {
+			same = d.unsigned()
+		}
 		n := d.unsigned()
-		if d.bad || n > uint64(len(d.text)-d.at) {
+		if d.bad || same > uint64(before) || n > uint64(len(d.text)-d.at) {
 			d.bad = true
 			return texts{}
 		}
 		d.at += int(n)
+		before = int(same + n)
+		if whole += before; whole > maxTexts {
+			d.bad = true
+			return texts{}
+		}
 	}
 	t.text = d.text[start:d.at]
 	return t

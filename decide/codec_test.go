@@ -1,9 +1,12 @@
 package decide
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,10 +96,45 @@ func TestRecordsComeBackFromTheStream(t *testing.T) {
 	})
 }
 
+// A stream may hold records from before candidates were shortened.
+func TestPlainRecordsAreRead(t *testing.T) {
+	t.Parallel()
+	want := &Record{DecisionID: "x", Candidates: []string{"a/on", "a/off", "b"}, Probabilities: []float64{.5, .25, .25}}
+	data, err := encodeRecord(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := bytes.Replace(data, []byte("\x03\x04a/on\x03\x02ff\x00\x01b"), []byte("\x03\x04a/on\x05a/off\x01b"), 1)
+	if len(plain) == len(data) {
+		t.Fatalf("%q has no shortened candidates", data)
+	}
+	plain[0] = plainVersion
+	got, err := decodeRecord(plain)
+	if err != nil || !slices.Equal(got.Candidates, want.Candidates) || !slices.Equal(got.Probabilities, want.Probabilities) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+}
+
+// A short record must not ask for memory without end.
+func TestShortenedCandidatesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := recordWriter{}
+	w.length(1000)
+	w.text(strings.Repeat("x", 100_000))
+	for range 999 {
+		w.length(100_000)
+		w.text("")
+	}
+	d := recordReader{text: string(w.b)}
+	if got := d.texts(true); !d.bad || got.n != 0 {
+		t.Fatalf("%d strings were read", got.n)
+	}
+}
+
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{recordVersion})
-	data, err := encodeRecord(&Record{DecisionID: "01", Candidates: []string{"a", "b"}, Probabilities: []float64{.5, .5}, Context: map[string]any{"a": 1.0},
+	data, err := encodeRecord(&Record{DecisionID: "01", Candidates: []string{"a/on", "a/off"}, Probabilities: []float64{.5, .5}, Context: map[string]any{"a": 1.0},
 		FeatureIndex: []uint32{1}, FeatureValue: []float64{1}, Experiments: []Enrolment{{Key: "k", Variant: "v", Version: 1}}, Removed: []Removal{{"a", "r"}}})
 	if err != nil {
 		f.Fatal(err)
