@@ -78,7 +78,7 @@ func (p *projector) run(ctx context.Context, from uint64) error {
 	saves, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var saver sync.WaitGroup
 	saver.Go(func() { p.saveLoop(saves) })
-	err := p.topic.Consume(ctx, from, stream.ConsumeOptions{}, p.handle)
+	err := p.topic.Consume(ctx, from, stream.ConsumeOptions{Done: p.reached()}, p.handle)
 	stop()
 	saver.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)

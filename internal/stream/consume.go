@@ -17,6 +17,9 @@ type ConsumeOptions struct {
 	MaxWait time.Duration
 	// DrainTimeout is how long a batch may go on after ctx has ended; default 10 s.
 	DrainTimeout time.Duration
+	// Done is a sequence up to which the consumer has finished before: that messages up to it are missing, as
+	// those that were erased, is no loss.
+	Done uint64
 }
 
 func (o *ConsumeOptions) complete() {
@@ -50,6 +53,7 @@ func (t *Topic) Consume(ctx context.Context, from uint64, o ConsumeOptions, hand
 		return err
 	}
 	defer r.close()
+	r.done = o.Done
 	workCtx, release := drainContext(ctx, o.DrainTimeout)
 	defer release()
 	pause := newBackoff(50*time.Millisecond, 10*time.Second)

@@ -60,6 +60,7 @@ type reader struct {
 	inbox string
 
 	next    uint64 // the stream sequence that comes next
+	done    uint64 // up to which it does not matter what is missing
 	missing uint64 // messages that were trimmed before they were read, so far
 	carry   []raw
 
@@ -347,7 +348,9 @@ func (r *reader) take(msg *nats.Msg) (raw, bool) {
 		return raw{}, false
 	}
 	r.pause.reset()
-	r.missing += meta.sequence - r.next
+	if expected := max(r.next, r.done+1); meta.sequence > expected {
+		r.missing += meta.sequence - expected
+	}
 	r.next = meta.sequence + 1
 	if msg.Header != nil && msg.Header[fillerHeader] != nil {
 		return raw{}, false

@@ -21,6 +21,7 @@ type Topic struct {
 	stream  jetstream.Stream
 	commits *committer
 	trimmed atomic.Uint64 // everything below this sequence is known to be gone
+	sealed  bool          // made by an earlier version: single messages cannot be erased
 }
 
 // fillerHeader marks messages that only take up a sequence. Readers skip them.
@@ -45,8 +46,7 @@ func (s *Stream) Topic(ctx context.Context, name string) (*Topic, error) {
 	defer cancel()
 	t = &Topic{s: s, name: name, subject: s.opts.Prefix + name}
 	t.commits = newCommitter(t)
-	var err error
-	t.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	config := jetstream.StreamConfig{
 		Name:        t.subject,
 		Subjects:    []string{t.subject},
 		Retention:   jetstream.LimitsPolicy,
@@ -55,8 +55,13 @@ func (s *Stream) Topic(ctx context.Context, name string) (*Topic, error) {
 		Storage:     jetstream.FileStorage,
 		Replicas:    s.opts.Replicas,
 		AllowDirect: true,
-		DenyDelete:  true, // a hole in the middle would be a lost record
-	})
+	}
+	var err error
+	if t.stream, err = s.js.CreateOrUpdateStream(ctx, config); isSealed(err) {
+		// The server never takes back that messages cannot be deleted.
+		config.DenyDelete, t.sealed = true, true
+		t.stream, err = s.js.CreateOrUpdateStream(ctx, config)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening topic %s: %w", name, fromClient(err))
 	}
