@@ -32,6 +32,24 @@ type Place struct {
 	Orders     float64 `json:"orders"`
 	Spend      float64 `json:"spend"`
 	SpendShare float64 `json:"spendShare" doc:"Of the spend of everybody"`
+	// Stages is set of lifecycle segments.
+	Stages []StageCount `json:"stages,omitempty" doc:"Lifecycle segments: in which stages these people are"`
+}
+
+// StageCount is how many people of a segment are in a stage.
+type StageCount struct {
+	Stage  string `json:"stage"`
+	People uint64 `json:"people"`
+}
+
+func (p *Place) addStage(stage string, people uint64) {
+	for i := range p.Stages {
+		if p.Stages[i].Stage == stage {
+			p.Stages[i].People += people
+			return
+		}
+	}
+	p.Stages = append(p.Stages, StageCount{Stage: stage, People: people})
 }
 
 // Code is one RFM code with its customers.
@@ -138,6 +156,11 @@ FROM (%s) GROUP BY stage, segment, rfm_segment, rfm, losses ORDER BY rfm, segmen
 						p.Spend += spend
 					}
 				}
+			}
+		}
+		for i := range b.Segments {
+			if p := &b.Segments[i]; p.Key == segment {
+				p.addStage(stage, people)
 			}
 		}
 		if len(rfm) != 3 {

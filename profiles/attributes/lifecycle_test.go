@@ -38,6 +38,27 @@ func TestBoardAndGrid(t *testing.T) {
 			t.Errorf("%s hold %g people, shares %g and %g of spend", name, people, share, spend)
 		}
 	}
+	byStage, inStages := map[string]float64{}, map[string]float64{}
+	for _, p := range board["stages"].([]any) {
+		inStages[p.(map[string]any)["key"].(string)] = p.(map[string]any)["people"].(float64)
+	}
+	for _, p := range board["segments"].([]any) {
+		place, sum := p.(map[string]any), 0.
+		stages, _ := place["stages"].([]any) // none where nobody is
+		for _, each := range stages {
+			part := each.(map[string]any)
+			byStage[part["stage"].(string)] += part["people"].(float64)
+			sum += part["people"].(float64)
+		}
+		if sum != place["people"] {
+			t.Errorf("segment %v has %v people, and %g in stages", place["key"], place["people"], sum)
+		}
+	}
+	for stage, people := range inStages {
+		if byStage[stage] != people {
+			t.Errorf("stage %s has %g people, and its segments %g", stage, people, byStage[stage])
+		}
+	}
 	past := b.must("GET", "/v1/lifecycle/board?at=2026-05-16T12:00:00Z", "") // first orders of 31, 41, … 91 days ago
 	if past["people"] != 7.0 || past["customers"] != 7.0 || past["computedAt"] != "2026-05-16T12:00:00Z" {
 		t.Errorf("board of the past: %v", past)

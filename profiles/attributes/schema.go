@@ -35,3 +35,6 @@ func (Where) SchemaName() string { return "AttributeCondition" }
 
 // SchemaName is the type's name in the OpenAPI document.
 func (GridCell) SchemaName() string { return "RFMCell" }
+
+// SchemaName is the type's name in the OpenAPI document.
+func (StageCount) SchemaName() string { return "LifecycleStageCount" }
