@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -149,6 +150,21 @@ func (e *Engines) startStream(ctx context.Context, cfg config.Config, log *slog.
 		return fmt.Errorf("starting the stream: %w", err)
 	}
 	return nil
+}
+
+// ScrubPostgres sees to it that the files of an embedded Postgres do not hold what was
+// deleted from the tables, see [postgres.Embedded.Scrub], and reports true. The tables of
+// a server elsewhere are vacuumed; its log and its backups are for its operator.
+func (e *Engines) ScrubPostgres(ctx context.Context, tables []string) (bytes bool, err error) {
+	if e.embedded != nil {
+		return true, e.embedded.Scrub(ctx, postgres.DefaultDatabase, tables)
+	}
+	for _, table := range tables {
+		if _, err := e.Postgres.Exec(ctx, "VACUUM (ANALYZE) "+pgx.Identifier{table}.Sanitize()); err != nil {
+			return false, fmt.Errorf("vacuuming the table %s: %w", table, err)
+		}
+	}
+	return false, nil
 }
 
 // Health asks every engine, with a deadline of two seconds, and returns what

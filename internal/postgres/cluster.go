@@ -208,6 +208,8 @@ func (c cluster) serverArguments(port int, ephemeral bool) []string {
 		"checkpoint_timeout=5min",
 		// One server, no standby: nothing reads more of the log than recovery does.
 		"wal_level=minimal", "max_wal_senders=0",
+		// A segment that is kept for later use would keep what it says: see Scrub.
+		"wal_recycle=off",
 		// /dev/shm is small in containers, and what is left there after a crash stays.
 		"dynamic_shared_memory_type=mmap", "min_dynamic_shared_memory=16MB",
 		"jit=off", // the binaries come without it

@@ -23,3 +23,6 @@ func (e *Embedded) URL(string) string { return "" }
 
 // Close does nothing.
 func (e *Embedded) Close() error { return nil }
+
+// Scrub does nothing.
+func (e *Embedded) Scrub(context.Context, string, []string) error { return nil }
