@@ -4689,6 +4689,8 @@ export interface components {
              * @description Of the spend of everybody
              */
             spendShare: number;
+            /** @description Lifecycle segments: in which stages these people are */
+            stages?: components["schemas"]["LifecycleStageCount"][] | null;
         };
         LifecycleRule: {
             /** @description The rule holds when one of these groups does. Without groups it holds for everybody, which the last stage and the last segment must */
@@ -4697,6 +4699,11 @@ export interface components {
             /** @description 1 to 64 of a-z, 0-9 and - */
             key: string;
             name?: string;
+        };
+        LifecycleStageCount: {
+            /** Format: int64 */
+            people: number;
+            stage: string;
         };
         LifecycleTable: {
             /** @description Names of the events and properties that facts are made of */
