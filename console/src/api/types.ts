@@ -39,3 +39,25 @@ export type ProfileEvent = Of<Profile['events']>;
 export type Identifier = Of<Profile['identifiers']>;
 
 export type Holdout = Get<'/v1/holdouts/{key}'>;
+
+export type Board = Get<'/v1/lifecycle/board'>;
+export type Place = Of<Board['stages']>;
+export type LifecycleTable = Get<'/v1/lifecycle'>;
+export type LifecycleRule = Of<LifecycleTable['stages']>;
+export type RfmTable = NonNullable<LifecycleTable['rfm']>;
+export type RfmGrid = Get<'/v1/lifecycle/rfm'>;
+export type RfmCode = Of<RfmGrid['codes']>;
+export type RfmCuts = RfmGrid['cuts'];
+export type MovesOfMonth = Of<Get<'/v1/lifecycle/matrix'>['months']>;
+
+export type BuiltInAttribute = Item<Get<'/v1/attribute-catalogue'>>;
+export type AttributesStatus = Get<'/v1/attribute-status'>;
+export type AttributeDefinition = Item<Get<'/v1/attributes'>>;
+export type NewAttribute = Body<paths['/v1/attributes/{key}']['put']>;
+
+export type ExperienceReport = Get<'/v1/experience'>;
+export type ExperienceRow = Of<ExperienceReport['rows']>;
+export type RetentionCohort = Of<ExperienceReport['cohorts']>;
+export type ExperienceSettings = Get<'/v1/experience/settings'>;
+export type NewExperienceSettings = Body<paths['/v1/experience/settings']['put']>;
+export type MarketingSpend = Item<Get<'/v1/marketing-spend'>>;
