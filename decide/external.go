@@ -53,6 +53,7 @@ func (s *Service) importRoutes(a huma.API) {
 	type output struct {
 		Body struct {
 			Accepted int `json:"accepted" doc:"Number of decisions that are now durable"`
+			Erased   int `json:"erased,omitempty" doc:"Decisions about people who were erased; they are not stored"`
 		}
 	}
 	op := huma.Operation{
@@ -68,20 +69,23 @@ func (s *Service) importRoutes(a huma.API) {
 			return nil, err
 		}
 		out := new(output)
-		out.Body.Accepted = n
+		out.Body.Accepted, out.Body.Erased = n, len(in.Body.Decisions)-n
 		return out, nil
 	})
 }
 
 // LogExternal records decisions of another system and returns when they are
-// durable. It returns a [problem.Invalid] that names every bad field, in which
-// case nothing is recorded. Decisions that the log has already are left alone.
+// durable, and their number without those about people who were erased, which are left
+// out. It returns a [problem.Invalid] that names every bad field, in which case nothing
+// is recorded. Decisions that the log has already are left alone.
 func (s *Service) LogExternal(ctx context.Context, list []External, source string) (int, error) {
 	if len(list) == 0 || len(list) > maxExternal {
 		var bad problem.Invalid
 		bad.Add("decisions", "must have 1 to 1000 entries", len(list))
 		return 0, bad
 	}
+	side := s.enter()
+	defer s.leave(side)
 	var bad problem.Invalid
 	records := make([]*Record, len(list))
 	for i := range list {
@@ -93,6 +97,7 @@ func (s *Service) LogExternal(ctx context.Context, list []External, source strin
 	if err := bad.Err(); err != nil {
 		return 0, err
 	}
+	records = slices.DeleteFunc(records, func(rec *Record) bool { return rec == nil })
 	known := s.known(ctx, records)
 	for _, rec := range records {
 		if known[rec.DecisionID] {
@@ -185,7 +190,7 @@ func (s *Service) external(e *External, at, source string, bad *problem.Invalid)
 	default:
 		bad.Add(at+"group", "must be treated, control or holdout", e.Group)
 	}
-	if len(*bad) > before {
+	if len(*bad) > before || s.erased(ids) {
 		return nil
 	}
 	rec := &Record{

@@ -57,7 +57,13 @@ func (s *Service) decide(ctx context.Context, req *Request, source string, sc *s
 			Fields: problem.Invalid{{Field: "decision", Rule: "must be the key of a decision point", Value: problem.Clip(req.Decision)}},
 		}
 	}
-	s.decideAt(ctx, st, p, req, source, sc, a)
+	side := s.enter()
+	if s.erased(sc.ids) {
+		s.answerErased(p, req, a)
+	} else {
+		s.decideAt(ctx, st, p, req, source, sc, a)
+	}
+	s.leave(side)
 	s.metrics.observe(&a.Response, p.counted)
 	return nil
 }

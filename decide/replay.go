@@ -17,7 +17,7 @@ import (
 // ReplayResult tells whether a stored decision, computed again from the
 // definitions and the model of its time, is the same to the last bit.
 type ReplayResult struct {
-	Possible    bool     `json:"possible" doc:"False for decisions that another system made"`
+	Possible    bool     `json:"possible" doc:"False for decisions that another system made, and for those about a person who was erased"`
 	Agrees      bool     `json:"agrees" doc:"Whether group, features, every probability, the draw and the action are the same bit for bit"`
 	Differences []string `json:"differences" doc:"What differs, or why the replay is not possible" nullable:"false"`
 }
@@ -30,6 +30,9 @@ type ReplayResult struct {
 func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error) {
 	if rec.Policy == policyExternal {
 		return ReplayResult{Differences: []string{"the decision was made by another system"}}, nil
+	}
+	if rec.Source == sourceErased {
+		return ReplayResult{Differences: []string{"the person was erased, and with them what the decision knew of them"}}, nil
 	}
 	v, err := s.points.AtVersion(ctx, rec.Decision, rec.PointVersion)
 	if err != nil {

@@ -86,6 +86,7 @@ type Service struct {
 	trials   Trials
 	stock    Stock
 	contacts Contacts
+	erasures Erasures // nil where nobody is erased
 	db       *clickhouse.Database
 	topic    *stream.Topic
 	sink     *stream.Sink
@@ -108,6 +109,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
 		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords, time.Now()), metrics: newMetrics(d.Registry),
 	}
+	s.erasures, _ = d.Contacts.(Erasures)
 	if s.deadline <= 0 {
 		s.deadline = 50 * time.Millisecond
 	}

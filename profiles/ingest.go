@@ -60,8 +60,14 @@ func (s *Service) ingest(ctx context.Context, parse parseFunc, source string, au
 		return outcome{}, asProblem(err)
 	}
 	out := outcome{rejected: append([]tracking.Rejected(nil), sc.call.Rejected...)}
+	side := s.store.Enter()
+	defer s.store.Leave(side)
+	erased := s.dropErased(sc, &out)
 	s.metrics.rejected.Add(float64(len(out.rejected)))
 	if len(sc.call.Messages) == 0 {
+		if erased {
+			return out, nil // nothing is wrong with the call
+		}
 		return out, allRejected(out.rejected)
 	}
 	claimed, repeated, err := s.dropRepeats(ctx, sc)

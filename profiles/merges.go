@@ -158,6 +158,13 @@ func logUnavailable(err error) error {
 // decideIdentity appends what somebody decided to the stream and waits until
 // Postgres has it. Once it is in the stream it counts, even when waiting fails.
 func (s *Service) decideIdentity(ctx context.Context, entries []identity.Entry, reason string) error {
+	side := s.store.Enter()
+	defer s.store.Leave(side)
+	for i := range entries {
+		if s.store.Erased([]Identifier{profileIdentifier(entries[i].A), profileIdentifier(entries[i].B)}) {
+			return problem.Conflict("One of the two was erased.")
+		}
+	}
 	by, source := api.By(ctx), ""
 	if p, ok := api.PrincipalFrom(ctx); ok {
 		source = p.ID

@@ -30,7 +30,9 @@ type Note struct {
 // and ClickHouse like those that came in, and returns when they are durable. After
 // an error some may have been written; writing all of them again is safe.
 func (s *Service) WriteNotes(ctx context.Context, notes []Note) error {
-	if len(notes) == 0 {
+	side := s.store.Enter()
+	defer s.store.Leave(side)
+	if notes = s.withoutErased(notes); len(notes) == 0 {
 		return nil
 	}
 	var e encoder

@@ -54,6 +54,8 @@ type projector struct {
 	wake  chan struct{} // asks for a save now
 	limit int           // of changes that wait for Postgres
 
+	writing sync.Mutex // one save at a time; held by whoever erases rows that a save could bring back
+
 	mu       sync.Mutex // guards everything below, and the dirt of states
 	names    *interner
 	rechosen []identity.ID // profiles of which observers do not know yet
@@ -253,6 +255,8 @@ func (p *projector) wakeUnless(failing bool) <-chan struct{} {
 // save writes what changed since the last save and reports whether there was
 // anything.
 func (p *projector) save(ctx context.Context) (bool, error) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
 	v, err := p.take()
 	if v == nil || err != nil {
 		return false, err

@@ -29,6 +29,7 @@ type Store struct {
 	// consentRules are the purposes and topics; nil declares none.
 	consentRules atomic.Pointer[consents.Rules]
 	suppressions suppressions
+	crossing     crossing
 	silence      atomic.Pointer[silence] // what holds for who stated nothing
 }
 

@@ -62,8 +62,9 @@ type Suppression struct {
 
 // suppressed is what memory keeps of a suppression.
 type suppressed struct {
-	all  bool // service messages as well
-	dead bool // the address is, which is no wish of the person
+	all    bool // service messages as well
+	dead   bool // the address is, which is no wish of the person
+	erased bool // the person was: nothing about them is stored
 }
 
 type addressHash [16]byte
@@ -71,7 +72,8 @@ type addressHash [16]byte
 // suppressions is the list in memory. Where it is empty it costs one atomic read.
 type suppressions struct {
 	size   atomic.Int64
-	secret []byte // set before anything is asked
+	erased atomic.Int64 // of those, erased ones
+	secret []byte       // set before anything is asked
 
 	mu      sync.RWMutex
 	plain   map[Identifier]suppressed
@@ -104,6 +106,15 @@ func (l *suppressions) find(i Identifier) (suppressed, bool) {
 	sum := l.hash(i)
 	one, ok := l.hashed[addressHash(sum[:16])]
 	return one, ok
+}
+
+// findErased says whether an identifier in its normal form is of a person who was
+// erased.
+func (l *suppressions) findErased(i Identifier) bool {
+	sum := l.hash(i)
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.hashed[addressHash(sum[:16])].erased
 }
 
 // openSuppressions loads the list and the key of its hashes.
@@ -182,7 +193,7 @@ func (l *suppressions) catchUp(ctx context.Context, pool *pgxpool.Pool) error {
 				}
 			}
 		}
-		one := suppressed{all: c.scope == ScopeAll, dead: c.reason == ReasonBounce}
+		one := suppressed{all: c.scope == ScopeAll, dead: c.reason == ReasonBounce, erased: c.reason == ReasonErasure}
 		switch {
 		case c.removed:
 		case c.id.Value != "":
@@ -192,6 +203,13 @@ func (l *suppressions) catchUp(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 	l.size.Store(int64(len(l.plain) + len(l.hashed)))
+	erased := 0
+	for _, one := range l.hashed {
+		if one.erased {
+			erased++
+		}
+	}
+	l.erased.Store(int64(erased))
 	return nil
 }
 

@@ -33,7 +33,12 @@ type Auditor interface {
 const (
 	personalKey = "quintet.personal"
 	queryKey    = "quintet.query"
+	unnamedKey  = "quintet.unnamed"
 )
+
+// Unnamed marks an operation of whose path the audit keeps the pattern alone, as it
+// names somebody who must not be named any more.
+func Unnamed(op *huma.Operation) { setMetadata(op, unnamedKey, true) }
 
 // Personal marks an operation that shows personal data, so that its use is audited.
 func Personal(op *huma.Operation) { setMetadata(op, personalKey, true) }
@@ -71,6 +76,11 @@ func (s *Server) audited(ctx huma.Context, op *huma.Operation) func(answered boo
 			e.Status = http.StatusInternalServerError
 		case e.Status == 0:
 			e.Status = http.StatusOK
+		}
+		// Who looked for somebody who is not there has seen nobody, and the name may be of
+		// a person who was erased.
+		if op.Metadata[unnamedKey] != nil || e.Personal && e.Status == http.StatusNotFound {
+			e.Path = op.Path
 		}
 		// What was done is written down also when the caller went away meanwhile.
 		s.auditor.Audit(context.WithoutCancel(rc.Context), e)
