@@ -38,6 +38,10 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/profiles/ProfilePage')).ProfilePage }),
       },
       {
+        path: 'lifecycle/:view?',
+        lazy: async () => ({ Component: (await import('../pages/lifecycle/LifecyclePage')).LifecyclePage }),
+      },
+      {
         path: 'decisions/:id',
         lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
       },

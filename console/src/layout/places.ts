@@ -1,4 +1,4 @@
-import { IconChartBar, IconGitFork, IconLayoutDashboard, IconSettings, IconUsers, type Icon } from '@tabler/icons-react';
+import { IconChartBar, IconGitFork, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, type Icon } from '@tabler/icons-react';
 
 /** A place of the console that the navigation leads to. */
 export interface Place {
@@ -14,5 +14,6 @@ export const places: readonly Place[] = [
   { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
   { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
   { to: '/profiles', label: 'Profiles', key: 'p', icon: IconUsers },
+  { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
   { to: '/settings', label: 'Settings', key: 's', icon: IconSettings },
 ];
