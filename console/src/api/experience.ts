@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { problemFrom } from './problem';
-import type { NewExperienceSettings } from './types';
+import type { ExperienceSettings } from './types';
 
 export const metricKeys = ['nps', 'csat', 'ces', 'retention', 'churn', 'gained', 'lost', 'average-order', 'acquisition-cost'] as const;
 export type MetricKey = (typeof metricKeys)[number];
@@ -37,7 +37,7 @@ export const experienceSettingsQuery = queryOptions({
   queryFn: () => unwrap(client.GET('/v1/experience/settings')),
 });
 
-export async function saveExperienceSettings(settings: NewExperienceSettings): Promise<void> {
+export async function saveExperienceSettings(settings: ExperienceSettings): Promise<void> {
   await unwrap(client.PUT('/v1/experience/settings', { body: settings }));
 }
 

@@ -59,5 +59,21 @@ export type ExperienceReport = Get<'/v1/experience'>;
 export type ExperienceRow = Of<ExperienceReport['rows']>;
 export type RetentionCohort = Of<ExperienceReport['cohorts']>;
 export type ExperienceSettings = Get<'/v1/experience/settings'>;
-export type NewExperienceSettings = Body<paths['/v1/experience/settings']['put']>;
 export type MarketingSpend = Item<Get<'/v1/marketing-spend'>>;
+
+export type Segment = Get<'/v1/segments/{key}'>;
+export type SegmentBody = Body<paths['/v1/segments/{key}']['put']>;
+export type SegmentVersion = Item<Get<'/v1/segments/{key}/versions'>>;
+export type SegmentFilter = Item<Get<'/v1/segment-filters'>>;
+export type FilterParameter = Of<SegmentFilter['parameters']>;
+export type SegmentEstimate = Json<paths['/v1/segments/estimate']['post']['responses'][200]>;
+
+export type PersonIdentity = Get<'/v1/profiles/{id}/identity'>;
+export type BaseIdentity = Of<PersonIdentity['profiles']>;
+export type IdentityEdge = Of<PersonIdentity['edges']>;
+export type ConsentCard = Get<'/v1/profiles/{id}/consents'>;
+export type ConsentState = Of<ConsentCard['purposes']>;
+export type ConsentEvidence = Of<ConsentCard['statements']>;
+export type Statement = Of<Body<paths['/v1/profiles/{id}/consents']['post']>['statements']>;
+export type TraitFact = Of<Profile['lineage']>;
+export type PersonAttributes = Get<'/v1/profiles/{id}/attributes'>;

@@ -42,6 +42,10 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/lifecycle/LifecyclePage')).LifecyclePage }),
       },
       {
+        path: 'experience/:section?',
+        lazy: async () => ({ Component: (await import('../pages/experience/ExperiencePage')).ExperiencePage }),
+      },
+      {
         path: 'decisions/:id',
         lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
       },

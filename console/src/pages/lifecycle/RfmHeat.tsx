@@ -85,7 +85,8 @@ export function RfmHeat({ grid, monetary, shade }: RfmHeatProps) {
 }
 
 function orders(meaning: string): string {
-  return meaning === '' || meaning === 'nobody' ? meaning : `${meaning} orders`;
+  if (meaning === '' || meaning === 'nobody') return meaning;
+  return `${meaning} ${meaning.endsWith(' 1') ? 'order' : 'orders'}`;
 }
 
 function cellWords(cell: Cell, customers: number): string {

@@ -74,7 +74,7 @@ function GridPanel({ grid }: { readonly grid: RfmGrid }) {
   return (
     <Panel
       title="Recency by frequency"
-      note="The upper right ordered lately and often. A darker cell holds more; arrow keys go from cell to cell."
+      note="The upper right ordered lately and often. A stronger fill means more; arrow keys go from cell to cell."
       actions={
         <SegmentedControl
           size="xs"
