@@ -92,6 +92,27 @@ func (r *recent) forget(place *kept) {
 	place.data = place.data[:0]
 }
 
+// erase removes the decisions about profiles, without a trace in memory that is used
+// again, and returns how many there were.
+func (r *recent) erase(profiles []string) (n int) {
+	people := map[uint64]bool{}
+	for _, id := range profiles {
+		people[maphash.String(r.seed, id)] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.ring {
+		place := &r.ring[i]
+		if len(place.data) == 0 || !people[place.person] {
+			continue
+		}
+		clear(place.data)
+		r.forget(place)
+		n++
+	}
+	return n
+}
+
 // has says whether a decision is here.
 func (r *recent) has(id string) bool {
 	key, err := ulid.ParseStrict(id)

@@ -19,6 +19,9 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 	rows.reset()
 	var r row
 	for _, m := range b.Messages {
+		if isMark(m.Data) {
+			continue
+		}
 		// The columns copy what they keep, so the row may lie in the message itself.
 		if err := r.decode(unsafe.String(unsafe.SliceData(m.Data), len(m.Data))); err != nil {
 			// Only a foreign writer can put such a message here; stopping would

@@ -32,7 +32,7 @@ func (s *Service) dropErased(sc *scratch, out *outcome) bool {
 		m := &messages[i]
 		if ids = messageIdentifiers(m, ids[:0]); s.store.Erased(ids) {
 			out.rejected = append(out.rejected, tracking.Rejected{Index: m.Index, MessageID: m.MessageID, Errors: problem.Invalid{{
-				Field: RuleErased, Rule: "the person was erased; the message is not stored",
+				Field: s.erasedField(m), Rule: RuleErased + ": the person was erased; the message is not stored",
 			}}})
 			continue
 		}
@@ -42,6 +42,19 @@ func (s *Service) dropErased(sc *scratch, out *outcome) bool {
 	clear(messages[kept:])
 	sc.call.Messages = messages[:kept]
 	return kept < len(messages)
+}
+
+// erasedField is the field of a message that names somebody who was erased.
+func (s *Service) erasedField(m *tracking.Message) string {
+	switch {
+	case m.UserID != "" && s.store.Erased([]Identifier{{Namespace: identity.UserID, Value: m.UserID}}):
+		return "userId"
+	case m.Type == tracking.Alias && m.AnonymousID != "":
+		return "previousId"
+	case m.AnonymousID != "" && s.store.Erased([]Identifier{{Namespace: identity.AnonymousID, Value: m.AnonymousID}}):
+		return "anonymousId"
+	}
+	return "context.externalIds"
 }
 
 // messageIdentifiers are all identifiers that a message names.

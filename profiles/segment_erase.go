@@ -17,14 +17,15 @@ func (s *Segments) Erase(ctx context.Context, profiles []identity.ID) error {
 	if len(profiles) == 0 {
 		return nil
 	}
-	texts := make([]string, len(profiles))
-	for i, id := range profiles {
-		texts[i] = id.String()
+	for _, id := range profiles {
 		s.erase(id)
+	}
+	if err := s.profiles.NameErased(ctx, profiles); err != nil {
+		return err
 	}
 	ctx = chgo.Context(ctx, chgo.WithSettings(chgo.Settings{"mutations_sync": 2}))
 	for _, table := range []string{segmentTables.People, segmentTables.Members} {
-		if err := s.clickhouse.Write.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE has(?, person_id)", texts); err != nil {
+		if err := s.clickhouse.Read.Exec(ctx, "ALTER TABLE "+table+" DELETE WHERE person_id IN (SELECT id FROM erasing)"); err != nil {
 			return fmt.Errorf("erasing from the table %s: %w", table, err)
 		}
 	}

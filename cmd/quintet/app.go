@@ -44,6 +44,7 @@ type app struct {
 	attributes  *attributes.Service
 	experience  *experience.Service
 	segments    *profiles.Segments
+	eraser      *profiles.Eraser
 	catalogue   *recommend.Service
 	experiments *experiments.Service
 	models      *models.Service
@@ -121,6 +122,10 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
+	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide}, ScrubPostgres: e.ScrubPostgres,
+		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
+	})
 	a.server = api.New(api.Options{
 		Logger: a.log, Auth: a.auth, Auditor: a.audit, BodyLimit: a.cfg.BodyLimit, Registry: a.registry, Ready: a.engines.Health, Version: version,
 	})
@@ -136,6 +141,7 @@ func (a *app) routes() {
 	a.attributes.Routes(a.server)
 	a.experience.Routes(a.server)
 	a.segments.Routes(a.server)
+	a.eraser.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
 	a.models.Routes(a.server)
@@ -152,7 +158,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

@@ -33,6 +33,11 @@ func (r *rejects) add(row *Row, reason string) {
 	})
 }
 
+// addErased notes a row without its content, which is of a person who was erased.
+func (r *rejects) addErased(row *Row, reason string) {
+	r.waiting = append(r.waiting, []string{strconv.FormatInt(row.Line, 10), strconv.FormatInt(row.Number, 10), reason, ""})
+}
+
 // write brings what waits to the file and returns how many rows that were. They
 // are in the order of the file, although the server's rejects came after ours.
 func (r *rejects) write() (int64, error) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -244,7 +245,12 @@ func (r *run) deliver(ctx context.Context, rows []*Row, bodies []json.RawMessage
 		if rejected.Index < 0 || rejected.Index >= len(rows) {
 			return fmt.Errorf("the server rejected message %d of %d", rejected.Index, len(rows))
 		}
-		r.rejects.add(rows[rejected.Index], reasons(rejected.Errors))
+		row, reason := rows[rejected.Index], reasons(rejected.Errors)
+		if erased(rejected.Errors) {
+			r.rejects.addErased(row, reason)
+			continue
+		}
+		r.rejects.add(row, reason)
 	}
 	return nil
 }
@@ -310,6 +316,11 @@ func namedRows(fields []client.ProblemField, n int) map[int]bool {
 		}
 	}
 	return named
+}
+
+// erased says whether a row is refused because the person was erased.
+func erased(fields []client.ProblemField) bool {
+	return slices.ContainsFunc(fields, func(f client.ProblemField) bool { return strings.HasPrefix(f.Message, "erased:") })
 }
 
 // reasons puts broken rules into one line, without the position in a batch that

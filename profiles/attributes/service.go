@@ -227,18 +227,26 @@ func (s *Service) Compute(ctx context.Context) error {
 	return nil
 }
 
-// Forget removes what was computed of a person from the history. The person's
+// Forget removes what was computed of people from memory and from the history. Their
 // profiles must be gone from memory and the events from the log, or the next run
-// computes the person anew.
-func (s *Service) Forget(ctx context.Context, person identity.ID) error {
+// computes them anew.
+func (s *Service) Forget(ctx context.Context, people ...identity.ID) error {
 	s.computing.Lock() // a run that is under way would write the person back
 	defer s.computing.Unlock()
+	gone := make(map[identity.ID]bool, len(people))
 	s.mu.Lock()
-	delete(s.known, person)
-	s.counters.keep(func(e *entry) bool { return e.person != person })
+	for _, person := range people {
+		delete(s.known, person)
+		gone[person] = true
+	}
+	s.counters.keep(func(e *entry) bool { return !gone[e.person] })
 	s.mu.Unlock()
-	if err := s.db.Read.Exec(ctx, "ALTER TABLE profile_attributes DELETE WHERE person_id = "+lifecycle.Literal(person.String())+" SETTINGS mutations_sync = 1"); err != nil {
-		return fmt.Errorf("removing the attributes of a person: %w", err)
+	// The text of a mutation stays on the disk: it names nobody.
+	if err := s.profiles.NameErased(ctx, people); err != nil {
+		return err
+	}
+	if err := s.db.Read.Exec(ctx, "ALTER TABLE profile_attributes DELETE WHERE person_id IN (SELECT id FROM erasing) SETTINGS mutations_sync = 2"); err != nil {
+		return fmt.Errorf("removing the attributes of people: %w", err)
 	}
 	return nil
 }
