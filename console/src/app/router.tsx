@@ -46,6 +46,22 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/experience/ExperiencePage')).ExperiencePage }),
       },
       {
+        path: 'segments',
+        lazy: async () => ({ Component: (await import('../pages/segments/SegmentsPage')).SegmentsPage }),
+      },
+      {
+        path: 'segments/new',
+        lazy: async () => ({ Component: (await import('../pages/segments/SegmentEditorPage')).SegmentEditorPage }),
+      },
+      {
+        path: 'segments/:key',
+        lazy: async () => ({ Component: (await import('../pages/segments/SegmentPage')).SegmentPage }),
+      },
+      {
+        path: 'segments/:key/edit',
+        lazy: async () => ({ Component: (await import('../pages/segments/SegmentEditorPage')).SegmentEditorPage }),
+      },
+      {
         path: 'decisions/:id',
         lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
       },

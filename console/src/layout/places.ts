@@ -1,4 +1,4 @@
-import { IconChartBar, IconGitFork, IconHeartHandshake, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, type Icon } from '@tabler/icons-react';
+import { IconChartBar, IconGitFork, IconHeartHandshake, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
 
 /** A place of the console that the navigation leads to. */
 export interface Place {
@@ -14,6 +14,7 @@ export const places: readonly Place[] = [
   { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
   { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
   { to: '/profiles', label: 'Profiles', key: 'p', icon: IconUsers },
+  { to: '/segments', label: 'Segments', key: 'm', icon: IconUsersGroup },
   { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
   { to: '/experience', label: 'Customer experience', key: 'x', icon: IconHeartHandshake },
   { to: '/settings', label: 'Settings', key: 's', icon: IconSettings },
