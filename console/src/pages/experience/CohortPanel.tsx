@@ -74,6 +74,10 @@ export function CohortPanel({ cohorts, period }: CohortPanelProps) {
                     title={`${count(found.people)} of ${count(cohort.size)}; 95% interval ${percent(found.lower, 1)} to ${percent(found.upper, 1)}`}
                   >
                     {percent(found.rate, 1)}
+                    <span className="q-hidden-label">
+                      {' '}
+                      (interval {percent(found.lower, 1)} to {percent(found.upper, 1)})
+                    </span>
                   </td>
                 );
               })}

@@ -219,6 +219,9 @@ interface ReportPanelProps {
   readonly filtered: boolean;
 }
 
+// The interval of the net promoter score rests on the normal distribution.
+const fewAnswers = 30;
+
 const howToGet: Readonly<Partial<Record<MetricKey, string>>> = {
   nps: 'Answers are events: Survey Answered with kind nps and a score of 0 to 10.',
   csat: 'Answers are events: Survey Answered with kind csat and a score.',
@@ -267,7 +270,14 @@ function ReportPanel({ metric, report, filtered }: ReportPanelProps) {
                   <b style={{ fontWeight: 600 }}>{valueWords(metric, row)}</b>
                 </Table.Td>
                 <Table.Td className="q-number">{intervalWords(metric, row)}</Table.Td>
-                <Table.Td className="q-number">{count(row.n)}</Table.Td>
+                <Table.Td className="q-number">
+                  {metric === 'nps' && row.n > 0 && row.n < fewAnswers && (
+                    <Tag tone="warning" title="Below some thirty answers the interval of the net promoter score is too narrow">
+                      few
+                    </Tag>
+                  )}{' '}
+                  {count(row.n)}
+                </Table.Td>
                 <Table.Td className="q-muted">{partsWords(metric, row)}</Table.Td>
               </Table.Tr>
             ))}

@@ -117,7 +117,7 @@ function Faults({ faults }: { readonly faults: readonly SpendFault[] }) {
         <Table className="q-list">
           <Table.Thead>
             <Table.Tr>
-              <Table.Th className="q-number">Line</Table.Th>
+              <Table.Th>Line</Table.Th>
               <Table.Th>Field</Table.Th>
               <Table.Th>Rule</Table.Th>
               <Table.Th>What stands there</Table.Th>
@@ -126,7 +126,7 @@ function Faults({ faults }: { readonly faults: readonly SpendFault[] }) {
           <Table.Tbody>
             {faults.slice(0, shownRows).map((fault, index) => (
               <Table.Tr key={index}>
-                <Table.Td className="q-number">{fault.line ?? '–'}</Table.Td>
+                <Table.Td>{fault.line ?? '–'}</Table.Td>
                 <Table.Td>
                   <code>{fault.field === '' ? 'row' : fault.field}</code>
                 </Table.Td>

@@ -14,7 +14,7 @@ export function experienceOption(metric: MetricKey, period: string, rows: readon
   const groups = [...byCurrency(rows)];
   return {
     animation: false,
-    grid: { left: 4, right: 14, top: groups.length > 1 ? 34 : 12, bottom: 2, containLabel: true },
+    grid: { left: 4, right: 14, top: groups.length > 1 ? 34 : 12, bottom: 10, containLabel: true },
     ...(groups.length > 1
       ? { legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 9, data: groups.map(([currency]) => currency), textStyle: axisText(palette) } }
       : {}),

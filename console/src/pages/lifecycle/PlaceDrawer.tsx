@@ -45,6 +45,8 @@ export function PlaceDrawer({ kind, placeKey, board, table, past, onClose }: Pla
       onClose={onClose}
       position="right"
       size="md"
+      overlayProps={{ backgroundOpacity: 0.4, blur: 2 }}
+      styles={{ content: { background: 'var(--q-surface)' }, header: { background: 'var(--q-surface)' }, title: { fontWeight: 600 } }}
       title={place === undefined ? '' : `${kind === 'loss' ? 'Loss' : kind === 'stage' ? 'Stage' : 'Segment'}: ${place.name || place.key}`}
     >
       {place !== undefined && kind !== '' && (
