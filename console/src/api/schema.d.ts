@@ -663,6 +663,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List erasures, newest first
+         * @description Needs the scope admin.
+         */
+        get: operations["list-erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how far an erasure is
+         * @description Needs the scope admin.
+         */
+        get: operations["get-erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/erasures/{id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the proof of an erasure, byte by byte as its SHA-256 was taken
+         * @description Needs the scope admin.
+         */
+        get: operations["get-erasure-proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/experience": {
         parameters: {
             query?: never;
@@ -1717,6 +1777,28 @@ export interface paths {
          *     Needs the scope ingest.
          */
         post: operations["post-profile-consents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/profiles/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase a person from every store
+         * @description Answers when the erasure is durable; GET /v1/erasures/{id} tells how far it is. It goes on after a restart. From then on messages with one of the person's identifiers are refused.
+         *
+         *     Needs the scope admin.
+         */
+        post: operations["erase-profile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3774,6 +3856,76 @@ export interface components {
              */
             version?: number;
         };
+        Erasure: {
+            /**
+             * Format: int64
+             * @description How often it was begun; what a stop interrupts is begun again
+             */
+            attempts: number;
+            /** @description Why the last attempt failed; the next one follows by itself */
+            error?: string;
+            /** Format: date-time */
+            finishedAt?: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Identifiers that are refused from now on
+             */
+            identifiers: number;
+            /** @enum {string} */
+            mode: "erase" | "anonymise" | "purge";
+            /**
+             * Format: int64
+             * @description Profiles that made up the person
+             */
+            profiles: number;
+            /** @description SHA-256 of the proof, hexadecimal; GET /v1/erasures/{id}/proof has its bytes */
+            proofSha256?: string;
+            reason?: string;
+            /** Format: date-time */
+            requestedAt: string;
+            requestedBy: string;
+            /** @enum {string} */
+            status: "waiting" | "running" | "rewriting" | "done";
+        };
+        ErasureCheck: {
+            /** Format: int64 */
+            mentions: number;
+            /** Format: int64 */
+            rows: number;
+            /** @description postgres, clickhouse, stream, memory or files */
+            store: string;
+            /** @description Table, topic or folder */
+            what: string;
+        };
+        ErasureProof: {
+            checks: components["schemas"]["ErasureCheck"][] | null;
+            erasureId: string;
+            /** Format: date-time */
+            finishedAt: string;
+            /** Format: int64 */
+            identifiersSuppressed: number;
+            mode: string;
+            notes: string[] | null;
+            /** Format: int64 */
+            profiles: number;
+            reason: string;
+            removed: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            requestedAt: string;
+            requestedBy: string;
+        };
+        ErasureRequest: {
+            /**
+             * @description erase (when absent) keeps decisions, exposures and later events as numbers under random ids, so that reports stay right; anonymise keeps all events in that form; purge keeps nothing
+             * @enum {string}
+             */
+            mode?: "erase" | "anonymise" | "purge";
+            /** @description Why, without naming the person: it stays */
+            reason?: string;
+        };
         Estimate: {
             /**
              * Format: int64
@@ -4783,6 +4935,11 @@ export interface components {
             items: components["schemas"]["BuiltInAttribute"][];
         };
         ListOutputBody6: {
+            items: components["schemas"]["Erasure"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody7: {
             items: components["schemas"]["Summary"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
@@ -5445,6 +5602,11 @@ export interface components {
              * @description Number of decisions that are now durable
              */
             accepted: number;
+            /**
+             * Format: int64
+             * @description Decisions about people who were erased; they are not stored
+             */
+            erased?: number;
         };
         Overlap: {
             /**
@@ -5903,7 +6065,7 @@ export interface components {
             agrees: boolean;
             /** @description What differs, or why the replay is not possible */
             differences: string[];
-            /** @description False for decisions that another system made */
+            /** @description False for decisions that another system made, and for those about a person who was erased */
             possible: boolean;
         };
         Report: {
@@ -9072,7 +9234,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody6"];
+                    "application/json": components["schemas"]["ListOutputBody7"];
                 };
             };
             /** @description Unauthorized */
@@ -9303,6 +9465,210 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-erasures": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody6"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-erasure-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureProof"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14080,6 +14446,96 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "erase-profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
