@@ -183,6 +183,9 @@ func (e *embedded) execute(ctx context.Context, st *statement, s *session, base 
 		if o.err = s.prepare(st.database, settings); o.err == nil && !cancelled.Load() {
 			o.answer, o.err = s.run(st, tag)
 		}
+		// A query that is killed as it ends can leave its result on the connection,
+		// where the next question would get it as its answer.
+		s.stale = s.stale || cancelled.Load() || o.err != nil
 		st.release()
 		put(s)
 		ended <- o
