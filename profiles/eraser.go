@@ -233,6 +233,9 @@ func (e *Eraser) round(ctx context.Context, j *Erasure) error {
 			e.log.Warn("cannot forget who was erased; the next erasure does, or a restart", "error", err)
 		}
 	}()
+	if err := e.countLog(ctx, j); err != nil {
+		return err
+	}
 	for _, part := range e.parts {
 		counts, err := part.Erase(ctx, sub)
 		if err != nil {
@@ -259,7 +262,7 @@ func (e *Eraser) round(ctx context.Context, j *Erasure) error {
 		return err
 	}
 	e.note(j, "files", "rejects of imports", n)
-	if err := e.progress(ctx, j); err != nil {
+	if err := progress(ctx, e.postgres, j); err != nil {
 		return err
 	}
 	if err := e.clickhouse.DropOldParts(ctx); err != nil {

@@ -56,11 +56,11 @@ func (e *Eraser) replaced(column string) string {
 	return fmt.Sprintf("joinGet('%s.erasing', 'replacement', %s)", e.clickhouse.Name, column)
 }
 
-// eraseLog removes the person from the tables of ClickHouse. Where results stay, rows are
-// written again under the ids that take their place, then the person's own are removed:
-// broken off in between it can be done again, as rows that are written twice count once.
-func (e *Eraser) eraseLog(ctx context.Context, j *Erasure) error {
-	ctx = chgo.Context(ctx, chgo.WithSettings(mutationSettings))
+// erasedMessages are the rows of message_ids that are the person's.
+const erasedMessages = "message_id IN (SELECT message_id FROM events WHERE profile_id IN " + erasedNow + ")"
+
+// countLog counts what ClickHouse has of the person.
+func (e *Eraser) countLog(ctx context.Context, j *Erasure) error {
 	tables, err := e.personalTables(ctx)
 	if err != nil {
 		return err
@@ -72,17 +72,28 @@ func (e *Eraser) eraseLog(ctx context.Context, j *Erasure) error {
 		}
 		e.note(j, "clickhouse", t.name, n)
 	}
-	if err := e.keepResults(ctx, j.subject.Mode); err != nil {
-		return err
-	}
-	// Ids of messages are found through the events, so they go first.
-	messages := "message_id IN (SELECT message_id FROM events WHERE profile_id IN " + erasedNow + ")"
-	n, err := e.countRows(ctx, "message_ids", messages)
+	n, err := e.countRows(ctx, "message_ids", erasedMessages)
 	if err != nil {
 		return err
 	}
 	e.note(j, "clickhouse", "message_ids", n)
-	if err := e.mutate(ctx, "message_ids", "DELETE WHERE "+messages); err != nil {
+	return nil
+}
+
+// eraseLog removes the person from the tables of ClickHouse. Where results stay, rows are
+// written again under the ids that take their place, then the person's own are removed:
+// broken off in between it can be done again, as rows that are written twice count once.
+func (e *Eraser) eraseLog(ctx context.Context, j *Erasure) error {
+	ctx = chgo.Context(ctx, chgo.WithSettings(mutationSettings))
+	tables, err := e.personalTables(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.keepResults(ctx, j.subject.Mode); err != nil {
+		return err
+	}
+	// Ids of messages are found through the events, so they go first.
+	if err := e.mutate(ctx, "message_ids", "DELETE WHERE "+erasedMessages); err != nil {
 		return err
 	}
 	for _, t := range tables {

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/oklog/ulid/v2"
 
 	"quintet/internal/problem"
@@ -138,13 +139,18 @@ func (e *Eraser) begin(ctx context.Context, j *Erasure) error {
 	return nil
 }
 
+// executor is a pool or a transaction.
+type executor interface {
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
+}
+
 // progress keeps the counts so far: an attempt after a stop finds less.
-func (e *Eraser) progress(ctx context.Context, j *Erasure) error {
+func progress(ctx context.Context, to executor, j *Erasure) error {
 	removed, err := json.Marshal(j.removed)
 	if err != nil {
 		return fmt.Errorf("encoding the counts of an erasure: %w", err)
 	}
-	if _, err := e.postgres.Exec(ctx, `UPDATE erasures SET removed = $2 WHERE erasure_id = $1`, j.ID, removed); err != nil {
+	if _, err := to.Exec(ctx, `UPDATE erasures SET removed = $2 WHERE erasure_id = $1`, j.ID, removed); err != nil {
 		return fmt.Errorf("noting how far an erasure is: %w", err)
 	}
 	return nil

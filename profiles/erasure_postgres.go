@@ -68,7 +68,11 @@ func (e *Eraser) eraseRows(ctx context.Context, tx pgx.Tx, j *Erasure) error {
 		}
 		e.note(j, "postgres", one.table, tag.RowsAffected())
 	}
-	return e.eraseAudit(ctx, tx, j)
+	if err := e.eraseAudit(ctx, tx, j); err != nil {
+		return err
+	}
+	// With the rows: what was deleted says which tables are to be written anew.
+	return progress(ctx, tx, j)
 }
 
 // eraseAudit takes the person out of the paths of the audit log. That somebody looked

@@ -97,6 +97,7 @@ type served struct {
 	process *exec.Cmd
 	client  *client.Client
 	errs    *bytes.Buffer // standard error, to be read after the end
+	key     string        // may do everything
 	sql     string        // address of ClickHouse's HTTP interface, with user and password
 	done    chan error
 	once    sync.Once
@@ -146,6 +147,7 @@ func (h *house) serve(args ...string) *served {
 	if err := json.Unmarshal(body, &running); err != nil {
 		h.t.Fatal(err)
 	}
+	s.key = running.Key
 	if s.client, err = client.New(client.Options{BaseURL: running.Address, Key: running.Key}); err != nil {
 		h.t.Fatal(err)
 	}
