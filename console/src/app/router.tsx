@@ -62,6 +62,10 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/segments/SegmentEditorPage')).SegmentEditorPage }),
       },
       {
+        path: 'imports',
+        lazy: async () => ({ Component: (await import('../pages/imports/ImportsPage')).ImportsPage }),
+      },
+      {
         path: 'decisions/:id',
         lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
       },
