@@ -1,7 +1,9 @@
-import { useState, type CSSProperties } from 'react';
 import { Button } from '@mantine/core';
+import { IconUsersGroup } from '@tabler/icons-react';
+import { useState, type CSSProperties } from 'react';
 import type { RetentionCohort } from '../../api/types';
 import { count, percent } from '../../format/number';
+import { EmptyState } from '../../parts/EmptyState';
 import { Panel } from '../../parts/Panel';
 import { periodWords } from './metrics';
 
@@ -20,7 +22,15 @@ export function CohortPanel({ cohorts, period }: CohortPanelProps) {
   const rows = all ? told : told.slice(-shownCohorts);
   const most = Math.max(0, ...rows.map((cohort) => cohort.returns.length));
   const offsets = Array.from({ length: all ? most : Math.min(most, shownOffsets) }, (_, index) => index + 1);
-  if (told.length === 0) return null;
+  if (told.length === 0) {
+    return (
+      <Panel title="Cohorts" note={`Customers by the ${period} of their first order, and the share of them that ordered again later.`}>
+        <EmptyState icon={<IconUsersGroup size={20} />} title="Nobody's first order is a whole period back">
+          Cohorts show from the second {period} of these periods on.
+        </EmptyState>
+      </Panel>
+    );
+  }
   const highest = Math.max(0, ...rows.flatMap((cohort) => cohort.returns.map((each) => each.rate)));
   const hidden = told.length > shownCohorts || told.some((cohort) => cohort.returns.length > shownOffsets);
   return (

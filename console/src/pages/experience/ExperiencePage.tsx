@@ -9,7 +9,7 @@ import './experience.css';
 const sections = [
   { value: 'figures', label: 'Figures', content: <FiguresView /> },
   { value: 'spend', label: 'Marketing spend', content: <SpendView /> },
-  { value: 'settings', label: 'Surveys and activity', content: <SettingsView /> },
+  { value: 'settings', label: 'Surveys', content: <SettingsView /> },
 ] as const;
 
 /** How customers fare: what they answer, whether they come back, what they spend and cost. */

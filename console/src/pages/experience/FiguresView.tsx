@@ -180,9 +180,9 @@ function MetricCards({ chosen, choice, linkTo }: MetricCardsProps) {
               <>
                 <span className="q-metric-value">{latest.map((row) => valueWords(key, row)).join(', ')}</span>
                 <span className="q-metric-note">
-                  {latest.length === 1 ? intervalWords(key, first) : metricShapes[key].note}
+                  {latest.length > 1 ? metricShapes[key].note : first.lower === undefined ? 'no interval' : intervalWords(key, first)}
                   <br />
-                  {periodWords(first.from, choice.period)}
+                  {periodWords(first.from, choice.period)}, of {count(first.n)}
                 </span>
               </>
             )}
@@ -278,7 +278,7 @@ function ReportPanel({ metric, report, filtered }: ReportPanelProps) {
                   )}{' '}
                   {count(row.n)}
                 </Table.Td>
-                <Table.Td className="q-muted">{partsWords(metric, row)}</Table.Td>
+                <Table.Td className="q-experience-parts">{partsWords(metric, row)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -11,10 +11,11 @@ import { Moment } from '../../parts/Moment';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { SkeletonRows } from '../../parts/Skeletons';
 import { Terms } from '../../parts/Terms';
-import { ruleWords } from './words';
+import { rfmRules, ruleWords } from './words';
+import './board.css';
 
 /** What kind of place is shown. */
-export type PlaceKind = 'stage' | 'segment' | 'loss' | '';
+export type PlaceKind = 'stage' | 'segment' | 'loss' | 'rfm' | '';
 
 interface PlaceDrawerProps {
   readonly kind: PlaceKind;
@@ -30,15 +31,24 @@ const attributes: Readonly<Record<Exclude<PlaceKind, ''>, PlaceAttribute>> = {
   stage: 'stage',
   segment: 'lifecycleSegment',
   loss: 'losses',
+  rfm: 'rfmSegment',
 };
+
+const titles: Readonly<Record<PlaceKind, string>> = { stage: 'Stage', segment: 'Segment', loss: 'Loss', rfm: 'RFM segment', '': '' };
 
 /** The definition of a stage, segment or loss in words, its figures, and its people. */
 export function PlaceDrawer({ kind, placeKey, board, table, past, onClose }: PlaceDrawerProps) {
-  const places = { stage: board.stages, segment: board.segments, loss: board.losses, '': [] as Place[] }[kind] as Place[] | undefined;
-  const place = places?.find((each) => each.key === placeKey);
-  const rules = { stage: table?.stages, segment: table?.segments, loss: table?.losses, '': [] }[kind] ?? [];
-  const index = rules.findIndex((each) => each.key === placeKey);
-  const rule = rules[index];
+  const places: Readonly<Partial<Record<string, readonly Place[]>>> = { stage: board.stages, segment: board.segments, loss: board.losses, rfm: board.rfmSegments };
+  const place = places[kind]?.find((each) => each.key === placeKey);
+  const rules: Readonly<Partial<Record<string, readonly LifecycleRule[] | null | undefined>>> = {
+    stage: table?.stages,
+    segment: table?.segments,
+    loss: table?.losses,
+    rfm: rfmRules(table?.rfm),
+  };
+  const list = rules[kind] ?? [];
+  const index = list.findIndex((each) => each.key === placeKey);
+  const rule = list[index];
   return (
     <Drawer
       opened={place !== undefined}
@@ -47,12 +57,12 @@ export function PlaceDrawer({ kind, placeKey, board, table, past, onClose }: Pla
       size="md"
       overlayProps={{ backgroundOpacity: 0.4, blur: 2 }}
       styles={{ content: { background: 'var(--q-surface)' }, header: { background: 'var(--q-surface)' }, title: { fontWeight: 600 } }}
-      title={place === undefined ? '' : `${kind === 'loss' ? 'Loss' : kind === 'stage' ? 'Stage' : 'Segment'}: ${place.name || place.key}`}
+      title={place === undefined ? '' : `${titles[kind]}: ${place.name || place.key}`}
     >
       {place !== undefined && kind !== '' && (
         <Stack gap="lg">
-          {rule !== undefined && <Definition rule={rule} index={index} of={rules.length} exclusive={kind !== 'loss'} />}
-          <PlaceFigures place={place} />
+          {rule !== undefined && <Definition rule={rule} index={index} of={list.length} exclusive={kind !== 'loss'} />}
+          <PlaceFigures place={place} of={kind === 'rfm' ? 'all customers' : 'all'} />
           <People attribute={attributes[kind]} place={place} past={past} />
         </Stack>
       )}
@@ -93,13 +103,13 @@ function Definition({ rule, index, of, exclusive }: DefinitionProps) {
   );
 }
 
-function PlaceFigures({ place }: { readonly place: Place }) {
+function PlaceFigures({ place, of }: { readonly place: Place; readonly of: string }) {
   return (
     <section>
       <h3 className="q-drawer-title">Figures</h3>
       <Terms
         entries={[
-          ['People', `${count(place.people)}, ${percent(place.share)} of all`],
+          ['People', `${count(place.people)}, ${percent(place.share)} of ${of}`],
           ['Orders', place.people > 0 ? `${count(place.orders)}, ${fixed(place.orders / place.people, 2)} a person` : count(place.orders)],
           ['Spend', `${fixed(place.spend, 2)}, ${percent(place.spendShare)} of all`],
           ['Average order', place.orders > 0 ? fixed(place.spend / place.orders, 2) : noFigure],

@@ -1,4 +1,4 @@
-import { SegmentedControl, Table } from '@mantine/core';
+import { SegmentedControl, Table, UnstyledButton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { IconGridDots } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -14,6 +14,7 @@ import { SkeletonBlock, SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
 import { DayPicker } from './DayPicker';
+import { PlaceDrawer } from './PlaceDrawer';
 import { RfmHeat } from './RfmHeat';
 import { codesBySegment, scores } from './rfm';
 import './rfm.css';
@@ -25,6 +26,17 @@ export function RfmPanel() {
   const grid = useQuery(rfmQuery(day));
   const board = useQuery(boardQuery(day));
   const table = useQuery(tableQuery);
+  const set = (name: string, value: string) => {
+    setParameters(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (value === '') next.delete(name);
+        else next.set(name, value);
+        return next;
+      },
+      { replace: true },
+    );
+  };
   return (
     <div className="q-lifecycle">
       <div className="q-board-head">
@@ -38,7 +50,7 @@ export function RfmPanel() {
         <DayPicker
           day={day}
           onChange={(next) => {
-            setParameters(next === '' ? {} : { at: next }, { replace: true });
+            set('at', next);
           }}
         />
       </div>
@@ -61,7 +73,28 @@ export function RfmPanel() {
         flush
       >
         <Loaded query={board} skeleton={<SkeletonRows rows={8} />}>
-          {(data) => <SegmentTable board={data} grid={grid.data} table={table.data} />}
+          {(data) => (
+            <>
+              <SegmentTable
+                board={data}
+                grid={grid.data}
+                table={table.data}
+                onOpen={(key) => {
+                  set('segment', key);
+                }}
+              />
+              <PlaceDrawer
+                kind="rfm"
+                placeKey={parameters.get('segment') ?? ''}
+                board={data}
+                table={table.data}
+                past={day !== ''}
+                onClose={() => {
+                  set('segment', '');
+                }}
+              />
+            </>
+          )}
         </Loaded>
       </Panel>
     </div>
@@ -111,13 +144,14 @@ interface SegmentTableProps {
   readonly board: Board;
   readonly grid: RfmGrid | undefined;
   readonly table: LifecycleTable | undefined;
+  readonly onOpen: (key: string) => void;
 }
 
 function span({ min, max }: { readonly min: number; readonly max: number }): string {
   return min === max ? min.toString() : `${min.toString()}–${max.toString()}`;
 }
 
-function SegmentTable({ board, grid, table }: SegmentTableProps) {
+function SegmentTable({ board, grid, table, onOpen }: SegmentTableProps) {
   const codes = codesBySegment(grid?.codes ?? []);
   const unreachable = new Set(table?.unreachable ?? []);
   const boxes = new Map((table?.rfm?.segments ?? []).map((box) => [box.key, box]));
@@ -145,7 +179,14 @@ function SegmentTable({ board, grid, table }: SegmentTableProps) {
             return (
               <Table.Tr key={segment.key}>
                 <Table.Td className="q-list-plain">
-                  <span style={{ fontWeight: 550 }}>{segment.name || segment.key}</span>{' '}
+                  <UnstyledButton
+                    className="q-rfm-name"
+                    onClick={() => {
+                      onOpen(segment.key);
+                    }}
+                  >
+                    {segment.name || segment.key}
+                  </UnstyledButton>{' '}
                   {unreachable.has(segment.key) && (
                     <Tag tone="warning" title="Earlier boxes hold all of its codes">
                       unreachable

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conditionWords, factName, ruleWords, type Condition } from './words';
+import { conditionWords, factName, rfmRules, ruleWords, type Condition } from './words';
 
 describe('conditionWords', () => {
   it.each<[Condition, string]>([
@@ -40,5 +40,22 @@ describe('ruleWords', () => {
   it('has no groups for everybody', () => {
     expect(ruleWords({ key: 'acquire' })).toEqual([]);
     expect(ruleWords({ key: 'acquire', any: null })).toEqual([]);
+  });
+});
+
+describe('rfmRules', () => {
+  it('makes conditions of the bounds that shut scores out', () => {
+    const rules = rfmRules({
+      segments: [
+        { key: 'champions', name: 'Champions', recency: { min: 4, max: 5 }, frequency: { min: 2, max: 3 }, monetary: { min: 1, max: 1 } },
+        { key: 'all', recency: { min: 1, max: 5 }, frequency: { min: 1, max: 5 }, monetary: { min: 1, max: 5 } },
+      ],
+      other: 'rest',
+    });
+    expect(rules.map((rule) => [rule.key, ruleWords(rule)])).toEqual([
+      ['champions', [['recency score: 4 or more', 'frequency score: 2 or more', 'frequency score: 3 or less', 'spend score: exactly 1']]],
+      ['all', []],
+      ['rest', []],
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import type { LifecycleRule } from '../../api/types';
+import type { LifecycleRule, RfmTable } from '../../api/types';
 import { fixed, noFigure } from '../../format/number';
 
 export type Condition = NonNullable<LifecycleRule['any']>[number]['all'][number];
@@ -71,4 +71,17 @@ export function conditionWords({ fact, is, value }: Condition): string {
 /** The groups of a rule, of which one must hold, each with the conditions that must all hold. */
 export function ruleWords(rule: LifecycleRule): readonly (readonly string[])[] {
   return (rule.any ?? []).map((group) => group.all.map(conditionWords));
+}
+
+/** The boxes of RFM as rules over the three scores; bounds that let every score in say nothing. */
+export function rfmRules(table: RfmTable | undefined): readonly LifecycleRule[] {
+  if (table === undefined) return [];
+  const boxes = (table.segments ?? []).map(({ key, name, recency, frequency, monetary }): LifecycleRule => {
+    const all = Object.entries({ recency, frequency, monetary }).flatMap(([fact, { min, max }]): Condition[] => {
+      if (min === max) return [{ fact, is: '=', value: min }];
+      return [...(min > 1 ? [{ fact, is: '>=' as const, value: min }] : []), ...(max < 5 ? [{ fact, is: '<=' as const, value: max }] : [])];
+    });
+    return { key, ...(name === undefined ? {} : { name }), ...(all.length === 0 ? {} : { any: [{ all }] }) };
+  });
+  return [...boxes, { key: table.other ?? 'other', name: 'Other', description: 'The codes that no box holds.' }];
 }
