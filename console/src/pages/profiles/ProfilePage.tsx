@@ -1,72 +1,88 @@
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from 'react-router';
-import { profileQuery } from '../../api/profiles';
+import { Navigate, useParams } from 'react-router';
+import { attributesQuery, profileQuery } from '../../api/profiles';
+import { sessionQuery } from '../../api/session';
 import type { Profile } from '../../api/types';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { PageHeader } from '../../parts/PageHeader';
-import { Panel } from '../../parts/Panel';
 import { SkeletonBlock } from '../../parts/Skeletons';
-import { Terms } from '../../parts/Terms';
-import { scalarText } from '../../parts/scalar';
+import { Tag } from '../../parts/Tag';
+import { isMasked } from './attributes';
+import { AttributesPanel } from './AttributesPanel';
+import { ConsentsPanel } from './ConsentsPanel';
+import { ErasePerson } from './ErasePerson';
+import { IdentityPanel } from './IdentityPanel';
+import { personName } from './person';
 import { TimelinePanel } from './TimelinePanel';
-import { orderedIdentifiers, personName } from './person';
+import { TraitsPanel } from './TraitsPanel';
 
+/** One person: what happened, who they are, what is known and what is allowed. */
 export function ProfilePage() {
   const { id = '' } = useParams();
   const query = useQuery(profileQuery(id));
   return (
     <Loaded query={query} skeleton={<SkeletonBlock height={480} />}>
-      {(profile) => (
-        <>
-          <PageHeader
-            parent={{ to: '/profiles', label: 'Profiles' }}
-            title={personName(profile)}
-            note={
-              <>
-                <span className="q-mono">{profile.profileId}</span> · last seen <Moment at={profile.lastSeenAt ?? profile.updatedAt} as="ago" />
-              </>
-            }
-          />
-          <div className="q-columns">
-            <TimelinePanel profile={profile} />
-            <div className="q-stack">
-              <IdentifiersPanel profile={profile} />
-              <TraitsPanel profile={profile} />
-            </div>
-          </div>
-        </>
-      )}
+      {(profile) =>
+        // Every id of a person leads here; the address says the person's own.
+        profile.profileId !== id && !query.isPlaceholderData ? (
+          <Navigate to={`/profiles/${encodeURIComponent(profile.profileId)}`} replace />
+        ) : (
+          <Person profile={profile} />
+        )
+      }
     </Loaded>
   );
 }
 
-function IdentifiersPanel({ profile }: { readonly profile: Profile }) {
+function Person({ profile }: { readonly profile: Profile }) {
+  const session = useQuery(sessionQuery);
+  const name = personName(profile);
+  const masked = [...Object.values(profile.traits as Record<string, unknown>), ...(profile.identifiers ?? []).map(({ value }) => value)].some(isMasked);
   return (
-    <Panel title="Identifiers">
-      <Terms
-        entries={orderedIdentifiers(profile).map((identifier) => [
-          identifier.namespace,
-          <span key={identifier.value}>
-            {identifier.value}
-            {identifier.firstSeen !== undefined && (
-              <span className="q-faint">
-                {' '}
-                since <Moment at={identifier.firstSeen} />
-              </span>
-            )}
-          </span>,
-        ])}
+    <>
+      <PageHeader
+        parent={{ to: '/profiles', label: 'Profiles' }}
+        title={name}
+        badges={<Stage id={profile.profileId} />}
+        note={
+          <>
+            <span className="q-mono">{profile.profileId}</span> · last seen <Moment at={profile.lastSeenAt ?? profile.updatedAt} as="ago" />
+            {(profile.profiles ?? []).length > 1 && ` · ${(profile.profiles ?? []).length.toString()} profiles joined`}
+          </>
+        }
+        actions={session.data?.user.role === 'admin' ? <ErasePerson id={profile.profileId} /> : undefined}
       />
-    </Panel>
+      {masked && (
+        <p className="q-person-masked" role="note">
+          Your role sees personal data only in part: “•••” stands for what is left out.
+        </p>
+      )}
+      <div className="q-columns">
+        <TimelinePanel profile={profile} />
+        <div className="q-stack">
+          <IdentityPanel id={profile.profileId} name={name} />
+          <ConsentsPanel id={profile.profileId} identifiers={profile.identifiers ?? []} />
+          <TraitsPanel profile={profile} />
+          <AttributesPanel id={profile.profileId} />
+        </div>
+      </div>
+    </>
   );
 }
 
-function TraitsPanel({ profile }: { readonly profile: Profile }) {
-  const traits = Object.entries(profile.traits as Record<string, unknown>).sort(([a], [b]) => a.localeCompare(b));
+function Stage({ id }: { readonly id: string }) {
+  const attributes = useQuery(attributesQuery(id));
+  const values = (attributes.data?.attributes ?? {}) as Record<string, unknown>;
+  const { stage, lifecycleSegment: segment } = values as { stage?: unknown; lifecycleSegment?: unknown };
   return (
-    <Panel title="Traits" note={traits.length === 0 ? 'Nothing is known of this person beyond the identifiers.' : undefined}>
-      <Terms entries={traits.map(([name, value]) => [name, scalarText(value)])} />
-    </Panel>
+    <>
+      {typeof stage === 'string' && (
+        <Tag tone="accent" title="Lifecycle stage">
+          {stage}
+        </Tag>
+      )}
+      {typeof segment === 'string' && <Tag title="Lifecycle segment">{segment}</Tag>}
+    </>
   );
 }
