@@ -66,6 +66,14 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/imports/ImportsPage')).ImportsPage }),
       },
       {
+        path: 'webhooks',
+        lazy: async () => ({ Component: (await import('../pages/webhooks/WebhooksPage')).WebhooksPage }),
+      },
+      {
+        path: 'webhooks/:key',
+        lazy: async () => ({ Component: (await import('../pages/webhooks/WebhookPage')).WebhookPage }),
+      },
+      {
         path: 'decisions/:id',
         lazy: async () => ({ Component: (await import('../pages/decisions/DecisionPage')).DecisionPage }),
       },

@@ -1,4 +1,4 @@
-import { IconChartBar, IconFileUpload, IconGitFork, IconHeartHandshake, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
+import { IconChartBar, IconFileUpload, IconGitFork, IconHeartHandshake, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, IconWebhook, IconUsersGroup, type Icon } from '@tabler/icons-react';
 
 /** A place of the console that the navigation leads to. */
 export interface Place {
@@ -18,5 +18,6 @@ export const places: readonly Place[] = [
   { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
   { to: '/experience', label: 'Customer experience', key: 'x', icon: IconHeartHandshake },
   { to: '/imports', label: 'Imports', key: 'i', icon: IconFileUpload },
+  { to: '/webhooks', label: 'Webhooks', key: 'w', icon: IconWebhook },
   { to: '/settings', label: 'Settings', key: 's', icon: IconSettings },
 ];
