@@ -34,7 +34,8 @@ const computeDeadlineMs = 20 * 60_000;
 /** Computes everybody now and answers when it is done. */
 export async function computeNow(): Promise<void> {
   const response = await fetch('/v1/attribute-status/compute', { method: 'POST', signal: AbortSignal.timeout(computeDeadlineMs) });
-  if (!response.ok) throw problemFrom(response.status, await response.json().catch(() => undefined));
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (!response.ok) throw problemFrom(response.status, answer);
 }
 
 /** Makes an attribute; one with that key must not be there yet. */
