@@ -45,6 +45,7 @@ type app struct {
 	experience  *experience.Service
 	segments    *profiles.Segments
 	eraser      *profiles.Eraser
+	exporter    *profiles.Exporter
 	catalogue   *recommend.Service
 	experiments *experiments.Service
 	models      *models.Service
@@ -122,6 +123,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
+	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
 		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
@@ -142,6 +144,7 @@ func (a *app) routes() {
 	a.experience.Routes(a.server)
 	a.segments.Routes(a.server)
 	a.eraser.Routes(a.server)
+	a.exporter.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
 	a.models.Routes(a.server)

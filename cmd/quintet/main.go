@@ -47,7 +47,7 @@ quintet.yaml; "quintet doctor" prints them all with their source.`,
 	config.BindFlags(root.PersistentFlags())
 	root.AddCommand(
 		newServeCommand(), newDoctorCommand(), newImportCommand(connect), newReportCommand(), newShopCommand(connect),
-		newBenchCommand(), newKeysCommand(), newLoginCommand(), newEngineCommand(), newOpenAPICommand(),
+		newBenchCommand(), newExportCommand(), newEraseCommand(), newKeysCommand(), newLoginCommand(), newEngineCommand(), newOpenAPICommand(),
 	)
 	return root
 }

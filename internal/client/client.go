@@ -185,6 +185,41 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 	}
 }
 
+// Download sends a request without a body and writes the answer to the writer as it
+// comes, however long it is and takes. It makes one attempt.
+func (c *Client) Download(ctx context.Context, method, path string, to io.Writer) error {
+	reference, err := url.Parse(path)
+	if err != nil {
+		return fmt.Errorf("reading the path %q: %w", path, err)
+	}
+	target := c.base.JoinPath(reference.EscapedPath())
+	target.RawQuery = reference.RawQuery
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
+	if err != nil {
+		return fmt.Errorf("making the request: %w", err)
+	}
+	request.Header.Set("User-Agent", c.options.UserAgent)
+	if c.options.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.options.Key)
+	}
+	response, err := c.options.HTTP.Do(request)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, &connectionError{err})
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 400 {
+		content, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+		if err != nil {
+			return fmt.Errorf("%s %s: reading the answer: %w", method, path, err)
+		}
+		return fmt.Errorf("%s %s: %w", method, path, problemOf(response, content))
+	}
+	if _, err := io.Copy(to, response.Body); err != nil {
+		return fmt.Errorf("%s %s: reading the answer: %w", method, path, err)
+	}
+	return nil
+}
+
 func encode(in any) ([]byte, error) {
 	switch v := in.(type) {
 	case nil:
