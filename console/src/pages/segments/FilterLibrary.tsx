@@ -63,6 +63,8 @@ function FilterForm({ filter, onAdd }: { readonly filter: SegmentFilter; readonl
       aria-label={filter.title}
       onSubmit={(event) => {
         event.preventDefault();
+        // React hands it on to the form of the page, which would save the segment.
+        event.stopPropagation();
         onAdd(filledRule(filter, values));
       }}
     >
