@@ -96,62 +96,69 @@ function KeyTable({ keys, onRevoke }: KeyTableProps) {
 
 function KeyRows({ keys, onRevoke }: KeyTableProps) {
   return (
-    <Table className="q-list" verticalSpacing={8}>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Name</Table.Th>
-          <Table.Th>Scopes</Table.Th>
-          <Table.Th>Created</Table.Th>
-          <Table.Th>Last used</Table.Th>
-          <Table.Th>
-            <span className="q-hidden-label">Actions</span>
-          </Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {keys.map((key) => {
-          const revoked = isMoment(key.revokedAt);
-          return (
-            <Table.Tr key={key.id} style={revoked ? { opacity: 0.55 } : undefined}>
-              <Table.Td>
-                <span className="q-list-title">{key.name}</span>
-                <span className="q-list-note q-mono">{key.id}</span>
-              </Table.Td>
-              <Table.Td>
-                {(key.scopes ?? []).map((scope) => (
-                  <Tag key={scope} tone={scope === 'admin' ? 'warning' : 'neutral'}>
-                    {scope}
-                  </Tag>
-                ))}
-              </Table.Td>
-              <Table.Td>
-                <Moment at={key.createdAt} />
-              </Table.Td>
-              <Table.Td>
-                <Moment at={key.lastUsedAt} as="ago" />
-              </Table.Td>
-              <Table.Td ta="right">
-                {revoked ? (
-                  <span className="q-muted">
-                    revoked <Moment at={key.revokedAt} />
-                  </span>
-                ) : (
-                  <Button
-                    size="compact-xs"
-                    variant="default"
-                    onClick={() => {
-                      onRevoke(key);
-                    }}
-                  >
-                    Revoke<span className="q-hidden-label"> {key.name}</span>
-                  </Button>
-                )}
-              </Table.Td>
-            </Table.Tr>
-          );
-        })}
-      </Table.Tbody>
-    </Table>
+    <Table.ScrollContainer minWidth={640}>
+      <Table className="q-list" verticalSpacing={8}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Name</Table.Th>
+            <Table.Th>Scopes</Table.Th>
+            <Table.Th>Created</Table.Th>
+            <Table.Th>Last used</Table.Th>
+            <Table.Th>
+              <span className="q-hidden-label">Actions</span>
+            </Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {keys.map((key) => {
+            const revoked = isMoment(key.revokedAt);
+            return (
+              <Table.Tr key={key.id} style={revoked ? { opacity: 0.55 } : undefined}>
+                <Table.Td>
+                  <span className="q-list-title">{key.name}</span>
+                  <span className="q-list-note q-mono">{key.id}</span>
+                </Table.Td>
+                <Table.Td>
+                  {(key.scopes ?? []).map((scope) => (
+                    <Tag key={scope} tone={scope === 'admin' ? 'warning' : 'neutral'}>
+                      {scope}
+                    </Tag>
+                  ))}
+                  {key.masked && (
+                    <Tag tone="quiet" title="Personal data is shown in part only">
+                      masked
+                    </Tag>
+                  )}
+                </Table.Td>
+                <Table.Td>
+                  <Moment at={key.createdAt} />
+                </Table.Td>
+                <Table.Td>
+                  <Moment at={key.lastUsedAt} as="ago" />
+                </Table.Td>
+                <Table.Td ta="right">
+                  {revoked ? (
+                    <span className="q-muted">
+                      revoked <Moment at={key.revokedAt} />
+                    </span>
+                  ) : (
+                    <Button
+                      size="compact-xs"
+                      variant="default"
+                      onClick={() => {
+                        onRevoke(key);
+                      }}
+                    >
+                      Revoke<span className="q-hidden-label"> {key.name}</span>
+                    </Button>
+                  )}
+                </Table.Td>
+              </Table.Tr>
+            );
+          })}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   );
 }
 

@@ -9,7 +9,8 @@ const scopes = [
   { value: 'ingest', label: 'ingest', description: 'Send events, traits and logged decisions' },
   { value: 'decide', label: 'decide', description: 'Ask for decisions' },
   { value: 'read', label: 'read', description: 'Read definitions, profiles, decisions and reports' },
-  { value: 'admin', label: 'admin', description: 'Everything, including changing definitions and keys' },
+  { value: 'define', label: 'define', description: 'Change definitions: segments, attributes, experiments, rules' },
+  { value: 'admin', label: 'admin', description: 'Everything, including keys, users and webhooks' },
 ] as const;
 
 type Scope = (typeof scopes)[number]['value'];
@@ -19,8 +20,10 @@ export function NewKey({ onClose }: { readonly onClose: () => void }) {
   const queries = useQueryClient();
   const [name, setName] = useState('');
   const [chosen, setChosen] = useState<readonly Scope[]>(['ingest', 'decide']);
+  const [masked, setMasked] = useState(false);
+  const shows = chosen.some((scope) => scope === 'read' || scope === 'define' || scope === 'admin');
   const create = useMutation({
-    mutationFn: () => createKey({ name: name.trim(), scopes: [...chosen] }),
+    mutationFn: () => createKey({ name: name.trim(), scopes: [...chosen], ...(masked && shows ? { masked: true } : {}) }),
     onSuccess: () => queries.invalidateQueries({ queryKey: keysQuery.queryKey }),
   });
   const secret = create.data?.secret;
@@ -74,6 +77,15 @@ export function NewKey({ onClose }: { readonly onClose: () => void }) {
               ))}
             </Stack>
           </Checkbox.Group>
+          <Checkbox
+            label="Mask personal data"
+            description="Addresses, phones and names are shown in part only: a•••@example.org"
+            checked={masked && shows}
+            disabled={!shows}
+            onChange={(event) => {
+              setMasked(event.currentTarget.checked);
+            }}
+          />
           <Group justify="flex-end" gap="xs" mt="xs">
             <Button variant="default" onClick={onClose}>
               Cancel

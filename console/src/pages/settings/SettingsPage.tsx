@@ -1,12 +1,20 @@
 import { Tabs } from '@mantine/core';
 import { useNavigate, useParams } from 'react-router';
 import { PageHeader } from '../../parts/PageHeader';
+import { AuditSettings } from './AuditSettings';
 import { HoldoutSettings } from './HoldoutSettings';
+import { IdentitySettings } from './IdentitySettings';
 import { KeySettings } from './KeySettings';
 import { PasswordSettings } from './PasswordSettings';
+import { RoleSettings } from './RoleSettings';
+import { UserSettings } from './UserSettings';
 
 const sections = [
   { value: 'keys', label: 'API keys', content: <KeySettings /> },
+  { value: 'users', label: 'Users', content: <UserSettings /> },
+  { value: 'roles', label: 'Roles', content: <RoleSettings /> },
+  { value: 'identity', label: 'Identity rules', content: <IdentitySettings /> },
+  { value: 'audit', label: 'Audit log', content: <AuditSettings /> },
   { value: 'holdout', label: 'Universal holdout', content: <HoldoutSettings /> },
   { value: 'password', label: 'Password', content: <PasswordSettings /> },
 ] as const;
