@@ -18,7 +18,7 @@ export function TestFields({ test, operators, onChange }: TestFieldsProps) {
         aria-label="Comparison"
         className="q-rule-op"
         value={test.op}
-        data={operators.map(({ op, words }) => ({ value: op, label: words }))}
+        data={(operators.some(({ op }) => op === test.op) ? operators : [operatorWords(test.op), ...operators]).map(({ op, words }) => ({ value: op, label: words }))}
         onChange={(event) => {
           const op = event.currentTarget.value;
           onChange({ ...test, op, value: fittingValue(operatorWords(op).form, test.value) });
