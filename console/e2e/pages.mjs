@@ -40,6 +40,9 @@ async function knownAddresses(page, base) {
     point: { path: point, ready: 'Mean propensity' },
     profiles: { path: '/profiles', ready: 'Last seen' },
     profile: { path: profile, ready: 'Timeline' },
+    segments: { path: '/segments', ready: 'seen-in-the-story' },
+    segment: { path: '/segments/seen-in-the-story', ready: 'Version 1' },
+    'segment-editor': { path: '/segments/seen-in-the-story/edit', ready: 'In words' },
     why: { path: decision, ready: 'In plain words' },
     holdout: { path: '/experiments/universal-holdout', ready: 'Checks' },
     settings: { path: '/settings', ready: 'API keys' },
@@ -79,7 +82,7 @@ async function narrowScreen(session, base, addresses) {
   const { page } = session;
   const wide = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const name of ['overview', 'report', 'point', 'why']) {
+  for (const name of ['overview', 'report', 'point', 'why', 'profile', 'segment', 'segment-editor']) {
     const { path, ready } = addresses[name];
     await page.goto(base + path);
     await page.getByText(ready).first().waitFor({ timeout: 60_000 });

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
 import { browsePages } from './pages.mjs';
+import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
 import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
 
@@ -31,6 +32,10 @@ const chapters = [
   ['the keyboard is enough', () => useKeyboard(session)],
   ['the report opens', () => openReport(session, base)],
   ['one decision is explained', () => explainDecision(session, base)],
+  ['people are joined and told apart', () => joinPeople(session, base)],
+  ['a consent and a trait are recorded', () => recordConsent(session, base)],
+  ['a segment is built, counted and saved', () => buildSegment(session, base)],
+  ['a refused rule says where', () => refuseRule(session, base)],
   ['every page opens, light and dark', () => browsePages(session, base)],
   ['signing out ends it', () => signOut(session, base)],
 ];
