@@ -68,6 +68,8 @@ export function placeSegmentKey(attribute: PlaceAttribute, key: string): string 
 export interface PlacePeople {
   /** Whether a segment for the place exists. */
   readonly there: boolean;
+  /** Whether everybody was looked at since the segment was made. */
+  readonly ready: boolean;
   readonly people: readonly { readonly profileId: string; readonly lastSeenAt: string; readonly identifier: string }[];
 }
 
@@ -82,15 +84,17 @@ export const placePeopleQuery = (attribute: PlaceAttribute, key: string) =>
       // Asked by a list, so that a segment that is not there is no error.
       const after = path.key.slice(0, -1);
       const page = await unwrap(client.GET('/v1/segments', { params: { query: { after, limit: 20 } } }));
-      if (!page.items.some((each) => each.key === path.key)) return { there: false, people: [] };
+      if (!page.items.some((each) => each.key === path.key)) return { there: false, ready: true, people: [] };
+      const { ready } = await unwrap(client.GET('/v1/segments/{key}/count', { params: { path } }));
       const members = await unwrap(client.GET('/v1/segments/{key}/members', { params: { path, query: { limit: shownPeople } } }));
       const people = members.items.map((card) => ({
         profileId: card.profileId,
         lastSeenAt: card.lastSeenAt,
         identifier: card.identifiers[0]?.value ?? card.profileId,
       }));
-      return { there: true, people };
+      return { there: true, ready, people };
     },
+    refetchInterval: (query) => (query.state.data?.ready === false ? 1000 : false),
   });
 
 /** Makes the dynamic segment of those who stand in a place. */

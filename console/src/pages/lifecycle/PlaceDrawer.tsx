@@ -110,7 +110,7 @@ function PlaceFigures({ place, of }: { readonly place: Place; readonly of: strin
       <Terms
         entries={[
           ['People', `${count(place.people)}, ${percent(place.share)} of ${of}`],
-          ['Orders', place.people > 0 ? `${count(place.orders)}, ${fixed(place.orders / place.people, 2)} a person` : count(place.orders)],
+          ['Orders', place.orders > 0 ? `${count(place.orders)}, ${fixed(place.orders / place.people, 2)} a person` : count(place.orders)],
           ['Spend', `${fixed(place.spend, 2)}, ${percent(place.spendShare)} of all`],
           ['Average order', place.orders > 0 ? fixed(place.spend / place.orders, 2) : noFigure],
         ]}
@@ -143,7 +143,7 @@ function People({ attribute, place, past }: PeopleProps) {
         {(data) =>
           data.there ? (
             <>
-              {data.people.length === 0 && <p className="q-drawer-text">Nobody is here now.</p>}
+              {data.people.length === 0 && <p className="q-drawer-text">{data.ready ? 'Nobody is here now.' : 'Everybody is being looked at.'}</p>}
               <ul className="q-people">
                 {data.people.map((person) => (
                   <li key={person.profileId}>

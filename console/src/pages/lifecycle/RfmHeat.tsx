@@ -68,7 +68,9 @@ export function RfmHeat({ grid, monetary, shade }: RfmHeatProps) {
           </tbody>
           <tfoot>
             <tr>
-              <td className="q-rfm-corner">customers, spend</td>
+              <th scope="row" className="q-rfm-corner">
+                customers, spend
+              </th>
               {scores.map((score) => (
                 <th key={score} scope="col">
                   <b>F {score}</b>
