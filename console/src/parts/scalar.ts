@@ -1,7 +1,10 @@
 /** The same where there is little room: a list or an object is counted, not written out. */
 export function briefText(value: unknown): string {
   if (Array.isArray(value)) return value.length === 1 ? '1 entry' : `${value.length.toString()} entries`;
-  if (typeof value === 'object' && value !== null) return `${Object.keys(value).length.toString()} fields`;
+  if (typeof value === 'object' && value !== null) {
+    const fields = Object.keys(value).length;
+    return fields === 1 ? '1 field' : `${fields.toString()} fields`;
+  }
   return scalarText(value);
 }
 

@@ -56,7 +56,7 @@ function SegmentTable({ segments }: { readonly segments: readonly Segment[] }) {
       <Table.Thead>
         <Table.Tr>
           <Table.Th>Segment</Table.Th>
-          <Table.Th>Who</Table.Th>
+          <Table.Th visibleFrom="sm">Who</Table.Th>
           <Table.Th>Kind</Table.Th>
           <Table.Th className="q-number">People</Table.Th>
           <Table.Th>Updated</Table.Th>
@@ -71,7 +71,7 @@ function SegmentTable({ segments }: { readonly segments: readonly Segment[] }) {
                 <span className="q-list-note q-mono">{segment.key}</span>
               </Link>
             </Table.Td>
-            <Table.Td className="q-muted">
+            <Table.Td className="q-muted" visibleFrom="sm">
               <div className="q-clip" style={{ maxWidth: 420 }} title={ruleWords(segment.rule)}>
                 {segment.rule === undefined ? (segment.description ?? 'People on a list') : ruleWords(segment.rule)}
               </div>
