@@ -28,6 +28,7 @@ import (
 	"quintet/profiles"
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
+	"quintet/profiles/retention"
 	"quintet/recommend"
 )
 
@@ -46,6 +47,7 @@ type app struct {
 	segments    *profiles.Segments
 	eraser      *profiles.Eraser
 	exporter    *profiles.Exporter
+	retention   *retention.Service
 	catalogue   *recommend.Service
 	experiments *experiments.Service
 	models      *models.Service
@@ -123,6 +125,9 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
+	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
+		return fmt.Errorf("opening retention: %w", err)
+	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
 		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide}, ScrubPostgres: e.ScrubPostgres,
@@ -145,6 +150,7 @@ func (a *app) routes() {
 	a.segments.Routes(a.server)
 	a.eraser.Routes(a.server)
 	a.exporter.Routes(a.server)
+	a.retention.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
 	a.models.Routes(a.server)
@@ -161,7 +167,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.retention.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

@@ -16,14 +16,14 @@ import (
 )
 
 func newBenchIngestCommand(profile *string) *cobra.Command {
-	var batch, connections, rounds int
+	var batch, connections, single, rounds int
 	var duration time.Duration
 	cmd := &cobra.Command{
 		Use:   "ingest",
 		Short: "Measure POST /v1/batch, durable, beside appends of the same bytes to the stream alone",
 		Args:  cobra.NoArgs,
 		RunE: withSettings(func(cmd *cobra.Command, _ []string) (err error) {
-			if batch < 1 || batch > 1000 || connections < 1 || rounds < 1 {
+			if batch < 1 || batch > 1000 || connections < 1 || single < 1 || rounds < 1 {
 				return errors.New("want 1 to 1000 events in a batch, at least 1 connection and 1 round")
 			}
 			b, err := startBench(cmd.Context(), cmd.Context().Value(settingsKey{}).(settings).cfg)
@@ -36,18 +36,26 @@ func newBenchIngestCommand(profile *string) *cobra.Command {
 				return err
 			}
 			defer closing(stop, &err)
-			return measureIngest(cmd.Context(), b, batch, connections, rounds, duration)
+			next := new(atomic.Uint64)
+			if err := measureIngest(cmd.Context(), b, next, batch, connections, rounds, duration); err != nil {
+				return err
+			}
+			fmt.Println()
+			if err := measureSingles(cmd.Context(), b, next, single, rounds, duration); err != nil {
+				return err
+			}
+			return checkStored(cmd.Context(), b)
 		}),
 	}
 	cmd.Flags().IntVar(&batch, "batch", 100, "events in one call")
 	cmd.Flags().IntVar(&connections, "connections", 16, "connections that send at the same time")
+	cmd.Flags().IntVar(&single, "single-connections", 256, "connections that send single events at the same time")
 	cmd.Flags().IntVar(&rounds, "rounds", 3, "rounds of baseline and service in turn")
 	cmd.Flags().DurationVar(&duration, "duration", 5*time.Second, "length of one measurement")
 	return cmd
 }
 
-func measureIngest(ctx context.Context, b *benchService, size, connections, rounds int, duration time.Duration) error {
-	var next atomic.Uint64
+func measureIngest(ctx context.Context, b *benchService, next *atomic.Uint64, size, connections, rounds int, duration time.Duration) error {
 	topic, err := b.app.engines.Stream.Topic(ctx, "BENCH")
 	if err != nil {
 		return err
@@ -56,7 +64,7 @@ func measureIngest(ctx context.Context, b *benchService, size, connections, roun
 	fmt.Printf("%-8s %18s %18s %10s %10s %18s %8s\n", "", "stream alone", "acknowledged", "p50", "p99", "stored as well", "ratio")
 	var ratios, acknowledged []float64
 	for i := range rounds {
-		alone, err := streamAlone(ctx, size, connections, duration, &next, func(ctx context.Context, data []byte) error {
+		alone, err := streamAlone(ctx, size, connections, duration, next, func(ctx context.Context, data []byte) error {
 			_, err := topic.Publish(ctx, data)
 			return err
 		})
@@ -91,7 +99,71 @@ func measureIngest(ctx context.Context, b *benchService, size, connections, roun
 			alone, events, milliseconds(r.Percentile(0.5)), milliseconds(r.Percentile(0.99)), stored, ratios[i])
 	}
 	fmt.Printf("\nacknowledged events/s (median)          %.0f\nratio to the stream alone (median)      %.3f\n", median(acknowledged), median(ratios))
-	return checkStored(ctx, b)
+	return nil
+}
+
+// measureSingles sends one event a call, over many connections and over one. The
+// baseline appends the same bytes to the stream, which gathers them as it does for
+// the service.
+func measureSingles(ctx context.Context, b *benchService, next *atomic.Uint64, connections, rounds int, duration time.Duration) error {
+	topic, err := b.app.engines.Stream.Topic(ctx, "BENCH")
+	if err != nil {
+		return err
+	}
+	heading(fmt.Sprintf("ingest: single events, %d connections, %d processors", connections, runtime.GOMAXPROCS(0)))
+	fmt.Printf("%-8s %18s %18s %10s %10s %18s %8s\n", "", "stream alone", "acknowledged", "p50", "p99", "stored as well", "ratio")
+	var ratios, rates, slowest []float64
+	for i := range rounds {
+		alone, err := streamAlone(ctx, 1, connections, duration, next, func(ctx context.Context, data []byte) error {
+			_, err := topic.Append(ctx, data)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("measuring the stream alone: %w", err)
+		}
+		if _, last, _, err := topic.State(ctx); err == nil {
+			if err := topic.TrimTo(ctx, last+1); err != nil {
+				return fmt.Errorf("emptying the baseline's topic: %w", err)
+			}
+		}
+		started := time.Now()
+		r, err := singles(ctx, b, next, connections, duration)
+		if err != nil {
+			return err
+		}
+		if err := b.app.profiles.Flush(ctx); err != nil {
+			return fmt.Errorf("waiting for the stores: %w", err)
+		}
+		stored := float64(r.Requests) / time.Since(started).Seconds()
+		rates, ratios = append(rates, r.PerSecond()), append(ratios, r.PerSecond()/alone)
+		slowest = append(slowest, float64(r.Percentile(0.99)))
+		fmt.Printf("round %-2d %9.0f events/s %9.0f events/s %10s %10s %9.0f events/s %8.3f\n", i+1,
+			alone, rates[i], milliseconds(r.Percentile(0.5)), milliseconds(r.Percentile(0.99)), stored, ratios[i])
+	}
+	one, err := singles(ctx, b, next, 1, duration)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nsingle events/s (median)                %.0f (goal: at least 15000)\np99 (median)                            %s (goal: under 30 ms)\nratio to the stream alone (median)      %.3f\n",
+		median(rates), milliseconds(time.Duration(median(slowest))), median(ratios))
+	fmt.Printf("one connection, p50, p99                %s, %s (goal: p50 under 2 ms)\n", milliseconds(one.Percentile(0.5)), milliseconds(one.Percentile(0.99)))
+	return nil
+}
+
+func singles(ctx context.Context, b *benchService, next *atomic.Uint64, connections int, duration time.Duration) (*load.Result, error) {
+	r, err := load.Run(ctx, load.Options{
+		Address: b.address, Connections: connections, Duration: duration, Lean: true,
+		Request: func(int, int) load.Request {
+			return load.Post(b.address, "/v1/batch", b.key, ingestBody(1, next.Add(1)))
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sending single events: %w", err)
+	}
+	if r.Failed > 0 {
+		return nil, fmt.Errorf("%d of %d single events were refused", r.Failed, r.Requests)
+	}
+	return r, nil
 }
 
 // checkStored fails when ClickHouse holds an event twice.
