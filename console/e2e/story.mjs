@@ -7,6 +7,7 @@
 //   QUINTET_TEST_BROWSER     path of Chromium; /usr/bin/chromium unless set
 import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
+import { editWebhook, governAccess, importFile, narrowAndDark, resumeImport } from './collecting.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
@@ -36,6 +37,11 @@ const chapters = [
   ['a consent and a trait are recorded', () => recordConsent(session, base)],
   ['a segment is built, counted and saved', () => buildSegment(session, base)],
   ['a refused rule says where', () => refuseRule(session, base)],
+  ['a file is mapped and imported', () => importFile(session, base)],
+  ['a stopped import goes on', () => resumeImport(session, base)],
+  ['a webhook is tried and saved', () => editWebhook(session, base)],
+  ['users, roles and rules are managed', () => governAccess(session, base)],
+  ['the new settings fit a telephone', () => narrowAndDark(session, base)],
   ['every page opens, light and dark', () => browsePages(session, base)],
   ['signing out ends it', () => signOut(session, base)],
 ];
