@@ -43,6 +43,14 @@ async function knownAddresses(page, base) {
     segments: { path: '/segments', ready: 'seen-in-the-story' },
     segment: { path: '/segments/seen-in-the-story', ready: 'Version 1' },
     'segment-editor': { path: '/segments/seen-in-the-story/edit', ready: 'In words' },
+    lifecycle: { path: '/lifecycle', ready: 'Losses' },
+    rfm: { path: '/lifecycle/rfm', ready: 'Recency by frequency' },
+    moves: { path: '/lifecycle/moves?by=segment', ready: 'From where to where' },
+    attributes: { path: '/lifecycle/attributes', ready: 'categoryAffinity' },
+    experience: { path: '/experience', ready: 'By period' },
+    retention: { path: '/experience?metric=retention&period=day', ready: 'Cohorts' },
+    spend: { path: '/experience/spend', ready: 'Campaign' },
+    surveys: { path: '/experience/settings', ready: 'Survey events' },
     why: { path: decision, ready: 'In plain words' },
     holdout: { path: '/experiments/universal-holdout', ready: 'Checks' },
     settings: { path: '/settings', ready: 'API keys' },
@@ -82,7 +90,7 @@ async function narrowScreen(session, base, addresses) {
   const { page } = session;
   const wide = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const name of ['overview', 'report', 'point', 'why', 'profile', 'segment', 'segment-editor']) {
+  for (const name of ['overview', 'report', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'segment', 'segment-editor']) {
     const { path, ready } = addresses[name];
     await page.goto(base + path);
     await page.getByText(ready).first().waitFor({ timeout: 60_000 });

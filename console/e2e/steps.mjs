@@ -29,6 +29,8 @@ export async function useKeyboard(session) {
     ['e', 'Experiments'],
     ['d', 'Decision points'],
     ['p', 'Profiles'],
+    ['l', 'Lifecycle'],
+    ['x', 'Customer experience'],
     ['s', 'Settings'],
     ['o', 'Overview'],
   ]) {

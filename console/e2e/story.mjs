@@ -8,6 +8,8 @@
 import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
 import { editWebhook, governAccess, importFile, narrowAndDark, resumeImport } from './collecting.mjs';
+import { readExperience, recordSpend, setSurveys } from './experience.mjs';
+import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
@@ -33,6 +35,13 @@ const chapters = [
   ['the keyboard is enough', () => useKeyboard(session)],
   ['the report opens', () => openReport(session, base)],
   ['one decision is explained', () => explainDecision(session, base)],
+  ['people stand in stages', () => seeLifecycle(session, base)],
+  ['RFM is read by keyboard', () => readRfm(session, base)],
+  ['moves add up', () => readMoves(session, base)],
+  ['an attribute is defined', () => defineAttribute(session, base)],
+  ['answers make a score', () => readExperience(session, base)],
+  ['marketing spend comes in', () => recordSpend(session, base)],
+  ['surveys are set', () => setSurveys(session, base)],
   ['people are joined and told apart', () => joinPeople(session, base)],
   ['a consent and a trait are recorded', () => recordConsent(session, base)],
   ['a segment is built, counted and saved', () => buildSegment(session, base)],
