@@ -62,8 +62,13 @@ func (s *Service) ingest(ctx context.Context, parse parseFunc, source string, au
 	out := outcome{rejected: append([]tracking.Rejected(nil), sc.call.Rejected...)}
 	side := s.store.Enter()
 	defer s.store.Leave(side)
+	unread := out.rejected
 	erased := s.dropErased(sc, &out)
+	s.screen(ctx, sc, unread, &out, source, received)
 	s.metrics.rejected.Add(float64(len(out.rejected)))
+	if s.gate != nil {
+		defer func() { s.gate.Took(source, out.accepted, out.repeated, len(out.rejected)) }()
+	}
 	if len(sc.call.Messages) == 0 {
 		if erased {
 			return out, nil // nothing is wrong with the call

@@ -38,6 +38,8 @@ type AppliedEvent struct {
 	// Time is when it happened, Received when it came in, in Unix milliseconds.
 	Time, Received int64
 	MessageID      string
+	// Source is the id of the API key that sent it, [NoteSource] for a note.
+	Source string
 	// Numbers are the numeric properties.
 	Numbers []tracking.Number
 	// Properties is a JSON object, "" without properties.
@@ -70,7 +72,7 @@ func (o *observed) applied(h *recordHeader, it *item, person identity.ID, sequen
 	from := len(o.numbers)
 	o.numbers = append(o.numbers, it.numbers...)
 	o.events = append(o.events, AppliedEvent{
-		Name: it.event, Type: it.kind, Time: it.time, Received: h.received, MessageID: it.messageID,
+		Name: it.event, Type: it.kind, Time: it.time, Received: h.received, MessageID: it.messageID, Source: h.source,
 		Numbers: o.numbers[from:len(o.numbers):len(o.numbers)], Properties: it.properties,
 	})
 	o.changes = append(o.changes, Change{

@@ -81,6 +81,8 @@ type Service struct {
 	uploads    *uploads // nil where files are not taken
 	now        func() time.Time
 	people     *peopleMap
+	gate       Gate    // nil without
+	watcher    Watcher // nil without
 	// identityRules is nil where there is no store of definitions.
 	identityRules *definitions.Collection[identity.Rules]
 

@@ -129,5 +129,5 @@ func (s *Service) storeEvents(ctx context.Context, b stream.Batch) error {
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("inserting %d events: %w", len(c.messageID), err)
 	}
-	return nil
+	return s.watch(ctx, b.Token(), c)
 }

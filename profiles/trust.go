@@ -18,8 +18,8 @@ func withTrust(ctx context.Context) context.Context { return context.WithValue(c
 // join two known people. A key in a header with the scope identity has. One in a
 // body, or in a browser, can be read by everybody who opens the page.
 func trustedSource(ctx context.Context) bool {
-	if trusted, _ := ctx.Value(trustKey{}).(bool); trusted {
-		return true
+	if trusted, said := ctx.Value(trustKey{}).(bool); said {
+		return trusted
 	}
 	p, ok := api.PrincipalFrom(ctx)
 	return ok && p.Has(api.ScopeIdentity)

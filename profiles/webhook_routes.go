@@ -163,6 +163,9 @@ func (s *Service) takeHook(ctx context.Context, key string, hook *webhooks.Compi
 	}
 	out := &HookResult{Skipped: orNone(mapped.Skipped)}
 	out.Success, out.Rejected = true, rejectedItems(mapped)
+	for i := range mapped.Rejected {
+		s.refuseItem(key, &mapped.Rejected[i])
+	}
 	var bad problem.Invalid
 	for first := 0; first < len(mapped.Messages); {
 		text, n := batchText(mapped.Messages[first:])

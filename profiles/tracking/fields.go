@@ -56,10 +56,11 @@ func (c *Call) message(kind Type) error {
 	}
 	d.numbers[1] = len(c.numbers)
 	c.check(&d, kind, s.at-start)
+	d.Raw, d.Kind = s.text[start:s.at], kind
 	faults := s.faults
 	s.faults = outer
 	if len(faults) > 0 {
-		c.Rejected = append(c.Rejected, Rejected{Index: d.Index, MessageID: clip(d.MessageID), Errors: faults})
+		c.Rejected = append(c.Rejected, Rejected{Index: d.Index, MessageID: clip(d.MessageID), Errors: faults, Raw: d.Raw, Kind: kind})
 		return nil
 	}
 	c.Messages = append(c.Messages, d.Message)

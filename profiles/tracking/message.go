@@ -126,6 +126,10 @@ type Message struct {
 	// Once are traits that count only where the person has none of that name, a
 	// compact JSON object, "" when absent.
 	Once string
+	// Raw is the message as the client wrote it, in the form that [Call.Form] names.
+	Raw string
+	// Kind is the type that the route gave, [Batch] where the message says it itself.
+	Kind Type
 
 	numbers [2]int // bounds in the shared slice, until the batch is complete
 	sentAt  int64  // by the client's clock, 0 when absent
@@ -138,4 +142,7 @@ type Rejected struct {
 	Index     int
 	MessageID string
 	Errors    problem.Invalid
+	// Raw and Kind are as in [Message].
+	Raw  string
+	Kind Type
 }

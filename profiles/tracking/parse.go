@@ -32,6 +32,7 @@ type Call struct {
 	received int64
 	seen     int // messages of the batch, whether kept or not
 	batch    bool
+	postHog  bool
 	limit    int // bytes of a message
 }
 
@@ -177,7 +178,7 @@ func (c *Call) strayElement(i int) error {
 	}
 	var faults problem.Invalid
 	faults.Add(fmt.Sprintf("batch[%d]", i), "must be an object", clip(raw))
-	c.Rejected = append(c.Rejected, Rejected{Index: i, Errors: faults})
+	c.Rejected = append(c.Rejected, Rejected{Index: i, Errors: faults, Raw: raw})
 	return nil
 }
 
@@ -188,7 +189,7 @@ func (c *Call) complete(batch bool) {
 	for i := range c.Messages {
 		m := &c.Messages[i]
 		if faults := c.settle(m, batch); len(faults) > 0 {
-			c.Rejected = insertRejected(c.Rejected, Rejected{Index: m.Index, MessageID: m.MessageID, Errors: faults})
+			c.Rejected = insertRejected(c.Rejected, Rejected{Index: m.Index, MessageID: m.MessageID, Errors: faults, Raw: m.Raw, Kind: m.Kind})
 			continue
 		}
 		kept = append(kept, *m)

@@ -39,6 +39,7 @@ type postHog struct {
 // and $set_once of any event are traits of the person.
 func (c *Call) ParsePostHog(body string, received time.Time) error {
 	c.begin(body, received, Large)
+	c.postHog = true
 	s := &c.scan
 	field := "batch"
 	var err error
@@ -92,7 +93,7 @@ func (c *Call) postHogBody() error {
 		return err
 	}
 	single.numbers[1] = len(c.numbers)
-	c.postHogDone(&single, s.at-start, nil)
+	c.postHogDone(&single, start, nil)
 	return nil
 }
 
@@ -116,7 +117,7 @@ func (c *Call) postHogList() error {
 			return err
 		}
 		d.numbers[1] = len(c.numbers)
-		c.postHogDone(&d, s.at-start, outer)
+		c.postHogDone(&d, start, outer)
 		return nil
 	})
 }
@@ -247,9 +248,10 @@ func (c *Call) postHogTraits(d *postHog, name string) (err error) {
 
 // postHogDone checks a message and keeps it or rejects it; outer are the faults
 // of what is around it.
-func (c *Call) postHogDone(d *postHog, size int, outer problem.Invalid) {
+func (c *Call) postHogDone(d *postHog, start int, outer problem.Invalid) {
 	s := &c.scan
-	if size > c.limit {
+	d.Raw = s.text[start:s.at]
+	if size := len(d.Raw); size > c.limit {
 		s.fault(fmt.Sprintf("must not be larger than %d bytes", c.limit), size)
 	}
 	if len(s.faults) == 0 {
@@ -259,7 +261,7 @@ func (c *Call) postHogDone(d *postHog, size int, outer problem.Invalid) {
 	faults := s.faults
 	s.faults = outer
 	if len(faults) > 0 {
-		c.Rejected = append(c.Rejected, Rejected{Index: d.Index, MessageID: clip(d.MessageID), Errors: faults})
+		c.Rejected = append(c.Rejected, Rejected{Index: d.Index, MessageID: clip(d.MessageID), Errors: faults, Raw: d.Raw})
 		if !c.batch {
 			c.seen = 1
 		}

@@ -36,6 +36,9 @@ type Mapped struct {
 type Rejected struct {
 	Item   int
 	Errors problem.Invalid
+	// Raw is the item as JSON, and Templates are those that it does not fit.
+	Raw       json.RawMessage
+	Templates []int
 }
 
 // Map makes messages of a body. form says that it is encoded as a form is. key is
@@ -47,19 +50,41 @@ func (c *Compiled) Map(key string, body []byte, form bool) (*Mapped, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.mapItems(key, items, nil), nil
+}
+
+// MapItem makes messages of one item, such as one that was rejected before, by the
+// given templates.
+func (c *Compiled) MapItem(key string, raw []byte, templates []int) (*Mapped, error) {
+	var item any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // an id of 20 digits must stay what it is
+	if err := decoder.Decode(&item); err != nil || decoder.More() {
+		return nil, problem.Invalid{{Field: "", Rule: "must be JSON"}}
+	}
+	if _, ok := item.(map[string]any); !ok {
+		return nil, problem.Invalid{{Field: "", Rule: "must be an object"}}
+	}
+	return c.mapItems(key, []any{item}, templates), nil
+}
+
+// mapItems makes messages of items by the given templates, by all where none are
+// given.
+func (c *Compiled) mapItems(key string, items []any, templates []int) *Mapped {
 	out := new(Mapped)
 	for i, item := range items {
 		made := 0
 		var bad problem.Invalid
+		var unfit []int
 		for n := range c.Messages {
 			t := &c.Messages[n]
-			if !c.holds(t.When, item) {
+			if len(templates) > 0 && !slices.Contains(templates, n) || !c.holds(t.When, item) {
 				continue
 			}
 			made++
 			message, faults := c.message(t, item)
 			if len(faults) > 0 {
-				bad = append(bad, faults...)
+				bad, unfit = append(bad, faults...), append(unfit, n)
 				continue
 			}
 			if _, has := message["messageId"]; !has && t.Timestamp != nil {
@@ -76,10 +101,11 @@ func (c *Compiled) Map(key string, body []byte, form bool) (*Mapped, error) {
 			out.Skipped = append(out.Skipped, i)
 		}
 		if len(bad) > 0 {
-			out.Rejected = append(out.Rejected, Rejected{Item: i, Errors: bad})
+			raw, _ := json.Marshal(item) // it was JSON, so that it can be written as such
+			out.Rejected = append(out.Rejected, Rejected{Item: i, Errors: bad, Raw: raw, Templates: unfit})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // idOf is an id for a message: the same for the same content.
