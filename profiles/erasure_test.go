@@ -115,8 +115,8 @@ func TestMessagesOfErasedPeopleAreRefused(t *testing.T) {
 		t.Errorf("%d profiles", n)
 	}
 	// Who takes the erasure back lets them in again.
-	if status, _ := b.callAs("admin", "DELETE", "/v1/suppressions/userId:anna", ""); status != 204 {
-		t.Errorf("taking an erasure back: %d", status)
+	if removed, err := b.service.Unsuppress(t.Context(), Identifier{Namespace: identity.UserID, Value: "anna"}, "test"); err != nil || !removed {
+		t.Errorf("taking an erasure back: %v, %v", removed, err)
 	}
 	if _, out := b.call("POST", "/v1/batch", `{"batch":[{"type":"track","event":"a","userId":"anna"}]}`); out["accepted"] != 1.0 {
 		t.Errorf("after it was taken back: %v", out)
