@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -157,8 +158,19 @@ func (e *Eraser) erase(ctx context.Context, j *Erasure) error {
 	if err := e.begin(ctx, j); err != nil {
 		return err
 	}
-	if err := e.refuseFromNow(ctx, j); err != nil {
-		return err
+	for range eraseRounds { // who signed in on another device meanwhile has more that leads to them
+		if err := e.refuseFromNow(ctx, j); err != nil {
+			return err
+		}
+		if err := e.profiles.settleStream(ctx); err != nil {
+			return err
+		}
+		if !e.grow(j.subject) {
+			break
+		}
+		if err := e.saveSubject(ctx, j); err != nil {
+			return err
+		}
 	}
 	for range eraseRounds {
 		if err := e.round(ctx, j); err != nil {
@@ -351,9 +363,27 @@ func (e *Eraser) Erase(ctx context.Context, person identity.ID, mode ErasureMode
 
 // subjectOf gathers all that leads to a person.
 func (e *Eraser) subjectOf(person identity.ID, mode ErasureMode) *ErasureSubject {
-	store := e.profiles.store
 	sub := &ErasureSubject{Mode: mode}
+	e.gather(sub, e.profiles.store.Members(e.profiles.store.PersonOf(person)))
+	return sub
+}
+
+// grow adds what leads to the person by now, and reports whether there is more.
+func (e *Eraser) grow(sub *ErasureSubject) bool {
+	profiles, identifiers := len(sub.Profiles), len(sub.Identifiers)
+	for _, id := range sub.IDs() {
+		e.gather(sub, e.profiles.store.Members(e.profiles.store.PersonOf(id)))
+	}
+	return len(sub.Profiles) > profiles || len(sub.Identifiers) > identifiers
+}
+
+// gather adds profiles with all that leads to them.
+func (e *Eraser) gather(sub *ErasureSubject, profiles []identity.ID) {
+	store := e.profiles.store
 	seen := map[Identifier]bool{}
+	for _, i := range sub.Identifiers {
+		seen[i] = true
+	}
 	add := func(i Identifier) {
 		if normal, err := store.index.Normal(i); err == nil {
 			i = normal
@@ -363,8 +393,10 @@ func (e *Eraser) subjectOf(person identity.ID, mode ErasureMode) *ErasureSubject
 			sub.Identifiers = append(sub.Identifiers, i)
 		}
 	}
-	for _, id := range store.Members(store.PersonOf(person)) {
-		sub.Profiles = append(sub.Profiles, newErasedProfile(id))
+	for _, id := range profiles {
+		if !slices.Contains(sub.IDs(), id) {
+			sub.Profiles = append(sub.Profiles, newErasedProfile(id))
+		}
 		v, there := store.Get(id)
 		if !there {
 			continue
@@ -380,5 +412,4 @@ func (e *Eraser) subjectOf(person identity.ID, mode ErasureMode) *ErasureSubject
 			}
 		}
 	}
-	return sub
 }

@@ -103,8 +103,9 @@ func (s *ErasureSubject) Texts() []string {
 // of other texts: shorter ones, such as the userId 17, are found everywhere.
 const shortestNeedle = 6
 
-// needles are what must not be found in any text.
-func (s *ErasureSubject) needles() []string {
+// Needles are what must not be found in any text: profile ids, and identifiers that are
+// long enough to be nobody else's words.
+func (s *ErasureSubject) Needles() []string {
 	list := s.Texts()
 	for _, i := range s.Identifiers {
 		if len(i.Value) >= shortestNeedle {

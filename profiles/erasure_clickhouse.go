@@ -244,7 +244,7 @@ func (e *Eraser) checkLog(ctx context.Context, sub *ErasureSubject) ([]ErasureCh
 			for i, column := range t.text {
 				columns[i] = "multiSearchAny(toString(" + column + "), ?)"
 			}
-			for part := range slices.Chunk(sub.needles(), maxNeedles) {
+			for part := range slices.Chunk(sub.Needles(), maxNeedles) {
 				var n uint64
 				arguments := make([]any, len(columns))
 				for i := range arguments {

@@ -26,7 +26,7 @@ func (e *Eraser) eraseFiles(ctx context.Context, sub *ErasureSubject) (removed i
 		return 0, err
 	}
 	err = eachRejects(u.dir, func(path string) error {
-		n, err := dropRows(path, sub.needles())
+		n, err := dropRows(path, sub.Needles())
 		removed += n
 		return err
 	})
@@ -131,7 +131,7 @@ func (e *Eraser) checkFiles(sub *ErasureSubject) (ErasureCheck, error) {
 	}
 	err := eachRejects(e.profiles.uploads.dir, func(path string) error {
 		text, err := os.ReadFile(path)
-		if err == nil && holdsAny(text, sub.needles()) {
+		if err == nil && holdsAny(text, sub.Needles()) {
 			check.Rows++
 		}
 		return err

@@ -28,7 +28,7 @@ func checkReason(sub *ErasureSubject, reason string) error {
 	if n := utf8.RuneCountInString(reason); n > maxErasureReason {
 		bad.Add("body.reason", fmt.Sprintf("must be at most %d characters", maxErasureReason), n)
 	}
-	for _, needle := range sub.needles() {
+	for _, needle := range sub.Needles() {
 		if strings.Contains(strings.ToLower(reason), strings.ToLower(needle)) {
 			bad.Add("body.reason", "must not name the person: it stays when the person is gone", nil)
 			break
@@ -139,6 +139,19 @@ func (e *Eraser) begin(ctx context.Context, j *Erasure) error {
 	return nil
 }
 
+// saveSubject keeps a subject that has grown.
+func (e *Eraser) saveSubject(ctx context.Context, j *Erasure) error {
+	subject, err := json.Marshal(j.subject)
+	if err != nil {
+		return fmt.Errorf("encoding whom an erasure is about: %w", err)
+	}
+	j.Profiles, j.Identifiers = len(j.subject.Profiles), len(j.subject.Identifiers)
+	if _, err := e.postgres.Exec(ctx, `UPDATE erasures SET subject = $2, profiles = $3, identifiers = $4 WHERE erasure_id = $1`, j.ID, subject, j.Profiles, j.Identifiers); err != nil {
+		return fmt.Errorf("noting whom an erasure is about: %w", err)
+	}
+	return nil
+}
+
 // executor is a pool or a transaction.
 type executor interface {
 	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
@@ -161,7 +174,7 @@ func progress(ctx context.Context, to executor, j *Erasure) error {
 func (e *Eraser) failed(ctx context.Context, j *Erasure, cause error) error {
 	text := cause.Error()
 	if j.subject != nil {
-		for _, needle := range j.subject.needles() {
+		for _, needle := range j.subject.Needles() {
 			text = strings.ReplaceAll(text, needle, "[erased]")
 		}
 	}

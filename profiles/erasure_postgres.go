@@ -60,7 +60,7 @@ func (e *Eraser) eraseRows(ctx context.Context, tx pgx.Tx, j *Erasure) error {
 			WHERE m.profile_id = ANY($1) OR m.person_id = ANY($1)`, []any{ids, replacements}},
 		// Records that nobody could read may hold anything.
 		{"rejected_records", `DELETE FROM rejected_records WHERE EXISTS (SELECT FROM unnest($1::bytea[]) n WHERE position(n IN payload) > 0)`, []any{rawNeedles(sub)}},
-		{"import_jobs", `UPDATE import_jobs SET error = '' WHERE EXISTS (SELECT FROM unnest($1::text[]) n WHERE position(n IN error) > 0)`, []any{sub.needles()}},
+		{"import_jobs", `UPDATE import_jobs SET error = '' WHERE EXISTS (SELECT FROM unnest($1::text[]) n WHERE position(n IN error) > 0)`, []any{sub.Needles()}},
 	} {
 		tag, err := tx.Exec(ctx, one.sql, one.arguments...)
 		if err != nil {
@@ -106,7 +106,7 @@ func rawNeedles(sub *ErasureSubject) [][]byte {
 	for i := range sub.Profiles {
 		list = append(list, sub.Profiles[i].ID[:])
 	}
-	for _, text := range sub.needles() {
+	for _, text := range sub.Needles() {
 		list = append(list, []byte(text))
 	}
 	return list
@@ -128,7 +128,7 @@ func (e *Eraser) checkRows(ctx context.Context, sub *ErasureSubject) ([]ErasureC
 	if err != nil {
 		return nil, fmt.Errorf("listing tables: %w", err)
 	}
-	needles := sub.needles()
+	needles := sub.Needles()
 	for _, raw := range rawNeedles(sub) {
 		needles = append(needles, hex.EncodeToString(raw)) // as columns of bytes are shown
 	}

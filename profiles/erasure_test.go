@@ -122,3 +122,24 @@ func TestMessagesOfErasedPeopleAreRefused(t *testing.T) {
 		t.Errorf("after it was taken back: %v", out)
 	}
 }
+
+// Who signs in elsewhere after the erasure was asked for is erased with what that added.
+func TestErasureGrowsWithThePerson(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, stream.Options{})
+	b.call("POST", "/v1/identify", `{"userId":"anna","traits":{"email":"anna@example.org"}}`)
+	b.call("POST", "/v1/track", `{"anonymousId":"d1","event":"Seen"}`)
+	b.flush()
+	e := OpenEraser(EraserDeps{Profiles: b.service})
+	anna, _ := b.service.find("userId:anna")
+	sub := e.subjectOf(anna, EraseKeepingResults)
+	if len(sub.Profiles) != 1 || len(sub.Identifiers) != 2 || e.grow(sub) {
+		t.Fatalf("%+v", sub)
+	}
+	b.call("POST", "/v1/track", `{"userId":"anna","anonymousId":"d1","event":"Signed In"}`)
+	b.flush()
+	before := sub.Profiles[0].Replacement
+	if !e.grow(sub) || len(sub.Profiles) != 2 || len(sub.Identifiers) != 3 || e.grow(sub) || sub.Profiles[0].Replacement != before {
+		t.Errorf("%+v", sub)
+	}
+}
