@@ -98,6 +98,7 @@ func (s *Service) importRoutes(a huma.API) {
 		Summary: "Say how far an import got", Errors: []int{400, 401, 403, 404, 409, 422},
 	}
 	api.Require(api.ScopeIngest)(&progress)
+	api.Query(&progress) // several a second, and what they change is the import's own progress
 	huma.Register(a, progress, func(ctx context.Context, in *progressInput) (*jobOutput, error) {
 		j, err := s.UpdateImport(ctx, in.ID, in.Body)
 		return &jobOutput{j}, err
