@@ -3,6 +3,8 @@ package profiles
 import (
 	"context"
 	"iter"
+
+	"quintet/profiles/traits"
 )
 
 // StoredEvent is an event as ClickHouse has it.
@@ -44,3 +46,6 @@ func (s *Service) watch(ctx context.Context, token string, c *eventColumns) erro
 		}
 	})
 }
+
+// TraitRules are the declarations of traits that are in force.
+func (s *Service) TraitRules() *traits.Rules { return s.store.rules.Load() }

@@ -17,6 +17,7 @@ import (
 	"quintet/profiles"
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
+	"quintet/profiles/quality"
 )
 
 // migrate brings both databases to the schema of this version. The order
@@ -24,13 +25,13 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), models.PostgresMigrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil
