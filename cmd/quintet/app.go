@@ -28,6 +28,7 @@ import (
 	"quintet/profiles"
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
+	"quintet/profiles/quality"
 	"quintet/profiles/retention"
 	"quintet/recommend"
 )
@@ -44,6 +45,7 @@ type app struct {
 	profiles    *profiles.Service
 	attributes  *attributes.Service
 	experience  *experience.Service
+	quality     *quality.Service
 	segments    *profiles.Segments
 	eraser      *profiles.Eraser
 	exporter    *profiles.Exporter
@@ -93,6 +95,11 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}
+	if a.quality, err = quality.Open(ctx, quality.Deps{
+		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Profiles: a.profiles, Sources: a.auth,
+	}); err != nil {
+		return fmt.Errorf("opening data quality: %w", err)
+	}
 	if a.attributes, err = attributes.Open(ctx, attributes.Deps{
 		Logger: a.log, Definitions: a.definitions, ClickHouse: e.ClickHouse, Profiles: a.profiles,
 	}); err != nil {
@@ -130,7 +137,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{
@@ -147,6 +154,7 @@ func (a *app) routes() {
 	a.profiles.Routes(a.server)
 	a.attributes.Routes(a.server)
 	a.experience.Routes(a.server)
+	a.quality.Routes(a.server)
 	a.segments.Routes(a.server)
 	a.eraser.Routes(a.server)
 	a.exporter.Routes(a.server)
@@ -167,7 +175,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.retention.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.retention.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
