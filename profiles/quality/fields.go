@@ -145,8 +145,8 @@ func (s *Service) examples(ctx context.Context, q FieldQuery, fields []FieldQual
 			last = fields[i].Last
 		}
 	}
-	rows, err := s.db.Read.Query(ctx, `SELECT properties, traits, context FROM events WHERE event = $1 AND source = $2 AND received_at > $3 AND received_at <= $4
-		ORDER BY received_at DESC LIMIT 100`, q.Event, q.Source, last.Add(-time.Hour), last)
+	rows, err := s.db.Read.Query(ctx, `SELECT properties, traits, context FROM events WHERE event = $1 AND source = $2 AND received_at > fromUnixTimestamp64Milli($3) AND received_at <= fromUnixTimestamp64Milli($4)
+		ORDER BY received_at DESC LIMIT 100`, q.Event, q.Source, last.Add(-time.Hour).UnixMilli(), last.UnixMilli()) // times as parameters lose their milliseconds
 	if err != nil {
 		return fmt.Errorf("reading examples: %w", err)
 	}
