@@ -42,7 +42,7 @@ type counts struct {
 	late, violations, overflow              uint64 // of events
 	minimum, maximum                        float64
 	first, last                             int64 // times of receipt
-	distinct                                sketch
+	distinct                                *ranks
 }
 
 func (c *counts) seen(received int64) {
@@ -149,11 +149,14 @@ func (w *walk) object(raw string, levels int) {
 	own := len(w.o.path)
 	w.o.path = append(w.o.path, '.')
 	members(raw, func(name, value string) {
-		if dynamicName(name) {
-			name = "*"
-		}
 		w.o.path = append(w.o.path[:own+1], name...)
-		c := w.field()
+		c := w.g.fields[string(w.o.path)]
+		if c == nil {
+			if dynamicName(name) {
+				w.o.path = append(w.o.path[:own+1], '*')
+			}
+			c = w.field()
+		}
 		if c == nil {
 			w.overflow++
 			return
@@ -236,7 +239,7 @@ func (w *walk) text(c *counts, text string) {
 
 func (c *counts) sketch(raw string) {
 	if c.distinct == nil {
-		c.distinct = sketch{}
+		c.distinct = new(ranks)
 	}
 	c.distinct.add(xxhash.Sum64String(raw))
 }

@@ -148,12 +148,12 @@ func TestSketch(t *testing.T) {
 				b.sketch(text)
 			}
 		}
-		got := whole.distinct.estimate()
+		got := whole.distinct.sketch().estimate()
 		if math.Abs(got-float64(n)) > 0.1*float64(n) { // three standard errors
 			t.Errorf("%d values are estimated as %v", n, got)
 		}
 		merged := sketch{}
-		for _, s := range []sketch{a.distinct, b.distinct} {
+		for _, s := range []sketch{a.distinct.sketch(), b.distinct.sketch()} {
 			for at, rank := range s {
 				merged[at] = max(merged[at], rank)
 			}

@@ -15,13 +15,26 @@ const registers = 1 << sketchBits
 // the greater of each register, which ClickHouse does with maxMap.
 type sketch map[uint16]uint8
 
+// ranks are the registers of a sketch that is being made.
+type ranks [registers]uint8
+
 // add adds a value by its hash.
-func (s sketch) add(hash uint64) {
-	at := uint16(hash >> (64 - sketchBits))
-	rank := uint8(min(bits.LeadingZeros64(hash<<sketchBits), 64-sketchBits) + 1)
-	if rank > s[at] {
-		s[at] = rank
+func (r *ranks) add(hash uint64) {
+	at := hash >> (64 - sketchBits)
+	r[at] = max(r[at], uint8(min(bits.LeadingZeros64(hash<<sketchBits), 64-sketchBits)+1))
+}
+
+// sketch is the registers that are set; of nil none are.
+func (r *ranks) sketch() sketch {
+	s := sketch{}
+	if r != nil {
+		for at, rank := range r {
+			if rank > 0 {
+				s[uint16(at)] = rank
+			}
+		}
 	}
+	return s
 }
 
 // estimate is the number of different values, by linear counting as long as many

@@ -31,15 +31,12 @@ func (s *Service) Stored(ctx context.Context, token string, events iter.Seq[*pro
 	rows := 0
 	o.rows(func(k rowKey, c *counts) {
 		rows++
-		if c.distinct == nil {
-			c.distinct = sketch{}
-		}
 		if err != nil {
 			return
 		}
 		err = batch.Append(time.UnixMilli(k.bucket).UTC(), k.source, k.event, k.field, c.present, c.empty, c.texts, c.numbers, c.flags, c.objects, c.arrays,
 			c.dates, c.emails, c.phones, c.cards, c.addresses, c.checked, c.broken, c.late, c.violations, c.overflow, c.minimum, c.maximum,
-			time.UnixMilli(c.first).UTC(), time.UnixMilli(c.last).UTC(), map[uint16]uint8(c.distinct))
+			time.UnixMilli(c.first).UTC(), time.UnixMilli(c.last).UTC(), map[uint16]uint8(c.distinct.sketch()))
 	})
 	if err != nil {
 		return fmt.Errorf("filling an insert of counts: %w", err)
