@@ -2,8 +2,6 @@ package quality
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -125,7 +123,7 @@ func BenchmarkObserve(b *testing.B) {
 	for b.Loop() {
 		o.add(&e)
 	}
-	if math.IsNaN(float64(len(fmt.Sprint(len(o.hours))))) {
+	if len(o.hours) == 0 {
 		b.Fatal("nothing was counted")
 	}
 }
