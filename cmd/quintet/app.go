@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -175,11 +176,28 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.attributes.Run, a.segments.Run, a.decide.Run, a.eraser.Run, a.retention.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
 	}
+	// These write events of their own, such as moves between segments: they end
+	// before what was written is waited for.
+	writing, stopWriting := context.WithCancel(work)
+	defer stopWriting()
+	written := make(chan struct{})
+	var writers sync.WaitGroup
+	for _, run := range []func(context.Context) error{a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run} {
+		writers.Add(1)
+		group.Go(func() error {
+			defer writers.Done()
+			return ignoreCanceled(run(writing))
+		})
+	}
+	go func() {
+		writers.Wait()
+		close(written)
+	}()
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	group.Go(func() error { return ignoreCanceled(a.runImports(serving)) })
@@ -190,6 +208,11 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	serveErr := ignoreCanceled(a.server.Run(serving, listener, a.cfg.ShutdownTimeout))
 	if ctx.Err() != nil {
 		a.log.Info("stopping: storing what was acknowledged")
+		stopWriting()
+		select {
+		case <-written:
+		case <-time.After(a.cfg.ShutdownTimeout):
+		}
 		a.drain()
 	}
 	stopWork()

@@ -92,6 +92,9 @@ type Sink struct {
 	mu      sync.Mutex
 	done    uint64
 	advance chan struct{} // closed and replaced when done rises
+
+	learnt   chan struct{} // closed when done is what the journal says
+	learning sync.Once
 }
 
 // SinkStats are counts since the Sink was made.
@@ -115,6 +118,7 @@ func NewSink(t *Topic, name string, store StoreFunc, o SinkOptions) *Sink {
 		topic: t, name: name, store: store, o: o,
 		log:     o.Logger.With("topic", t.name, "sink", name),
 		advance: make(chan struct{}),
+		learnt:  make(chan struct{}),
 	}
 }
 
@@ -282,6 +286,7 @@ func (k *Sink) storeRange(ctx context.Context, j *journal, b Batch) error {
 func (k *Sink) setDone(seq uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer k.learning.Do(func() { close(k.learnt) })
 	if seq > k.done {
 		k.done = seq
 		close(k.advance)
@@ -317,8 +322,26 @@ func (k *Sink) WaitFor(ctx context.Context, seq uint64) error {
 	}
 }
 
-// Lag returns how many messages wait to be stored, and for how long the oldest of them has waited.
+// learnTimeout is how long Lag waits for a sink that has just been started.
+const learnTimeout = time.Second
+
+// Lag returns how many messages wait to be stored, and for how long the oldest of them has waited. Before the
+// sink has read its journal, which is soon after Run begins, everything would count as not stored: then it
+// waits, and fails after a second.
 func (k *Sink) Lag(ctx context.Context) (messages uint64, age time.Duration, err error) {
+	select {
+	case <-k.learnt:
+	default:
+		timer := time.NewTimer(learnTimeout)
+		defer timer.Stop()
+		select {
+		case <-k.learnt:
+		case <-timer.C:
+			return 0, 0, fmt.Errorf("sink %s of %s has not read its journal yet", k.name, k.topic.name)
+		case <-ctx.Done():
+			return 0, 0, fmt.Errorf("waiting for sink %s of %s to read its journal: %w", k.name, k.topic.name, ctx.Err())
+		}
+	}
 	done := k.Position()
 	state, err := k.topic.state(ctx)
 	if err != nil {
