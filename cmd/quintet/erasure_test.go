@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -261,7 +262,9 @@ func TestErasure(t *testing.T) {
 		return string(s.as(http.MethodGet, "/v1/experiments/even/report?asOf="+url.QueryEscape(known.UTC().Format(time.RFC3339Nano)), nil))
 	}
 	state := func() string {
-		return strings.Join(s.rows(`SELECT count(), sum(numbers['margin']) FROM events FINAL WHERE startsWith(user_id, 'other') AND event != 'Back' UNION ALL SELECT count(), -1 FROM decisions FINAL WHERE context LIKE '%newsletter%' ORDER BY 2`), ";")
+		rows := s.rows(`SELECT count(), sum(numbers['margin']) FROM events FINAL WHERE startsWith(user_id, 'other') AND event != 'Back' UNION ALL SELECT count(), -1 FROM decisions FINAL WHERE context LIKE '%newsletter%'`)
+		slices.Sort(rows)
+		return strings.Join(rows, ";")
 	}
 	wasReport, wasState := report(), state()
 
