@@ -723,6 +723,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/event-schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List event schemas
+         * @description Needs the scope read.
+         */
+        get: operations["list-event-schemas"];
+        /**
+         * Create or replace many event schemas, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-event-schemas"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/event-schemas/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one event schema
+         * @description Needs the scope read.
+         */
+        get: operations["get-event-schema"];
+        /**
+         * Create or replace one event schema
+         * @description Needs the scope define.
+         */
+        put: operations["put-event-schema"];
+        post?: never;
+        /**
+         * Delete one event schema
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-event-schema"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/event-schemas/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one event schema
+         * @description Needs the scope read.
+         */
+        get: operations["list-event-schema-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/event-schemas/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one event schema
+         * @description Needs the scope read.
+         */
+        get: operations["get-event-schema-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/experience": {
         parameters: {
             query?: never;
@@ -1805,6 +1897,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/profiles/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export all that is known of a person
+         * @description One JSON document, written as it is read: its last member is complete, which is true when nothing is missing.
+         *
+         *     Needs the scope admin.
+         */
+        post: operations["export-profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/profiles/{id}/identity": {
         parameters: {
             query?: never;
@@ -1975,6 +2089,230 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-purpose-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was refused
+         * @description Messages that break a rule, items of webhooks that do not fit their mapping, and records of the stream that cannot be decoded.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle items without taking them in
+         * @description What they hold is removed; that they were there stays listed for 30 days.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["discard-quarantine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct items and take them in
+         * @description Each item is changed by the patch and taken in as if it had come when it was refused: with that time and its own messageId, so that it counts once however often this is called. An item of a webhook is mapped by the definition as it is now. What still breaks a rule stays.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["replay-quarantine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quarantine/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one item with its body
+         * @description Needs the scope read.
+         */
+        get: operations["get-quarantined"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List retention
+         * @description Needs the scope admin.
+         */
+        get: operations["list-retention"];
+        /**
+         * Create or replace many retention, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how many rows would go now, by rule
+         * @description Nothing is changed. Paused rules are counted, so that a rule can be tried before it is applied.
+         *
+         *     Needs the scope admin.
+         */
+        get: operations["plan-retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was removed, newest first
+         * @description Needs the scope admin.
+         */
+        get: operations["list-retention-runs"];
+        put?: never;
+        /**
+         * Remove now what is due
+         * @description Needs the scope admin.
+         */
+        post: operations["apply-retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one retention rule
+         * @description Needs the scope admin.
+         */
+        get: operations["get-retention-rule"];
+        /**
+         * Create or replace one retention rule
+         * @description Needs the scope admin.
+         */
+        put: operations["put-retention-rule"];
+        post?: never;
+        /**
+         * Delete one retention rule
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-retention-rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one retention rule
+         * @description Needs the scope admin.
+         */
+        get: operations["list-retention-rule-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one retention rule
+         * @description Needs the scope admin.
+         */
+        get: operations["get-retention-rule-version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2289,6 +2627,92 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-segment-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/source-scores/compute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compute the scores of some days again
+         * @description By the counts and schemas as they are now. Scores of today and yesterday are computed every five minutes anyway.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["compute-source-scores"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How each source does
+         * @description Volume, freshness, lag, today's refusals, score and problems of everything that has sent events in the last five weeks.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was seen of each field of a source
+         * @description Fill rate, types, formats, validity, distinct values, first and last time. Counts are exact; distinct values are estimated.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-source-fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{id}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The scores of a source by day
+         * @description Needs the scope read.
+         */
+        get: operations["list-source-scores"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3177,6 +3601,14 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["RoleBody"][];
         };
+        BulkInputRuleBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["RuleBody"][];
+        };
+        BulkInputSchemaBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["SchemaBody"][];
+        };
         BulkInputSegmentBody: {
             /** @description Each with its key */
             items: components["schemas"]["SegmentBody"][];
@@ -3391,6 +3823,19 @@ export interface components {
             unitCost?: string;
             /** @description Events that look at a product */
             views?: string[] | null;
+        };
+        ComputeInputBody: {
+            /** Format: date */
+            from: string;
+            /** Format: date */
+            to: string;
+        };
+        ComputeOutputBody: {
+            /**
+             * Format: int64
+             * @description Scores, one for each source and day with events
+             */
+            written: number;
         };
         Condition: {
             /**
@@ -3964,6 +4409,99 @@ export interface components {
             /** Format: int64 */
             upper: number;
         };
+        EventSchema: {
+            description?: string;
+            /** @description Name of the event: of a track call, or $identify, $page and the like */
+            event: string;
+            /** @description By path: properties.total, traits.plan, context.app.name */
+            fields: {
+                [key: string]: components["schemas"]["EventSchemaField"];
+            };
+            /**
+             * @description flag stores an event that breaks the schema and counts it, quarantine refuses it; flag when absent
+             * @enum {string}
+             */
+            mode?: "flag" | "quarantine";
+            title?: string;
+        };
+        EventSchemaField: {
+            /** @description Values that are taken; of a list, its members */
+            allowed?: unknown[] | null;
+            /**
+             * Format: double
+             * @description Largest number, most characters of a text, most members of a list
+             */
+            max?: number;
+            /**
+             * Format: double
+             * @description Smallest number, fewest characters of a text, fewest members of a list
+             */
+            min?: number;
+            /** @description Regular expression (RE2) that a whole text must match */
+            pattern?: string;
+            /** @description The field must be there, and neither null nor an empty text */
+            required?: boolean;
+            /**
+             * @description Type of the value, exactly; any when absent
+             * @enum {string}
+             */
+            type?: "text" | "number" | "boolean" | "date" | "list" | "object";
+        };
+        EventSource: {
+            /**
+             * Format: int64
+             * @description Messages of today that are durable, repeated ones included
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Different names of events in the last seven days
+             */
+            eventNames: number;
+            events: components["schemas"]["SourceVolume"];
+            /**
+             * Format: double
+             * @description Time since the last event
+             */
+            freshnessSeconds: number | null;
+            /** @description Id of the API key, webhook: with its key, or system for events of the service itself */
+            id: string;
+            lag: components["schemas"]["SourceLag"];
+            /**
+             * Format: date-time
+             * @description When the last event came in
+             */
+            lastEventAt: string | null;
+            name?: string;
+            problems: components["schemas"]["SourceProblem"][];
+            /**
+             * Format: int64
+             * @description Messages in quarantine that are open
+             */
+            quarantined: number;
+            /** Format: int64 */
+            refused: number;
+            /** Format: int64 */
+            repeated: number;
+            /** @description The newest one; of today from five minutes after the first event */
+            score: components["schemas"]["SourceScore"];
+            /**
+             * Format: int64
+             * @description Messages refused today that were not kept, as there were too many
+             */
+            unkept: number;
+            /**
+             * Format: double
+             * @description For how long the source may be silent
+             */
+            usualSilenceSeconds: number;
+            /**
+             * Format: int64
+             * @description Events of today that break their schema and were stored
+             */
+            violations: number;
+            volume: components["schemas"]["SourceAnomaly"];
+        };
         ExperienceReport: {
             /** @description Retention: customers by the period of their first order, and how many ordered in the periods behind it */
             cohorts?: components["schemas"]["RetentionCohort"][] | null;
@@ -4242,6 +4780,73 @@ export interface components {
             /** @description Of a time without one, such as Europe/Moscow; UTC when empty */
             zone?: string;
         };
+        FieldQuality: {
+            /** @description Whether a schema or the declaration of a trait is behind the validity */
+            declared: boolean;
+            /**
+             * Format: int64
+             * @description Different values, estimated with a standard error of 3.3 %
+             */
+            distinct: number;
+            /**
+             * Format: int64
+             * @description Of these: null, or an empty text, list or object
+             */
+            empty: number;
+            event: string;
+            /**
+             * Format: int64
+             * @description Events in the window
+             */
+            events: number;
+            /** @description A recent value, masked where it is personal; with the parameter event only */
+            example?: unknown;
+            /** @description Path; * stands for names that are values, such as ids */
+            field: string;
+            /**
+             * Format: double
+             * @description Share of the events in which it is there and not empty
+             */
+            fillRate: number;
+            /** Format: date-time */
+            firstSeen: string;
+            /** @description Texts by what they look like: date, email, phone, card, ip */
+            formats: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            lastSeen: string;
+            /** Format: double */
+            max?: number;
+            /**
+             * Format: double
+             * @description Smallest number; not shown of personal data
+             */
+            min?: number;
+            personal: boolean;
+            /** @enum {string} */
+            personalWhy?: "declared" | "name" | "format";
+            /**
+             * Format: int64
+             * @description Events that have the field
+             */
+            present: number;
+            /** @description Values by type: text, number, boolean, object, list */
+            types: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Share of the values that keep the declaration; without one, that are of the most frequent type and format
+             */
+            validity: number | null;
+        };
+        FieldsOutputBody: {
+            /** @description By event and field */
+            items: components["schemas"]["FieldQuality"][];
+            /** @description There are more behind offset and limit */
+            more: boolean;
+        };
         Filter: {
             description: string;
             /** @description Heading under which to show it */
@@ -4380,6 +4985,24 @@ export interface components {
         HistoryOutputRoleBody: {
             /** @description Newest first */
             items: components["schemas"]["RoleVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputRuleBody: {
+            /** @description Newest first */
+            items: components["schemas"]["RuleVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputSchemaBody: {
+            /** @description Newest first */
+            items: components["schemas"]["SchemaVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -4935,11 +5558,22 @@ export interface components {
             items: components["schemas"]["BuiltInAttribute"][];
         };
         ListOutputBody6: {
+            /** @description Newest first, without bodies */
+            items: components["schemas"]["Quarantined"][];
+            /** @description Pass as before to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody7: {
             items: components["schemas"]["Erasure"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        ListOutputBody7: {
+        ListOutputBody8: {
+            items: components["schemas"]["RetentionRun"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody9: {
             items: components["schemas"]["Summary"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
@@ -4991,6 +5625,16 @@ export interface components {
         };
         ListOutputRoleBody: {
             items: components["schemas"]["RoleDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputRuleBody: {
+            items: components["schemas"]["RuleDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputSchemaBody: {
+            items: components["schemas"]["SchemaDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -5686,6 +6330,9 @@ export interface components {
             personId: string;
             profiles: components["schemas"]["BaseIdentity"][];
         };
+        PlanOutputBody: {
+            items: components["schemas"]["RetentionEffect"][];
+        };
         Policy: {
             /** @description Action of a fixed policy; the default action unless set */
             action?: string;
@@ -5909,6 +6556,104 @@ export interface components {
             value?: components["schemas"]["Purpose"];
             /** Format: int64 */
             version: number;
+        };
+        QuarantineDiscardResult: {
+            /** Format: int64 */
+            discarded: number;
+            /** @description The filter finds more items: call again */
+            more: boolean;
+        };
+        QuarantineFilter: {
+            /** @enum {string} */
+            cause?: "rule" | "schema" | "mapping" | "record";
+            /** @description Exactly this field */
+            field?: string;
+            /** Format: date-time */
+            from?: string;
+            /** @description Part of the rule */
+            rule?: string;
+            source?: string;
+            /** @enum {string} */
+            status?: "open" | "replaying" | "replayed" | "discarded";
+            /**
+             * Format: date-time
+             * @description Before this time
+             */
+            to?: string;
+        };
+        QuarantineReplayRequest: {
+            /** @description In place of ids: open items, the oldest first, at most 500 of them */
+            filter?: components["schemas"]["QuarantineFilter"];
+            ids?: string[] | null;
+            /** @description JSON merge patch (RFC 7386) that corrects each item first: {"properties":{"total":12.5}} */
+            patch?: unknown;
+        };
+        QuarantineReplayResult: {
+            items: components["schemas"]["QuarantineReplayed"][];
+            /** @description The filter finds more items: call again */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description Items that stay in quarantine
+             */
+            refused: number;
+            /** Format: int64 */
+            stored: number;
+        };
+        QuarantineReplayed: {
+            errors?: components["schemas"]["ProblemField"][] | null;
+            id: string;
+            /**
+             * @description stored; repeated: it was stored before; refused: it still breaks a rule and stays; truncated: too long to be replayed; settled: replayed or discarded before, or another call is at it; unreadable: a record that only a corrected reader can decode; failed: try again later
+             * @enum {string}
+             */
+            status: "stored" | "repeated" | "refused" | "truncated" | "settled" | "unknown" | "unreadable" | "failed";
+        };
+        QuarantineSelection: {
+            /** @description In place of ids: open items, the oldest first, at most 500 of them */
+            filter?: components["schemas"]["QuarantineFilter"];
+            ids?: string[] | null;
+        };
+        Quarantined: {
+            /**
+             * Format: int64
+             * @description How often it was replayed in vain
+             */
+            attempts: number;
+            /** @description The message without its API key; what is no JSON is a text. Removed when it is settled */
+            body?: unknown;
+            /**
+             * Format: int64
+             * @description Of the body, as far as it is kept
+             */
+            bytes: number;
+            /**
+             * @description rule: of the API; schema: of the event; mapping: of a webhook; record: of the stream, which a reader cannot decode
+             * @enum {string}
+             */
+            cause: "rule" | "schema" | "mapping" | "record";
+            /** @description All rules, as far as they are kept; without values for callers from whom personal data is hidden */
+            errors: components["schemas"]["ProblemField"][];
+            /** @description Where the first rule is broken; empty for the message as a whole */
+            field: string;
+            /** @description The body is hidden, as personal data is from the caller */
+            hidden?: boolean;
+            id: string;
+            messageId?: string;
+            /** Format: date-time */
+            receivedAt: string;
+            /** @description The first rule that it breaks */
+            rule: string;
+            /** Format: date-time */
+            settledAt?: string;
+            settledBy?: string;
+            /** @description Id of the API key, webhook: with its key, or stream: with a topic */
+            source: string;
+            sourceName?: string;
+            /** @enum {string} */
+            status: "open" | "replaying" | "replayed" | "discarded";
+            /** @description The body is longer than what is kept, so that it cannot be replayed */
+            truncated?: boolean;
         };
         RFMBox: {
             frequency: components["schemas"]["RFMRange"];
@@ -6187,6 +6932,31 @@ export interface components {
             /** Format: double */
             size: number;
         };
+        RetentionEffect: {
+            /**
+             * Format: date-time
+             * @description What happened before is due
+             */
+            before: string;
+            event?: string;
+            /** @description Key of the rule */
+            key: string;
+            /**
+             * Format: int64
+             * @description Months of the log that they are in
+             */
+            months: number;
+            /** @enum {string} */
+            of: "events" | "decisions";
+            paused?: boolean;
+            /** @enum {string} */
+            remove: "rows" | "details";
+            /**
+             * Format: int64
+             * @description Rows that go, or lose their details
+             */
+            rows: number;
+        };
         RetentionReturn: {
             /** Format: double */
             lower: number;
@@ -6201,6 +6971,41 @@ export interface components {
             rate: number;
             /** Format: double */
             upper: number;
+        };
+        RetentionRule: {
+            /**
+             * Format: int64
+             * @description How long it is kept, counted from when it happened
+             */
+            days: number;
+            /** @description Of events: name of the event, or * for every event without a rule of its own that removes the same */
+            event?: string;
+            /**
+             * @description events when absent
+             * @enum {string}
+             */
+            of?: "events" | "decisions";
+            /** @description Counted in the plan, but not applied */
+            paused?: boolean;
+            /** @description Why, such as the law that asks for it */
+            reason?: string;
+            /**
+             * @description rows (when absent) removes all of it; details removes properties, traits and context and keeps names, times and numbers
+             * @enum {string}
+             */
+            remove?: "rows" | "details";
+        };
+        RetentionRun: {
+            /** @description Why it broke off; the next one goes on */
+            error?: string;
+            /** Format: date-time */
+            finishedAt: string;
+            id: string;
+            results: components["schemas"]["RetentionEffect"][];
+            /** Format: date-time */
+            startedAt: string;
+            /** @description Who asked; system for the daily run */
+            startedBy: string;
         };
         Role: {
             /** @description Personal data that is not shown in full; without any, everything is */
@@ -6247,8 +7052,138 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        RuleBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * Format: int64
+             * @description How long it is kept, counted from when it happened
+             */
+            days: number;
+            /** @description Of events: name of the event, or * for every event without a rule of its own that removes the same */
+            event?: string;
+            key?: string;
+            /**
+             * @description events when absent
+             * @enum {string}
+             */
+            of?: "events" | "decisions";
+            /** @description Counted in the plan, but not applied */
+            paused?: boolean;
+            /** @description Why, such as the law that asks for it */
+            reason?: string;
+            /**
+             * @description rows (when absent) removes all of it; details removes properties, traits and context and keeps names, times and numbers
+             * @enum {string}
+             */
+            remove?: "rows" | "details";
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        RuleDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * Format: int64
+             * @description How long it is kept, counted from when it happened
+             */
+            days: number;
+            /** @description Of events: name of the event, or * for every event without a rule of its own that removes the same */
+            event?: string;
+            key: string;
+            /**
+             * @description events when absent
+             * @enum {string}
+             */
+            of?: "events" | "decisions";
+            /** @description Counted in the plan, but not applied */
+            paused?: boolean;
+            /** @description Why, such as the law that asks for it */
+            reason?: string;
+            /**
+             * @description rows (when absent) removes all of it; details removes properties, traits and context and keeps names, times and numbers
+             * @enum {string}
+             */
+            remove?: "rows" | "details";
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        RuleVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["RetentionRule"];
+            /** Format: int64 */
+            version: number;
+        };
         SayInputBody: {
             statements: components["schemas"]["StatementBody"][];
+        };
+        SchemaBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /** @description Name of the event: of a track call, or $identify, $page and the like */
+            event: string;
+            /** @description By path: properties.total, traits.plan, context.app.name */
+            fields: {
+                [key: string]: components["schemas"]["EventSchemaField"];
+            };
+            key?: string;
+            /**
+             * @description flag stores an event that breaks the schema and counts it, quarantine refuses it; flag when absent
+             * @enum {string}
+             */
+            mode?: "flag" | "quarantine";
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        SchemaDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /** @description Name of the event: of a track call, or $identify, $page and the like */
+            event: string;
+            /** @description By path: properties.total, traits.plan, context.app.name */
+            fields: {
+                [key: string]: components["schemas"]["EventSchemaField"];
+            };
+            key: string;
+            /**
+             * @description flag stores an event that breaks the schema and counts it, quarantine refuses it; flag when absent
+             * @enum {string}
+             */
+            mode?: "flag" | "quarantine";
+            title?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        SchemaVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["EventSchema"];
+            /** Format: int64 */
+            version: number;
         };
         Scored: {
             action: string;
@@ -6258,6 +7193,10 @@ export interface components {
             probability: number;
             /** Format: double */
             sd?: number;
+        };
+        ScoresOutputBody: {
+            /** @description Oldest first; a day without events has none */
+            items: components["schemas"]["SourceScore"][];
         };
         Segment: {
             description?: string;
@@ -6360,6 +7299,111 @@ export interface components {
             email: string;
             name: string;
             role: string;
+        };
+        SourceAnomaly: {
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: double
+             * @description Median of the same hour of the week in the weeks before
+             */
+            expected: number;
+            /**
+             * Format: date-time
+             * @description Beginning of the last whole hour
+             */
+            hour: string;
+            /**
+             * @description above and below from a distance of 4; unknown with fewer than 3 weeks
+             * @enum {string}
+             */
+            verdict: "usual" | "above" | "below" | "unknown";
+            /**
+             * Format: int64
+             * @description How many weeks are behind it
+             */
+            weeks: number;
+            /**
+             * Format: double
+             * @description Robust distance from it
+             */
+            z: number;
+        };
+        SourceLag: {
+            /** Format: int64 */
+            events: number;
+            /** Format: double */
+            p50: number | null;
+            /** Format: double */
+            p95: number | null;
+            /** Format: double */
+            p99: number | null;
+        };
+        SourceProblem: {
+            /** @enum {string} */
+            kind: "silent" | "volume-above" | "volume-below" | "slow" | "violations" | "quarantine" | "unkept" | "score" | "overflow";
+            text: string;
+        };
+        SourceScore: {
+            /**
+             * Format: double
+             * @description Of the values that were to be expected, the share in percent that was there
+             */
+            completeness: number | null;
+            /** Format: date-time */
+            computedAt: string;
+            /**
+             * Format: double
+             * @description Share in percent of the values of the type that their field has in all sources together
+             */
+            consistency: number | null;
+            /**
+             * Format: date
+             * @description Day of receipt, UTC
+             */
+            day: string;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: double
+             * @description Mean of the share of events that came within an hour and of the share that was in its profile within a second, in percent
+             */
+            timeliness: number | null;
+            /**
+             * Format: double
+             * @description Weighted mean: 25, 25, 15, 20 and 15
+             */
+            total: number | null;
+            /**
+             * Format: double
+             * @description Share in percent of the messages that were not sent again
+             */
+            uniqueness: number | null;
+            /**
+             * Format: double
+             * @description Share in percent of the values that keep their declaration or are of the usual form, times that of messages that were accepted
+             */
+            validity: number | null;
+        };
+        SourceVolume: {
+            /**
+             * Format: int64
+             * @description In this hour so far
+             */
+            hour: number;
+            /**
+             * Format: int64
+             * @description Since midnight UTC
+             */
+            today: number;
+            /**
+             * Format: int64
+             * @description In the last seven days
+             */
+            week: number;
+        };
+        SourcesOutputBody: {
+            items: components["schemas"]["EventSource"][];
         };
         StatementBody: {
             /**
@@ -9234,7 +10278,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody7"];
+                    "application/json": components["schemas"]["ListOutputBody9"];
                 };
             };
             /** @description Unauthorized */
@@ -9511,7 +10555,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody6"];
+                    "application/json": components["schemas"]["ListOutputBody7"];
                 };
             };
             /** @description Unauthorized */
@@ -9669,6 +10713,524 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-event-schemas": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputSchemaBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-event-schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputSchemaBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-event-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-event-schema": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SchemaBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-event-schema": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-event-schema-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputSchemaBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-event-schema-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14563,6 +16125,85 @@ export interface operations {
             };
         };
     };
+    "export-profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-identity": {
         parameters: {
             query?: never;
@@ -15424,6 +17065,980 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PurposeDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-quarantine": {
+        parameters: {
+            query?: {
+                source?: string;
+                cause?: "rule" | "schema" | "mapping" | "record";
+                status?: "open" | "replaying" | "replayed" | "discarded";
+                /** @description Exactly this field */
+                field?: string;
+                /** @description Part of the rule */
+                rule?: string;
+                from?: string;
+                /** @description Before this time */
+                to?: string;
+                /** @description Where the page begins; the next of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody6"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "discard-quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineDiscardResult"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "replay-quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineReplayResult"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-quarantined": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantined"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-retention": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputRuleBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputRuleBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plan-retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-retention-runs": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody8"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "apply-retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRun"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-retention-rule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-retention-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-retention-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-retention-rule-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputRuleBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-retention-rule-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleDefinition"];
                 };
             };
             /** @description Unauthorized */
@@ -17063,6 +19678,252 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "compute-source-scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComputeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComputeOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcesOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-source-fields": {
+        parameters: {
+            query?: {
+                /** @description This event only, with an example of each field */
+                event?: string;
+                /** @description First day of receipt, UTC; 30 days when absent */
+                from?: string;
+                /** @description Last day; today when absent */
+                to?: string;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldsOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-source-scores": {
+        parameters: {
+            query?: {
+                /** @description First day, UTC; 30 days when absent */
+                from?: string;
+                /** @description Last day; today when absent */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoresOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
