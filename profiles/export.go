@@ -54,23 +54,6 @@ type Exporter struct {
 // OpenExporter makes an exporter.
 func OpenExporter(d ExportDeps) *Exporter { return &Exporter{d.Profiles, d.Segments, d.Decisions} }
 
-// ExportedEvent is an event in an export, with all that is stored of it.
-type ExportedEvent struct {
-	MessageID   string          `json:"messageId"`
-	Type        string          `json:"type"`
-	Event       string          `json:"event"`
-	ProfileID   string          `json:"profileId"`
-	UserID      string          `json:"userId,omitempty"`
-	AnonymousID string          `json:"anonymousId,omitempty"`
-	Timestamp   time.Time       `json:"timestamp"`
-	ReceivedAt  time.Time       `json:"receivedAt"`
-	DecisionID  string          `json:"decisionId,omitempty"`
-	Properties  json.RawMessage `json:"properties"`
-	Traits      json.RawMessage `json:"traits"`
-	Context     json.RawMessage `json:"context"`
-	Source      string          `json:"source"`
-}
-
 // ExportedExposure is a variant of an experiment that a profile saw.
 type ExportedExposure struct {
 	Experiment string    `json:"experiment"`
@@ -87,16 +70,6 @@ type ExportedMembership struct {
 	Entered bool      `json:"entered"`
 	At      time.Time `json:"at"`
 	Reason  string    `json:"reason"`
-}
-
-// ExportedSource says where messages came from.
-type ExportedSource struct {
-	Source   string    `json:"source" doc:"Id of the API key, webhook:<key>, or system for what was noted here"`
-	Name     string    `json:"name,omitempty"`
-	Messages uint64    `json:"messages"`
-	Imported uint64    `json:"imported" doc:"Of those, messages that came from files"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
 }
 
 // Routes registers the route of exports.
@@ -272,16 +245,7 @@ func (x *Exporter) writeLog(ctx context.Context, id identity.ID, d *document) {
 		return eachRow(ctx, x.Service, add, func(m *ExportedMembership) []any { return []any{&m.Segment, &m.Entered, &m.At, &m.Reason} },
 			`SELECT segment, entered = 1, at, reason FROM segment_membership FINAL WHERE person_id IN (?) ORDER BY at, segment`, profiles)
 	})
-	d.list("sources", func(add func(any) error) error {
-		return eachRow(ctx, x.Service, func(v any) error {
-			one := v.(ExportedSource)
-			if x.sources != nil {
-				one.Name = x.sources.KeyName(one.Source)
-			}
-			return add(one)
-		}, func(s *ExportedSource) []any { return []any{&s.Source, &s.Messages, &s.Imported, &s.First, &s.Last} },
-			`SELECT source, uniqExact(message_id), uniqExactIf(message_id, startsWith(message_id, 'import-')), min(received_at), max(received_at) FROM events WHERE profile_id IN (?) GROUP BY source ORDER BY source`, profiles)
-	})
+	d.list("sources", func(add func(any) error) error { return x.eachSource(ctx, profiles, add) })
 	d.list("attributeHistory", func(add func(any) error) error {
 		return x.eachAttributes(ctx, profiles, add)
 	})
@@ -328,32 +292,6 @@ func (x *Exporter) eachAttributes(ctx context.Context, profiles []string, add fu
 	}
 	return eachRow(ctx, x.Service, add, func(a *ExportedAttributes) []any { return []any{&a.ComputedAt, &a.Attributes} },
 		`SELECT computed_at, attributes FROM profile_attributes FINAL WHERE person_id IN (?) ORDER BY computed_at`, profiles)
-}
-
-// eachEvent reads the events page by page, oldest first.
-func (x *Exporter) eachEvent(ctx context.Context, profiles []string, add func(any) error) error {
-	after, arguments := "", []any{profiles}
-	for {
-		n := 0
-		var last ExportedEvent
-		err := eachRow(ctx, x.Service, func(v any) error {
-			n++
-			last = v.(ExportedEvent)
-			return add(last)
-		}, func(e *ExportedEvent) []any {
-			return []any{&e.MessageID, &e.Type, &e.Event, &e.ProfileID, &e.UserID, &e.AnonymousID, &e.Timestamp, &e.ReceivedAt, &e.DecisionID,
-				&e.Properties, &e.Traits, &e.Context, &e.Source}
-		}, `SELECT message_id, type, event, profile_id, user_id, anonymous_id, timestamp, received_at, decision_id, properties, traits, context, source
-			FROM events FINAL WHERE profile_id IN (?)`+after+` ORDER BY timestamp, event, profile_id, message_id LIMIT `+strconv.Itoa(exportPage), arguments...)
-		if err != nil {
-			return err
-		}
-		if n < exportPage {
-			return nil
-		}
-		after = " AND (timestamp, event, profile_id, message_id) > (fromUnixTimestamp64Milli(" + strconv.FormatInt(last.Timestamp.UnixMilli(), 10) + ", 'UTC'), ?, ?, ?)"
-		arguments = []any{profiles, last.Event, last.ProfileID, last.MessageID}
-	}
 }
 
 // eachSuppression shows why nothing is sent to the addresses of a person.

@@ -114,7 +114,7 @@ func (s *Service) messagesOf(ctx context.Context, members []identity.ID, entries
 		ids[i] = id.String()
 	}
 	rows, err := s.clickhouse.Read.Query(ctx, `SELECT toUnixTimestamp64Milli(timestamp) AS at, item, source, min(message_id)
-		FROM events WHERE profile_id IN ? AND type = 'identify' AND toUnixTimestamp64Milli(timestamp) IN ? GROUP BY at, item, source LIMIT 10000`, ids, times)
+		FROM timeline WHERE profile_id IN ? AND type = 'identify' AND toUnixTimestamp64Milli(timestamp) IN ? GROUP BY at, item, source LIMIT 10000`, ids, times)
 	if err != nil {
 		return found, fmt.Errorf("asking for the messages behind traits: %w", err)
 	}

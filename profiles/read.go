@@ -2,11 +2,8 @@ package profiles
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,18 +50,6 @@ type Profile struct {
 	Missing []string `json:"missing,omitempty" doc:"Parts that could not be read in time: events, decisions, messages of the lineage"`
 }
 
-// ProfileEvent is one event of a profile.
-type ProfileEvent struct {
-	MessageID  string         `json:"messageId"`
-	Type       string         `json:"type"`
-	Event      string         `json:"event"`
-	Timestamp  time.Time      `json:"timestamp"`
-	ReceivedAt time.Time      `json:"receivedAt"`
-	DecisionID string         `json:"decisionId,omitempty"`
-	Properties map[string]any `json:"properties,omitempty"`
-	Context    map[string]any `json:"context,omitempty"`
-}
-
 // Decision is one decision about a profile, as the decisions package tells it.
 type Decision struct {
 	DecisionID  string              `json:"decisionId"`
@@ -89,9 +74,9 @@ type ExperimentVariant struct {
 	Variant string `json:"variant"`
 }
 
-// Decisions tells the latest decisions about a profile, newest first.
+// Decisions tells the latest decisions about the profiles of one person, newest first.
 type Decisions interface {
-	OfProfile(ctx context.Context, profileID string, limit int) ([]Decision, error)
+	About(ctx context.Context, profiles []string, limit int) ([]Decision, error)
 }
 
 // ShowDecisions sets where decisions come from. It is called before serving.
@@ -187,12 +172,12 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	if !ok {
 		return nil, problem.NotFound("profile", text)
 	}
-	p := &Profile{Card: card, Decisions: []Decision{}, Events: []ProfileEvent{}}
+	p := &Profile{Card: card, Decisions: []Decision{}}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	decisions := make(chan error, 1)
 	go func() { decisions <- s.readDecisions(ctx, p) }()
-	if err := s.readEvents(ctx, p); err != nil {
+	if p.Events, err = s.latestEvents(ctx, p.members(), shownEvents); err != nil {
 		api.Log(ctx).Warn("cannot read the events of a profile", "error", err)
 		p.Missing = append(p.Missing, "events")
 	}
@@ -236,40 +221,12 @@ func (s *Service) readDecisions(ctx context.Context, p *Profile) error {
 	if s.decisions == nil {
 		return nil
 	}
-	for _, id := range p.members() {
-		list, err := s.decisions.OfProfile(ctx, id, shownDecisions)
-		if err != nil {
-			return err
-		}
-		p.Decisions = append(p.Decisions, list...)
-	}
-	slices.SortStableFunc(p.Decisions, func(a, b Decision) int { return b.DecidedAt.Compare(a.DecidedAt) })
-	p.Decisions = p.Decisions[:min(shownDecisions, len(p.Decisions))]
-	return nil
-}
-
-func (s *Service) readEvents(ctx context.Context, p *Profile) error {
-	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM events WHERE profile_id IN (?) ORDER BY timestamp DESC, message_id LIMIT 1 BY event, message_id LIMIT `+strconv.Itoa(shownEvents), p.members())
+	list, err := s.decisions.About(ctx, p.members(), shownDecisions)
 	if err != nil {
-		return fmt.Errorf("asking for events: %w", err)
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var e ProfileEvent
-		var properties, context string
-		if err := rows.Scan(&e.MessageID, &e.Type, &e.Event, &e.Timestamp, &e.ReceivedAt, &e.DecisionID, &properties, &context); err != nil {
-			return fmt.Errorf("reading an event: %w", err)
-		}
-		if err := json.Unmarshal([]byte(properties), &e.Properties); err != nil {
-			return fmt.Errorf("reading the properties of event %s: %w", e.MessageID, err)
-		}
-		if err := json.Unmarshal([]byte(context), &e.Context); err != nil {
-			return fmt.Errorf("reading the context of event %s: %w", e.MessageID, err)
-		}
-		p.Events = append(p.Events, e)
-	}
-	return rows.Err()
+	p.Decisions = append(p.Decisions, list...)
+	return nil
 }
 
 // List returns up to limit profiles, the most recently seen first, and the

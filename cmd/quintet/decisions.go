@@ -11,20 +11,20 @@ import (
 // package profiles, which do not know each other.
 type profileDecisions struct{ decide *decide.Service }
 
-// OfProfile implements [profiles.Decisions].
-func (d profileDecisions) OfProfile(ctx context.Context, profileID string, limit int) ([]profiles.Decision, error) {
-	found, err := d.decide.List(ctx, decide.Filter{ProfileID: profileID, Limit: limit})
+// About implements [profiles.Decisions].
+func (d profileDecisions) About(ctx context.Context, people []string, limit int) ([]profiles.Decision, error) {
+	found, err := d.decide.About(ctx, people, limit)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]profiles.Decision, len(found))
-	for i, r := range found {
+	for i, s := range found {
 		out[i] = profiles.Decision{
-			DecisionID: r.DecisionID, DecidedAt: r.DecidedAt, Decision: r.Decision, ProfileID: r.ProfileID, Group: string(r.Group),
-			Eligible: r.Eligible, Action: r.Action, Offer: r.Offer, Channel: r.Channel, Creative: r.Creative,
-			Propensity: r.Propensity, Fallback: r.Fallback, Policy: r.Policy, Experiments: make([]profiles.ExperimentVariant, len(r.Experiments)),
+			DecisionID: s.DecisionID, DecidedAt: s.DecidedAt, Decision: s.Decision, ProfileID: s.ProfileID, Group: string(s.Group),
+			Eligible: s.Eligible, Action: s.Action, Offer: s.Offer, Channel: s.Channel, Creative: s.Creative,
+			Propensity: s.Propensity, Fallback: s.Fallback, Policy: s.Policy, Experiments: make([]profiles.ExperimentVariant, len(s.Experiments)),
 		}
-		for j, e := range r.Experiments {
+		for j, e := range s.Experiments {
 			out[i].Experiments[j] = profiles.ExperimentVariant{Key: e.Key, Variant: e.Variant}
 		}
 	}

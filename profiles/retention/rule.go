@@ -134,32 +134,38 @@ func steps(rules map[string]definitions.Versioned[Rule], now time.Time) []step {
 	return list
 }
 
-// table, column of time, and what details are, of a subject.
-func (s *step) table() string { return string(s.rule.Of) }
-
-func (s *step) timeColumn() string {
-	if s.rule.Of == Decisions {
-		return "decided_at"
-	}
-	return "timestamp"
+// table is one that has what a rule is about.
+type table struct {
+	name    string
+	time    string   // column
+	details []string // columns
+	layout  string   // of the ids of its partitions
+	period  [2]int   // of a partition, in years and months
 }
 
-func (s *step) details() []string {
+// tables are those that have what the step is about. The first is the log itself, by
+// which rows are counted; what was made of it for quick reading follows.
+func (s *step) tables() []table {
+	month, year := [2]int{0, 1}, [2]int{1, 0}
 	if s.rule.Of == Decisions {
-		return []string{"context", "traits"}
+		return []table{{"decisions", "decided_at", []string{"context", "traits"}, "200601", month}, {"decision_timeline", "decided_at", nil, "2006", year}}
 	}
-	return []string{"properties", "traits", "context"}
+	details := []string{"properties", "traits", "context"}
+	return []table{{"events", "timestamp", details, "200601", month}, {"timeline", "timestamp", details, "2006", year}}
 }
 
-// condition is what the rows fulfil that the step changes.
-func (s *step) condition() string {
-	c := fmt.Sprintf("%s < fromUnixTimestamp64Milli(%d, 'UTC')", s.timeColumn(), s.before.UnixMilli())
+// concerns says whether the step removes anything that the table has.
+func (s *step) concerns(t *table) bool { return s.rule.Remove == Rows || len(t.details) > 0 }
+
+// condition is what the rows of a table fulfil that the step changes.
+func (s *step) condition(t *table) string {
+	c := fmt.Sprintf("%s < fromUnixTimestamp64Milli(%d, 'UTC')", t.time, s.before.UnixMilli())
 	if s.where != "" {
 		c += " AND " + s.where
 	}
 	if s.rule.Remove == Details {
 		var there []string
-		for _, column := range s.details() {
+		for _, column := range t.details {
 			there = append(there, column+" != '{}'")
 		}
 		c += " AND (" + strings.Join(there, " OR ") + ")"
@@ -167,30 +173,30 @@ func (s *step) condition() string {
 	return c
 }
 
-// changes are the statements for the months, by the ids of their partitions. A month that
+// changes are the statements for partitions of a table, by their ids. A partition that
 // goes as a whole is dropped, so that nothing has to be written anew; the others are one
 // mutation, which leaves parts alone that have no such row.
-func (s *step) changes(partitions []string) (statements []string) {
+func (s *step) changes(t *table, partitions []string) (statements []string) {
 	rest := false
 	for _, partition := range partitions {
-		month, err := time.Parse("200601", partition)
-		if err != nil || s.rule.Remove == Details || s.where != "" || month.AddDate(0, 1, 0).After(s.before) {
+		begin, err := time.Parse(t.layout, partition)
+		if err != nil || s.rule.Remove == Details || s.where != "" || begin.AddDate(t.period[0], t.period[1], 0).After(s.before) {
 			rest = true
 			continue
 		}
-		statements = append(statements, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ID '%s'", s.table(), partition))
+		statements = append(statements, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ID '%s'", t.name, partition))
 	}
 	if !rest {
 		return statements
 	}
 	if s.rule.Remove == Rows {
-		return append(statements, fmt.Sprintf("ALTER TABLE %s DELETE WHERE %s", s.table(), s.condition()))
+		return append(statements, fmt.Sprintf("ALTER TABLE %s DELETE WHERE %s", t.name, s.condition(t)))
 	}
 	var sets []string
-	for _, column := range s.details() {
+	for _, column := range t.details {
 		sets = append(sets, column+" = '{}'")
 	}
-	return append(statements, fmt.Sprintf("ALTER TABLE %s UPDATE %s WHERE %s", s.table(), strings.Join(sets, ", "), s.condition()))
+	return append(statements, fmt.Sprintf("ALTER TABLE %s UPDATE %s WHERE %s", t.name, strings.Join(sets, ", "), s.condition(t)))
 }
 
 // literal quotes a text for ClickHouse.

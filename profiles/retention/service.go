@@ -91,7 +91,7 @@ func (s *Service) Plan(ctx context.Context) ([]Effect, error) {
 	defer cancel()
 	effects := []Effect{}
 	for _, st := range steps(s.rules.Snapshot(), s.now()) {
-		months, rows, err := s.months(ctx, &st)
+		months, rows, err := s.due(ctx, &st, &st.tables()[0])
 		if err != nil {
 			return nil, err
 		}
@@ -104,22 +104,22 @@ func (s *step) effect(months int, rows uint64) Effect {
 	return Effect{Key: s.key, Of: s.rule.Of, Event: s.rule.Event, Remove: s.rule.Remove, Before: s.before, Rows: rows, Months: months, Paused: s.rule.Paused}
 }
 
-// months are the partitions with rows for a step, and how many rows there are.
-func (s *Service) months(ctx context.Context, st *step) (months []string, rows uint64, err error) {
-	found, err := s.db.Read.Query(ctx, fmt.Sprintf("SELECT _partition_id, count() FROM %s WHERE %s GROUP BY _partition_id ORDER BY _partition_id", st.table(), st.condition()))
+// due are the partitions of a table with rows for a step, and how many rows there are.
+func (s *Service) due(ctx context.Context, st *step, t *table) (partitions []string, rows uint64, err error) {
+	found, err := s.db.Read.Query(ctx, fmt.Sprintf("SELECT _partition_id, count() FROM %s WHERE %s GROUP BY _partition_id ORDER BY _partition_id", t.name, st.condition(t)))
 	if err != nil {
 		return nil, 0, fmt.Errorf("counting what is due by the rule %s: %w", st.key, err)
 	}
 	defer found.Close()
 	for found.Next() {
-		var month string
+		var partition string
 		var n uint64
-		if err := found.Scan(&month, &n); err != nil {
+		if err := found.Scan(&partition, &n); err != nil {
 			return nil, 0, fmt.Errorf("counting what is due by the rule %s: %w", st.key, err)
 		}
-		months, rows = append(months, month), rows+n
+		partitions, rows = append(partitions, partition), rows+n
 	}
-	return months, rows, found.Err()
+	return partitions, rows, found.Err()
 }
 
 // Apply removes what is due, and keeps what it did. It returns nil when another process is
@@ -154,21 +154,39 @@ func (s *Service) apply(ctx context.Context, run *Run) error {
 		if st.rule.Paused {
 			continue
 		}
-		months, rows, err := s.months(ctx, &st)
+		effect, err := s.applyStep(ctx, &st)
 		if err != nil {
 			return err
 		}
-		for _, statement := range st.changes(months) {
-			if err := s.db.Read.Exec(ctx, statement); err != nil {
-				return fmt.Errorf("applying the rule %s: %w", st.key, err)
-			}
-		}
-		run.Results = append(run.Results, st.effect(len(months), rows))
-		if rows > 0 {
-			s.log.Info("removed what was due", "rule", st.key, "rows", rows, "remove", st.rule.Remove)
+		run.Results = append(run.Results, effect)
+		if effect.Rows > 0 {
+			s.log.Info("removed what was due", "rule", st.key, "rows", effect.Rows, "remove", st.rule.Remove)
 		}
 	}
 	return nil
+}
+
+// applyStep changes every table that has what the step is about. Each is asked what is
+// due in it, so that one is made up for that was not reached before a run broke off.
+func (s *Service) applyStep(ctx context.Context, st *step) (effect Effect, err error) {
+	for i, t := range st.tables() {
+		if !st.concerns(&t) {
+			continue
+		}
+		partitions, rows, err := s.due(ctx, st, &t)
+		if err != nil {
+			return effect, err
+		}
+		if i == 0 {
+			effect = st.effect(len(partitions), rows)
+		}
+		for _, statement := range st.changes(&t, partitions) {
+			if err := s.db.Read.Exec(ctx, statement); err != nil {
+				return effect, fmt.Errorf("applying the rule %s to %s: %w", st.key, t.name, err)
+			}
+		}
+	}
+	return effect, nil
 }
 
 func (s *Service) keep(ctx context.Context, run *Run) error {
@@ -210,8 +228,8 @@ func (s *Service) Runs(ctx context.Context, after string, limit int) ([]Run, str
 	return list[:limit], list[limit-1].ID, nil
 }
 
-// due says whether the run of this day has yet to be made.
-func (s *Service) due(ctx context.Context) (bool, error) {
+// dueToday says whether the run of this day has yet to be made.
+func (s *Service) dueToday(ctx context.Context) (bool, error) {
 	now := s.now().UTC()
 	if now.Hour() < hourOfRun || len(s.rules.Snapshot()) == 0 {
 		return false, nil
@@ -227,7 +245,7 @@ func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
-		due, err := s.due(ctx)
+		due, err := s.dueToday(ctx)
 		if err == nil && due {
 			_, err = s.Apply(ctx, byItself)
 		}

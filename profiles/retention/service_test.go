@@ -161,11 +161,60 @@ func TestMonthsAreDroppedWhole(t *testing.T) {
 		drops  int
 		rest   int
 	}{{all, []string{"202602", "202603"}, 1, 1}, {all, []string{"202601", "202602"}, 2, 0}, {all, []string{"202604"}, 0, 1}, {one, []string{"202601", "202603"}, 0, 1}} {
-		text := strings.Join(c.step.changes(c.months), "\n")
+		text := strings.Join(c.step.changes(&c.step.tables()[0], c.months), "\n")
 		if drops, rest := strings.Count(text, "DROP PARTITION"), strings.Count(text, "DELETE WHERE"); drops != c.drops || rest != c.rest {
 			t.Errorf("%v of %q:\n%s", c.months, c.step.where, text)
 		}
 	}
+	// The table in the order of the people is cut into years.
+	years := strings.Join(all.changes(&all.tables()[1], []string{"2025", "2026"}), "\n")
+	if want := "ALTER TABLE timeline DROP PARTITION ID '2025'\nALTER TABLE timeline DELETE WHERE timestamp < "; !strings.HasPrefix(years, want) || strings.Count(years, "\n") != 1 {
+		t.Errorf("of years:\n%s", years)
+	}
+}
+
+// What is made of the log for quick reading loses the same, also when a run broke off
+// between the two.
+func TestRulesReachTheTimelines(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.exec(`INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at, properties, traits, context)
+		SELECT concat(event, toString(number)), 'track', event, 'p', toDateTime64('2026-06-15 01:00:00', 3, 'UTC') - toIntervalDay(number), now(), '{"note":"text"}', '{}', '{}'
+		FROM numbers(800) ARRAY JOIN ['Viewed', 'Ordered'] AS event SETTINGS max_partitions_per_insert_block = 0`)
+	b.exec(`INSERT INTO decisions (decision_id, decided_at, decision_point, profile_id, context, traits)
+		SELECT toString(number), toDateTime64('2026-06-15 01:00:00', 3, 'UTC') - toIntervalDay(number), 'hero', 'p', '{"utm":"x"}', '{}' FROM numbers(100) SETTINGS max_partitions_per_insert_block = 0`)
+	for key, r := range map[string]Rule{
+		"all": {Event: AllOthers, Days: 700}, "orders": {Event: "Ordered", Days: 10, Remove: Details},
+		"logged": {Of: Decisions, Days: 40, Remove: Details}, "gone": {Of: Decisions, Days: 80},
+	} {
+		if err := b.rule(key, r); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+	}
+	b.exec("ALTER TABLE events DELETE WHERE timestamp < '2024-06-01' SETTINGS mutations_sync = 2") // as far as a run came
+	if _, err := b.service.Apply(t.Context(), byItself); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"count()", "min(timestamp)", "countIf(properties = '{}')"} {
+		log, made := b.text(what, "events"), b.text(what, "timeline")
+		if log != made {
+			t.Errorf("%s is %s in events and %s in timeline", what, log, made)
+		}
+	}
+	if n := b.count("SELECT count() FROM timeline WHERE properties = '{}'"); n != 701-11 {
+		t.Errorf("%d events have lost their details", n)
+	}
+	if n := b.count("SELECT count() FROM decision_timeline"); n != 81 {
+		t.Errorf("%d decisions are left", n)
+	}
+}
+
+func (b *bed) text(what, table string) (text string) {
+	b.Helper()
+	if err := b.db.Read.QueryRow(b.Context(), "SELECT toString("+what+") FROM "+table).Scan(&text); err != nil {
+		b.Fatalf("%s of %s: %v", what, table, err)
+	}
+	return text
 }
 
 func TestRulesThatAreRefused(t *testing.T) {
@@ -203,7 +252,7 @@ func TestDailyRun(t *testing.T) {
 	due := func(at time.Time) bool {
 		t.Helper()
 		b.service.now = func() time.Time { return at }
-		due, err := b.service.due(t.Context())
+		due, err := b.service.dueToday(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
