@@ -195,3 +195,33 @@ func TestMaskedKey(t *testing.T) {
 		t.Errorf("%+v %v", p, err)
 	}
 }
+
+func TestSessionSaysWhatItMay(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t)
+	cases := []struct {
+		role   string
+		scopes []api.Scope
+		masked bool
+	}{
+		{"viewer", []api.Scope{api.ScopeRead}, true},
+		{"marketing", []api.Scope{api.ScopeRead, api.ScopeIngest}, false},
+	}
+	if rec := o.call("PUT", "/v1/roles/marketing", `{"title":"M","scopes":["read","ingest"]}`, nil); rec.Code != http.StatusOK {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	for _, tc := range cases {
+		_, cookie := o.add(tc.role+"-may@example.org", tc.role)
+		var got auth.Session
+		rec := o.call("GET", "/auth/session", "", cookie)
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || !slices.Equal(got.Scopes, tc.scopes) || got.Masked != tc.masked {
+			t.Errorf("%s: %d %s %v", tc.role, rec.Code, rec.Body, err)
+		}
+	}
+	// A role that is gone leaves a session that may do nothing, and says so.
+	_, cookie := o.add("gone@example.org", "marketing")
+	o.call("DELETE", "/v1/roles/marketing", "", nil)
+	if rec := o.call("GET", "/auth/session", "", cookie); !strings.Contains(rec.Body.String(), `"scopes":[]`) {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}

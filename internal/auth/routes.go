@@ -27,6 +27,8 @@ type SessionUser struct {
 type Session struct {
 	User        SessionUser `json:"user"`
 	HasPassword bool        `json:"hasPassword" doc:"False until the user has set one; then links are the only way in"`
+	Scopes      []api.Scope `json:"scopes" nullable:"false" doc:"What the user may do by the role; admin stands for all of it"`
+	Masked      bool        `json:"masked" doc:"Personal data is hidden from the user, as a whole or in part"`
 }
 
 type sessionOutput struct {
@@ -105,7 +107,7 @@ func (s *Service) sessionRoutes(a huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &sessionOutput{SetCookie: c.String(), Body: describe(u)}, nil
+		return &sessionOutput{SetCookie: c.String(), Body: s.describe(u)}, nil
 	})
 
 	logout := huma.Operation{
@@ -135,7 +137,7 @@ func (s *Service) sessionRoutes(a huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &sessionOutput{Body: describe(&current.user)}, nil
+		return &sessionOutput{Body: s.describe(&current.user)}, nil
 	})
 
 	password := huma.Operation{
@@ -254,8 +256,14 @@ func (s *Service) keyRoutes(a huma.API) {
 	})
 }
 
-func describe(u *user) Session {
-	return Session{User: SessionUser{Name: u.name, Email: u.email, Role: u.role}, HasPassword: u.password != nil}
+func (s *Service) describe(u *user) Session {
+	p := s.principal(u)
+	return Session{
+		User:        SessionUser{Name: u.name, Email: u.email, Role: u.role},
+		HasPassword: u.password != nil,
+		Scopes:      append([]api.Scope{}, p.Scopes...), // never null
+		Masked:      p.Mask != nil,
+	}
 }
 
 // serveLink signs in by a login link and goes on to the console.
