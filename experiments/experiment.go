@@ -12,30 +12,55 @@ import (
 	"quintet/internal/problem"
 )
 
-// Status is where an experiment is in its life: draft, then running, then
-// stopped. There is no way back, so that one report covers one uninterrupted
-// period.
+// Status is where an experiment is in its life: draft, perhaps in review, then
+// running, then stopped, in the end archived. Nothing that has started goes
+// back, so that one report covers one uninterrupted period.
 type Status string
 
 // The states of an experiment.
 const (
-	Draft   Status = "draft"
-	Running Status = "running"
-	Stopped Status = "stopped"
+	Draft    Status = "draft"
+	Review   Status = "review"
+	Running  Status = "running"
+	Stopped  Status = "stopped"
+	Archived Status = "archived"
 )
 
 // Experiment is the definition of an A/B(/n) test.
 type Experiment struct {
-	Name          string     `json:"name,omitempty" maxLength:"200" doc:"Name shown in the console"`
-	Hypothesis    string     `json:"hypothesis,omitempty" maxLength:"2000" doc:"What is expected to happen, and why"`
-	DecisionPoint string     `json:"decisionPoint,omitempty" doc:"Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events"`
-	Status        Status     `json:"status,omitempty" enum:"draft,running,stopped" doc:"Changed by start and stop only"`
-	Salt          string     `json:"salt,omitempty" maxLength:"256" doc:"Seed of the assignment; the key unless given. Fixed once the experiment has started"`
-	Coverage      float64    `json:"coverage,omitempty" minimum:"0" maximum:"1" doc:"Share of all people who take part; 0 or absent means everyone"`
-	Variants      []Variant  `json:"variants" minItems:"2" maxItems:"100" nullable:"false" doc:"What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names"`
-	Metrics       []string   `json:"metrics,omitempty" maxItems:"50" nullable:"false" doc:"Keys of the metrics in the report"`
-	StartedAt     *time.Time `json:"startedAt,omitempty" doc:"Set by start"`
-	StoppedAt     *time.Time `json:"stoppedAt,omitempty" doc:"Set by stop"`
+	Name          string      `json:"name,omitempty" maxLength:"200" doc:"Name shown in the console"`
+	Hypothesis    string      `json:"hypothesis,omitempty" maxLength:"2000" doc:"What is expected to happen, and why"`
+	DecisionPoint string      `json:"decisionPoint,omitempty" doc:"Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events"`
+	Status        Status      `json:"status,omitempty" enum:"draft,review,running,stopped,archived" doc:"Changed by submit, approve, reject, start, stop and archive only"`
+	Salt          string      `json:"salt,omitempty" maxLength:"256" doc:"Seed of the assignment; the key unless given. Fixed once the experiment has started"`
+	Coverage      float64     `json:"coverage,omitempty" minimum:"0" maximum:"1" doc:"Share of all people who take part; 0 or absent means everyone"`
+	Variants      []Variant   `json:"variants" minItems:"2" maxItems:"100" nullable:"false" doc:"What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names"`
+	Metrics       []string    `json:"metrics,omitempty" maxItems:"50" nullable:"false" doc:"Keys of the metrics that decide; the first is the one that the plan is made for"`
+	Secondary     []string    `json:"secondary,omitempty" maxItems:"50" nullable:"false" doc:"Keys of metrics that are shown and decide nothing"`
+	Guardrails    []Guardrail `json:"guardrails,omitempty" maxItems:"20" nullable:"false" doc:"Metrics that no arm may harm"`
+	Analysis      *Analysis   `json:"analysis,omitempty" doc:"How the report draws its conclusions. Fixed once the experiment has started"`
+	Ramp          *Ramp       `json:"ramp,omitempty" doc:"How the coverage widens after the start"`
+	StartAt       *time.Time  `json:"startAt,omitempty" doc:"When an experiment that was told to start does so; at once unless given"`
+	EndAt         *time.Time  `json:"endAt,omitempty" doc:"When it stops by itself"`
+	StartedAt     *time.Time  `json:"startedAt,omitempty" doc:"Set by start"`
+	StoppedAt     *time.Time  `json:"stoppedAt,omitempty" doc:"Set by stop"`
+	Approvals     []Approval  `json:"approvals,omitempty" maxItems:"20" nullable:"false" doc:"Set by approve; an edit removes them"`
+	EditedBy      string      `json:"editedBy,omitempty" maxLength:"320" doc:"Who last changed the definition itself. Set by the service"`
+	ScheduledBy   string      `json:"scheduledBy,omitempty" maxLength:"320" doc:"Who told it to start at startAt. Set by start, removed by an edit"`
+	Change        *Change     `json:"change,omitempty" doc:"What this version came about by. With a PUT only the reason is taken"`
+}
+
+// Approval is somebody's word that an experiment may start as it is.
+type Approval struct {
+	By      string    `json:"by" maxLength:"320"`
+	At      time.Time `json:"at"`
+	Comment string    `json:"comment,omitempty" maxLength:"2000"`
+}
+
+// Change says what a version of an experiment came about by.
+type Change struct {
+	Action string `json:"action,omitempty" maxLength:"32" doc:"edit, submit, approve, reject, schedule, start, ramp, drop, stop, roll-back or archive"`
+	Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why, in the words of who did it"`
 }
 
 // Variant is one arm of an experiment.
@@ -113,8 +138,8 @@ func (e *Experiment) validate() problem.Invalid {
 	var bad problem.Invalid
 	checkText(&bad, "name", e.Name, maxNameRunes)
 	checkText(&bad, "hypothesis", e.Hypothesis, maxTextRunes)
-	if !slices.Contains([]Status{Draft, Running, Stopped}, e.Status) {
-		bad.Add("status", "must be draft, running or stopped", e.Status)
+	if !slices.Contains([]Status{Draft, Review, Running, Stopped, Archived}, e.Status) {
+		bad.Add("status", "must be draft, review, running, stopped or archived", e.Status)
 	}
 	checkSalt(&bad, "salt", e.Salt)
 	if !(e.Coverage > 0 && e.Coverage <= 1) {
@@ -124,6 +149,8 @@ func (e *Experiment) validate() problem.Invalid {
 		bad.Add("decisionPoint", fmt.Sprintf("must have at most %d characters", maxKeyLength), len(e.DecisionPoint))
 	}
 	e.validateVariants(&bad)
+	e.validateAnalysis(&bad)
+	e.validateSchedule(&bad)
 	if len(e.Metrics) > maxMetrics {
 		bad.Add("metrics", fmt.Sprintf("must have at most %d entries", maxMetrics), len(e.Metrics))
 	}
@@ -177,6 +204,7 @@ func (e *Experiment) keepStarted(was *Experiment, bad *problem.Invalid) {
 	if e.Coverage < was.Coverage {
 		bad.Add("coverage", "cannot fall once the experiment has started: people would leave it", number(e.Coverage))
 	}
+	e.keepAnalysis(was, bad)
 	if len(e.Variants) != len(was.Variants) {
 		bad.Add("variants", rule, len(e.Variants))
 		return
