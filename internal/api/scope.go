@@ -24,6 +24,8 @@ const (
 	ScopeDecide Scope = "decide"
 	// ScopeDefine changes definitions: experiments, offers, segments.
 	ScopeDefine Scope = "define"
+	// ScopeApprove approves experiments that somebody else has edited last.
+	ScopeApprove Scope = "approve"
 	// ScopeAdmin also manages keys, users and roles, and erases people.
 	ScopeAdmin Scope = "admin"
 	// ScopeIdentity joins people and tells them apart. Messages that a key with this
@@ -35,7 +37,7 @@ const (
 
 // Scopes lists every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeIdentity, ScopeAdmin}
+	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeApprove, ScopeIdentity, ScopeAdmin}
 }
 
 // Principal is who makes a request.
@@ -50,6 +52,9 @@ type Principal struct {
 	Scopes []Scope
 	// Mask hides personal data from the caller; nil shows everything.
 	Mask *Mask
+	// NeedsApproval keeps a user from starting experiments that nobody else has
+	// approved.
+	NeedsApproval bool
 }
 
 // Has says whether the principal may do what the scope names.

@@ -32,7 +32,7 @@ const (
 type Key struct {
 	ID         string      `json:"id"`
 	Name       string      `json:"name"`
-	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,define,admin" nullable:"false"`
+	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
 	Masked     bool        `json:"masked" doc:"Personal data is shown in part only"`
 	CreatedAt  time.Time   `json:"createdAt"`
 	CreatedBy  string      `json:"createdBy"`
@@ -101,11 +101,11 @@ func (s *Service) createKey(ctx context.Context, in NewAPIKey, by string) (strin
 		bad.Add("name", "must not contain the character 0", nil)
 	}
 	if len(scopes) == 0 {
-		bad.Add("scopes", "must name at least one of ingest, decide, read, define, admin", nil)
+		bad.Add("scopes", "must name at least one of ingest, decide, read, define, approve, admin", nil)
 	}
 	for i, scope := range scopes {
 		if !slices.Contains(api.Scopes(), scope) {
-			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, admin", string(scope))
+			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, admin", string(scope))
 		}
 	}
 	if err := bad.Err(); err != nil {

@@ -18,8 +18,10 @@ import (
 // Role is what users with it may do and which personal data they see.
 type Role struct {
 	Title  string         `json:"title" maxLength:"100"`
-	Scopes []api.Scope    `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,admin" nullable:"false"`
+	Scopes []api.Scope    `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
 	Masks  []api.MaskRule `json:"masks,omitempty" maxItems:"200" doc:"Personal data that is not shown in full; without any, everything is"`
+	// NeedsApproval asks for a second person.
+	NeedsApproval bool `json:"needsApproval,omitempty" doc:"Experiments that users with this role start must have been approved by somebody else, who has the scope approve"`
 }
 
 var (
@@ -30,11 +32,11 @@ var (
 // builtIn are the roles that every installation has. A definition of the same key
 // replaces one, admin excepted.
 var builtIn = map[string]Role{
-	roleAdmin: {"Administrator", []api.Scope{api.ScopeAdmin}, nil},
-	"manager": {"Growth manager", []api.Scope{api.ScopeRead, api.ScopeDefine}, personalPartly},
-	"support": {"Customer support", []api.Scope{api.ScopeRead, api.ScopeIngest}, nil},
-	"analyst": {"Analyst", []api.Scope{api.ScopeRead}, personalPartly},
-	"viewer":  {"Viewer", []api.Scope{api.ScopeRead}, personalHidden},
+	roleAdmin: {Title: "Administrator", Scopes: []api.Scope{api.ScopeAdmin}},
+	"manager": {Title: "Growth manager", Scopes: []api.Scope{api.ScopeRead, api.ScopeDefine, api.ScopeApprove}, Masks: personalPartly},
+	"support": {Title: "Customer support", Scopes: []api.Scope{api.ScopeRead, api.ScopeIngest}},
+	"analyst": {Title: "Analyst", Scopes: []api.Scope{api.ScopeRead}, Masks: personalPartly},
+	"viewer":  {Title: "Viewer", Scopes: []api.Scope{api.ScopeRead}, Masks: personalHidden},
 }
 
 // maskGroups are the parts of a profile that a mask rule may name.
@@ -50,7 +52,7 @@ func checkRole(_ context.Context, key string, r *Role) error {
 	}
 	for i, scope := range r.Scopes {
 		if !slices.Contains(api.Scopes(), scope) {
-			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, admin", string(scope))
+			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, admin", string(scope))
 		}
 	}
 	for i, m := range r.Masks {
@@ -92,7 +94,7 @@ func (s *Service) role(key string) (Role, bool) {
 func (s *Service) principal(u *user) api.Principal {
 	p := api.Principal{ID: u.id, Name: u.email, Kind: "user"}
 	if r, ok := s.role(u.role); ok {
-		p.Scopes, p.Mask = r.Scopes, api.NewMask(r.Masks)
+		p.Scopes, p.Mask, p.NeedsApproval = r.Scopes, api.NewMask(r.Masks), r.NeedsApproval
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -91,7 +92,7 @@ func TestUsersAndRoles(t *testing.T) {
 		mode   api.MaskMode
 	}{
 		{"admin", []api.Scope{api.ScopeAdmin}, [2]string{"traits", "email"}, ""},
-		{"manager", []api.Scope{api.ScopeRead, api.ScopeDefine}, [2]string{"traits", "email"}, api.MaskPartial},
+		{"manager", []api.Scope{api.ScopeRead, api.ScopeDefine, api.ScopeApprove}, [2]string{"traits", "email"}, api.MaskPartial},
 		{"support", []api.Scope{api.ScopeRead, api.ScopeIngest}, [2]string{"traits", "email"}, ""},
 		{"viewer", []api.Scope{api.ScopeRead}, [2]string{"traits", "email"}, api.MaskHide},
 		{"marketing", []api.Scope{api.ScopeRead, api.ScopeDefine}, [2]string{"traits", "salary"}, api.MaskHide},
@@ -223,5 +224,24 @@ func TestSessionSaysWhatItMay(t *testing.T) {
 	o.call("DELETE", "/v1/roles/marketing", "", nil)
 	if rec := o.call("GET", "/auth/session", "", cookie); !strings.Contains(rec.Body.String(), `"scopes":[]`) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+// A role may ask for a second person, which goes with whoever has it.
+func TestRolesThatNeedApproval(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t)
+	for role, needs := range map[string]bool{"junior": true, "senior": false} {
+		body := fmt.Sprintf(`{"title":"x","scopes":["define","approve"],"needsApproval":%t}`, needs)
+		if rec := o.call("PUT", "/v1/roles/"+role, body, nil); rec.Code != http.StatusOK {
+			t.Fatalf("%d %s", rec.Code, rec.Body)
+		}
+		_, cookie := o.add(role+"@example.org", role)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(cookie)
+		p, err := o.auth.Authenticate(r)
+		if err != nil || p.NeedsApproval != needs || !p.Has(api.ScopeApprove) || p.Has(api.ScopeRead) {
+			t.Errorf("%s: %+v, %v", role, p, err)
+		}
 	}
 }

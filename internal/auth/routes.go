@@ -55,7 +55,7 @@ type PasswordBody struct {
 // NewAPIKey is a key to be created.
 type NewAPIKey struct {
 	Name   string      `json:"name" minLength:"1" maxLength:"100"`
-	Scopes []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,admin" nullable:"false"`
+	Scopes []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
 	Masked bool        `json:"masked,omitempty" doc:"Show the key's holder personal data in part only: a•••@example.org"`
 }
 
