@@ -28,26 +28,27 @@ const (
 
 // Experiment is the definition of an A/B(/n) test.
 type Experiment struct {
-	Name          string      `json:"name,omitempty" maxLength:"200" doc:"Name shown in the console"`
-	Hypothesis    string      `json:"hypothesis,omitempty" maxLength:"2000" doc:"What is expected to happen, and why"`
-	DecisionPoint string      `json:"decisionPoint,omitempty" doc:"Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events"`
-	Status        Status      `json:"status,omitempty" enum:"draft,review,running,stopped,archived" doc:"Changed by submit, approve, reject, start, stop and archive only"`
-	Salt          string      `json:"salt,omitempty" maxLength:"256" doc:"Seed of the assignment; the key unless given. Fixed once the experiment has started"`
-	Coverage      float64     `json:"coverage,omitempty" minimum:"0" maximum:"1" doc:"Share of all people who take part; 0 or absent means everyone"`
-	Variants      []Variant   `json:"variants" minItems:"2" maxItems:"100" nullable:"false" doc:"What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names"`
-	Metrics       []string    `json:"metrics,omitempty" maxItems:"50" nullable:"false" doc:"Keys of the metrics that decide; the first is the one that the plan is made for"`
-	Secondary     []string    `json:"secondary,omitempty" maxItems:"50" nullable:"false" doc:"Keys of metrics that are shown and decide nothing"`
-	Guardrails    []Guardrail `json:"guardrails,omitempty" maxItems:"20" nullable:"false" doc:"Metrics that no arm may harm"`
-	Analysis      *Analysis   `json:"analysis,omitempty" doc:"How the report draws its conclusions. Fixed once the experiment has started"`
-	Ramp          *Ramp       `json:"ramp,omitempty" doc:"How the coverage widens after the start"`
-	StartAt       *time.Time  `json:"startAt,omitempty" doc:"When an experiment that was told to start does so; at once unless given"`
-	EndAt         *time.Time  `json:"endAt,omitempty" doc:"When it stops by itself"`
-	StartedAt     *time.Time  `json:"startedAt,omitempty" doc:"Set by start"`
-	StoppedAt     *time.Time  `json:"stoppedAt,omitempty" doc:"Set by stop"`
-	Approvals     []Approval  `json:"approvals,omitempty" maxItems:"20" nullable:"false" doc:"Set by approve; an edit removes them"`
-	EditedBy      string      `json:"editedBy,omitempty" maxLength:"320" doc:"Who last changed the definition itself. Set by the service"`
-	ScheduledBy   string      `json:"scheduledBy,omitempty" maxLength:"320" doc:"Who told it to start at startAt. Set by start, removed by an edit"`
-	Change        *Change     `json:"change,omitempty" doc:"What this version came about by. With a PUT only the reason is taken"`
+	Name          string  `json:"name,omitempty" maxLength:"200" doc:"Name shown in the console"`
+	Hypothesis    string  `json:"hypothesis,omitempty" maxLength:"2000" doc:"What is expected to happen, and why"`
+	DecisionPoint string  `json:"decisionPoint,omitempty" doc:"Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events"`
+	Status        Status  `json:"status,omitempty" enum:"draft,review,running,stopped,archived" doc:"Changed by submit, approve, reject, start, stop and archive only"`
+	Salt          string  `json:"salt,omitempty" maxLength:"256" doc:"Seed of the assignment; the key unless given. Fixed once the experiment has started"`
+	Coverage      float64 `json:"coverage,omitempty" minimum:"0" maximum:"1" doc:"Share of all people who take part; 0 or absent means everyone"`
+	Targeting
+	Variants    []Variant   `json:"variants" minItems:"2" maxItems:"100" nullable:"false" doc:"What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names"`
+	Metrics     []string    `json:"metrics,omitempty" maxItems:"50" nullable:"false" doc:"Keys of the metrics that decide; the first is the one that the plan is made for"`
+	Secondary   []string    `json:"secondary,omitempty" maxItems:"50" nullable:"false" doc:"Keys of metrics that are shown and decide nothing"`
+	Guardrails  []Guardrail `json:"guardrails,omitempty" maxItems:"20" nullable:"false" doc:"Metrics that no arm may harm"`
+	Analysis    *Analysis   `json:"analysis,omitempty" doc:"How the report draws its conclusions. Fixed once the experiment has started"`
+	Ramp        *Ramp       `json:"ramp,omitempty" doc:"How the coverage widens after the start"`
+	StartAt     *time.Time  `json:"startAt,omitempty" doc:"When an experiment that was told to start does so; at once unless given"`
+	EndAt       *time.Time  `json:"endAt,omitempty" doc:"When it stops by itself"`
+	StartedAt   *time.Time  `json:"startedAt,omitempty" doc:"Set by start"`
+	StoppedAt   *time.Time  `json:"stoppedAt,omitempty" doc:"Set by stop"`
+	Approvals   []Approval  `json:"approvals,omitempty" maxItems:"20" nullable:"false" doc:"Set by approve; an edit removes them"`
+	EditedBy    string      `json:"editedBy,omitempty" maxLength:"320" doc:"Who last changed the definition itself. Set by the service"`
+	ScheduledBy string      `json:"scheduledBy,omitempty" maxLength:"320" doc:"Who told it to start at startAt. Set by start, removed by an edit"`
+	Change      *Change     `json:"change,omitempty" doc:"What this version came about by. With a PUT only the reason is taken"`
 }
 
 // Approval is somebody's word that an experiment may start as it is.
@@ -69,6 +70,7 @@ type Variant struct {
 	Name    string  `json:"name,omitempty" maxLength:"200"`
 	Weight  float64 `json:"weight" minimum:"0" maximum:"1" doc:"Share of the people in the experiment; the weights sum to 1"`
 	Control bool    `json:"control,omitempty" doc:"The arm that the others are compared with"`
+	Dropped bool    `json:"dropped,omitempty" doc:"The arm was taken out: its people leave the experiment, those of the others stay where they are. A dropped arm does not come back"`
 	// Policy is opaque here: decide gives it its meaning.
 	Policy json.RawMessage `json:"policy,omitempty" doc:"Overrides the decision point's policy for people of this variant; absent means the decision point's own, or its default action for the control"`
 }
@@ -151,6 +153,7 @@ func (e *Experiment) validate() problem.Invalid {
 	e.validateVariants(&bad)
 	e.validateAnalysis(&bad)
 	e.validateSchedule(&bad)
+	e.validateTargeting(&bad)
 	if len(e.Metrics) > maxMetrics {
 		bad.Add("metrics", fmt.Sprintf("must have at most %d entries", maxMetrics), len(e.Metrics))
 	}
@@ -205,6 +208,7 @@ func (e *Experiment) keepStarted(was *Experiment, bad *problem.Invalid) {
 		bad.Add("coverage", "cannot fall once the experiment has started: people would leave it", number(e.Coverage))
 	}
 	e.keepAnalysis(was, bad)
+	e.keepTargeting(was, bad)
 	if len(e.Variants) != len(was.Variants) {
 		bad.Add("variants", rule, len(e.Variants))
 		return
@@ -215,8 +219,11 @@ func (e *Experiment) keepStarted(was *Experiment, bad *problem.Invalid) {
 		if now.Key != before.Key {
 			bad.Add(at("key"), rule, now.Key)
 		}
-		if now.Weight != before.Weight {
-			bad.Add(at("weight"), rule, number(now.Weight))
+		if now.Weight != before.Weight && !e.Sticky {
+			bad.Add(at("weight"), rule+", or make it sticky from the start", number(now.Weight))
+		}
+		if before.Dropped && !now.Dropped {
+			bad.Add(at("dropped"), "cannot be taken back: its people were without the variant", false)
 		}
 		if now.Control != before.Control {
 			bad.Add(at("control"), rule, now.Control)
