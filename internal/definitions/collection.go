@@ -229,6 +229,33 @@ func (c *Collection[T]) AtVersion(ctx context.Context, key string, version int64
 	return v, nil
 }
 
+// Past is a version in the history of a definition.
+type Past[T any] struct {
+	Versioned[T]
+	Deleted bool // this version ended the definition; Value is what it was before
+}
+
+// History returns at most limit versions of a key, newest first, from the one
+// before the given version; 0 is from the newest. A key that never was has none.
+func (c *Collection[T]) History(ctx context.Context, key string, before int64, limit int) ([]Past[T], error) {
+	if checkText("path.key", key) != nil {
+		return nil, nil // no key has such characters
+	}
+	rows, err := c.store.history(ctx, c.kind, key, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Past[T], len(rows))
+	for i := range rows {
+		v, err := decode[T](&rows[i])
+		if err != nil {
+			return nil, fmt.Errorf("reading version %d of %s %s: %w", rows[i].version, c.kind, key, err)
+		}
+		out[i] = Past[T]{Versioned: v, Deleted: rows[i].deleted}
+	}
+	return out, nil
+}
+
 // check validates a value and encodes it.
 func (c *Collection[T]) check(ctx context.Context, key string, v T) (change, error) {
 	if err := checkText("path.key", key); err != nil {

@@ -228,29 +228,23 @@ func (r routes[T]) delete(ctx context.Context, in *deleteInput) (*struct{}, erro
 }
 
 func (r routes[T]) history(ctx context.Context, in *historyInput) (*historyOutput[T], error) {
-	if checkText("path.key", in.Key) != nil {
-		return nil, problem.NotFound(r.o.Singular, in.Key)
-	}
-	rows, err := r.c.store.history(ctx, r.c.kind, in.Key, in.Before, min(in.Limit, maxPage)+1)
+	list, err := r.c.History(ctx, in.Key, in.Before, min(in.Limit, maxPage)+1)
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 && in.Before == 0 {
+	if len(list) == 0 && in.Before == 0 {
 		return nil, problem.NotFound(r.o.Singular, in.Key)
 	}
 	out := new(historyOutput[T])
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		out.Body.Next = rows[len(rows)-1].version
+	if len(list) > in.Limit {
+		list = list[:in.Limit]
+		out.Body.Next = list[len(list)-1].Version
 	}
-	out.Body.Items = make([]past[T], len(rows))
-	for i := range rows {
-		v, err := decode[T](&rows[i])
-		if err != nil {
-			return nil, fmt.Errorf("reading version %d of %s %s: %w", rows[i].version, r.c.kind, in.Key, err)
-		}
-		out.Body.Items[i] = past[T]{Version: v.Version, UpdatedAt: v.UpdatedAt, UpdatedBy: v.UpdatedBy, Deleted: rows[i].deleted}
-		if !rows[i].deleted {
+	out.Body.Items = make([]past[T], len(list))
+	for i := range list {
+		v := &list[i]
+		out.Body.Items[i] = past[T]{Version: v.Version, UpdatedAt: v.UpdatedAt, UpdatedBy: v.UpdatedBy, Deleted: v.Deleted}
+		if !v.Deleted {
 			out.Body.Items[i].Value = &v.Value
 		}
 	}
