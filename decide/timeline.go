@@ -34,8 +34,13 @@ func (s *Service) About(ctx context.Context, profiles []string, limit int) ([]Su
 func (s *Service) logged(ctx context.Context, profiles []string, limit int) ([]Summary, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	// Equality is looked up in the index by halving, a set is compared with all of it.
+	whose, argument := "profile_id IN (?)", any(profiles)
+	if len(profiles) == 1 {
+		whose, argument = "profile_id = ?", profiles[0]
+	}
 	rows, err := s.db.Read.Query(ctx, "SELECT decision_id, decided_at, decision_point, profile_id, `group`, eligible, action, offer, channel, creative, propensity, policy, experiments, variants, experiment_versions, fallback "+
-		"FROM decision_timeline WHERE profile_id IN (?) ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1", profiles, limit)
+		"FROM decision_timeline WHERE "+whose+" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1", argument, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 -- +goose Up
 -- Decisions in the order of the people that they are about, with what a list of
--- them shows.
+-- them shows. Parts are compact, so that a part is one file to open.
 CREATE TABLE IF NOT EXISTS decision_timeline (
   profile_id String,
   decision_id String,
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS decision_timeline (
 PARTITION BY toYear(decided_at)
 PRIMARY KEY (profile_id, decision_id)
 ORDER BY (profile_id, decision_id, decision_point)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000, vertical_merge_algorithm_min_rows_to_activate = 1;
+SETTINGS index_granularity = 256, min_bytes_for_wide_part = 1000000000000, non_replicated_deduplication_window = 1000;
 
 -- +goose StatementBegin
 CREATE MATERIALIZED VIEW IF NOT EXISTS decisions_by_profile TO decision_timeline AS

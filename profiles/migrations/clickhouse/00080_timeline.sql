@@ -1,7 +1,8 @@
 -- +goose Up
 -- The events once more, in the order of the people: what one person did is read
 -- from one place, where the table of events has it in as many as there are names
--- of events and months. One message may be there twice, as in events.
+-- of events and months. One message may be there twice, as in events. Parts are
+-- compact, so that a part is one file to open instead of two for each column.
 CREATE TABLE IF NOT EXISTS timeline (
   profile_id String COMMENT 'profile at the time of receipt',
   timestamp DateTime64(3, 'UTC'),
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS timeline (
 PARTITION BY toYear(timestamp)
 PRIMARY KEY (profile_id, timestamp)
 ORDER BY (profile_id, timestamp, event, message_id)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000, vertical_merge_algorithm_min_rows_to_activate = 1;
+SETTINGS index_granularity = 256, min_bytes_for_wide_part = 1000000000000, non_replicated_deduplication_window = 1000;
 
 -- +goose StatementBegin
 CREATE MATERIALIZED VIEW IF NOT EXISTS event_timeline TO timeline AS
