@@ -42,6 +42,17 @@ type Mean struct {
 	Shift      float64
 }
 
+// Plus adds the units of other; sums about another Shift are moved to that of m.
+func (m Mean) Plus(other Mean) Mean {
+	n, d := float64(other.N), other.Shift-m.Shift
+	return Mean{
+		N:          m.N + other.N,
+		Sum:        m.Sum + other.Sum + n*d,
+		SumSquares: m.SumSquares + other.SumSquares + d*(2*other.Sum+n*d),
+		Shift:      m.Shift,
+	}
+}
+
 // Estimate gives mean and sample variance (divisor n−1).
 func (m Mean) Estimate() (Estimate, error) {
 	if m.N < 1 {
@@ -71,18 +82,41 @@ type Proportion struct {
 	Successes int64 // units with the outcome, 0..N
 }
 
+// Plus adds the units of other.
+func (p Proportion) Plus(other Proportion) Proportion {
+	return Proportion{N: p.N + other.N, Successes: p.Successes + other.Successes}
+}
+
+// Mean gives the same units as values 0 and 1.
+func (p Proportion) Mean() Mean {
+	return Mean{N: p.N, Sum: float64(p.Successes), SumSquares: float64(p.Successes)}
+}
+
 // Estimate gives p and p(1−p): the variance of a proportion is known once p is,
 // so there is no n−1.
 func (p Proportion) Estimate() (Estimate, error) {
-	if p.N < 1 {
+	return bernoulli{p.N, float64(p.Successes)}.Estimate()
+}
+
+// bernoulli is a Proportion whose count comes as a floating-point sum.
+type bernoulli struct {
+	n         int64
+	successes float64
+}
+
+func (b bernoulli) Estimate() (Estimate, error) {
+	switch {
+	case b.n < 1:
 		return Estimate{}, problem(TooFewUnits, "", "the arm has no unit")
+	case !finite(b.successes):
+		return Estimate{}, problem(NotFinite, "", "a sum is NaN or infinite")
+	case b.successes < 0 || b.successes > float64(b.n):
+		return Estimate{}, problem(ImpossibleSums, "", "%g units of %d have the outcome", b.successes, b.n)
 	}
-	if p.Successes < 0 || p.Successes > p.N {
-		return Estimate{}, problem(ImpossibleSums, "", "%d units of %d have the outcome", p.Successes, p.N)
-	}
-	rate := float64(p.Successes) / float64(p.N)
-	e := Estimate{N: p.N, Mean: rate, Variance: rate * float64(p.N-p.Successes) / float64(p.N)}
-	if p.N == 1 {
+	n := float64(b.n)
+	rate := b.successes / n
+	e := Estimate{N: b.n, Mean: rate, Variance: rate * (n - b.successes) / n}
+	if b.n == 1 {
 		e.Variance = math.NaN()
 	}
 	return e, nil

@@ -30,6 +30,11 @@ const (
 	// PrecisionLost: the values vary by less than the sums can resolve; sums
 	// about a shift near the mean would show it.
 	PrecisionLost Reason = "precision_lost"
+	// BaselineUncertain: zero is a plausible value of the control's mean, so
+	// that a relative effect has no bounded interval.
+	BaselineUncertain Reason = "baseline_uncertain"
+	// KindsDiffer: the arms, strata or cells are not of the same kind of metric.
+	KindsDiffer Reason = "kinds_differ"
 	// InvalidOption: a level, weight or expected count outside its range.
 	InvalidOption Reason = "invalid_option"
 )

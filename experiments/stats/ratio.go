@@ -12,6 +12,28 @@ type Ratio struct {
 	NumeratorSquares   float64 // Σm²
 	DenominatorSquares float64 // Σd²
 	Products           float64 // Σmd
+	// The numerator or the denominator is 0 or 1 in every unit, so that p(1−p)
+	// is its variance.
+	BinaryNumerator, BinaryDenominator bool
+}
+
+// Plus adds the units of other.
+func (r Ratio) Plus(other Ratio) Ratio {
+	return Ratio{
+		N: r.N + other.N, Numerator: r.Numerator + other.Numerator, Denominator: r.Denominator + other.Denominator,
+		NumeratorSquares: r.NumeratorSquares + other.NumeratorSquares, DenominatorSquares: r.DenominatorSquares + other.DenominatorSquares,
+		Products:        r.Products + other.Products,
+		BinaryNumerator: r.BinaryNumerator && other.BinaryNumerator, BinaryDenominator: r.BinaryDenominator && other.BinaryDenominator,
+	}
+}
+
+func (r Ratio) joint() joint {
+	return joint{
+		n: r.N, names: []string{"numerator", "denominator"},
+		sums:     []float64{r.Numerator, r.Denominator},
+		products: []float64{squares(r.NumeratorSquares, r.Numerator, r.BinaryNumerator), r.Products, squares(r.DenominatorSquares, r.Denominator, r.BinaryDenominator)},
+		binary:   []bool{r.BinaryNumerator, r.BinaryDenominator},
+	}
 }
 
 // Estimate gives R = Σm/Σd with the delta-method variance of one unit's
@@ -50,6 +72,15 @@ func (r Ratio) Delta() (Estimate, error) {
 	if r.N == 1 {
 		return e, nil
 	}
+	perUnit := r.Denominator / float64(r.N)
+	if r.BinaryNumerator || r.BinaryDenominator {
+		variance, err := r.joint().form([]float64{1 / perUnit, -e.Mean / perUnit})
+		if err != nil {
+			return Estimate{}, err
+		}
+		e.Variance = variance
+		return e, nil
+	}
 	mm, dd, md := r.centred()
 	// Σ(m − R·d)²: the residuals sum to zero, so this is already centred.
 	residual := mm - 2*e.Mean*md + e.Mean*e.Mean*dd
@@ -58,7 +89,6 @@ func (r Ratio) Delta() (Estimate, error) {
 	if err != nil {
 		return Estimate{}, err
 	}
-	perUnit := r.Denominator / float64(r.N)
 	e.Variance = residual / float64(r.N-1) / perUnit / perUnit
 	if !finite(e.Mean, e.Variance) {
 		return Estimate{}, problem(NotFinite, "", "the values are too large for a variance")

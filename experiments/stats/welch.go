@@ -21,6 +21,10 @@ const (
 type Options struct {
 	Alpha       float64 // level in (0, 1): 0.05 gives 95 % intervals; 0 means 0.05
 	Alternative Alternative
+	// Unchecked accepts sums that no values can have, such as a sum of squares
+	// below (sum)²/n, and does the arithmetic on them. Published comparison
+	// cases have such sums; a report never sets it.
+	Unchecked bool
 }
 
 func (o Options) alpha() (float64, error) {
@@ -41,17 +45,34 @@ type Effect struct {
 	Lower, Upper     float64 // bounds of the 1−Alpha interval
 	PValue           float64
 	DegreesOfFreedom float64 // Welch-Satterthwaite
+	N                int64   // units of both arms together
+	// Baseline is the control's mean without any adjustment, in the metric's
+	// unit; Relative says that the effect is a share of its absolute value.
+	Baseline float64
+	Relative bool
 }
 
 // Absolute compares treatment with control by Welch's t test on the difference
 // of means, in the metric's own unit.
 func Absolute(control, treatment Estimate, o Options) (Effect, error) {
-	if err := testable(control, treatment); err != nil {
+	d, err := absolute(control, treatment)
+	if err != nil {
 		return Effect{}, err
 	}
-	delta := treatment.Mean - control.Mean
-	variance := control.Variance/float64(control.N) + treatment.Variance/float64(treatment.N)
-	return infer(delta, variance, welchDegrees(control, treatment), o)
+	return d.infer(o)
+}
+
+func absolute(control, treatment Estimate) (difference, error) {
+	if err := testable(control, treatment); err != nil {
+		return difference{}, err
+	}
+	return difference{
+		estimate: treatment.Mean - control.Mean,
+		variance: control.Variance/float64(control.N) + treatment.Variance/float64(treatment.N),
+		degrees:  welchDegrees(control, treatment),
+		units:    control.N + treatment.N,
+		baseline: control.Mean,
+	}, nil
 }
 
 // Relative compares treatment with control as a share of the control's mean,
@@ -61,11 +82,19 @@ func Absolute(control, treatment Estimate, o Options) (Effect, error) {
 //
 // The interval takes m_A for nearly known: see [BaselineUncertainty].
 func Relative(control, treatment Estimate, o Options) (Effect, error) {
-	if err := testable(control, treatment); err != nil {
+	d, err := relative(control, treatment)
+	if err != nil {
 		return Effect{}, err
 	}
+	return d.infer(o)
+}
+
+func relative(control, treatment Estimate) (difference, error) {
+	if err := testable(control, treatment); err != nil {
+		return difference{}, err
+	}
 	if control.Mean == 0 {
-		return Effect{}, problem(ZeroBaseline, "control", "the mean is zero, so that there is nothing to be relative to")
+		return difference{}, zeroBaseline()
 	}
 	base := math.Abs(control.Mean)
 	ratio := treatment.Mean / control.Mean
@@ -74,7 +103,14 @@ func Relative(control, treatment Estimate, o Options) (Effect, error) {
 	// overflows nor underflows for very large or small means.
 	variance := treatment.Variance/float64(treatment.N)/base/base +
 		control.Variance/float64(control.N)/base/base*ratio*ratio
-	return infer(delta, variance, welchDegrees(control, treatment), o)
+	return difference{
+		estimate: delta, variance: variance, degrees: welchDegrees(control, treatment),
+		units: control.N + treatment.N, baseline: control.Mean, relative: true,
+	}, nil
+}
+
+func zeroBaseline() error {
+	return problem(ZeroBaseline, "control", "the mean is zero, so that there is nothing to be relative to")
 }
 
 // BaselineUncertainty is Fieller's g for the control arm: the squared half-width
@@ -90,7 +126,7 @@ func BaselineUncertainty(control Estimate, o Options) (float64, error) {
 		return 0, err
 	}
 	if control.Mean == 0 {
-		return 0, problem(ZeroBaseline, "control", "the mean is zero, so that there is nothing to be relative to")
+		return 0, zeroBaseline()
 	}
 	half := studentQuantile(1-alpha/2, float64(control.N-1)) * control.StandardError() / control.Mean
 	return half * half, nil
@@ -127,17 +163,26 @@ func welchDegrees(a, b Estimate) float64 {
 	return sum * sum / (va*va/float64(a.N-1) + vb*vb/float64(b.N-1))
 }
 
+// difference is an effect before anything is inferred from it.
+type difference struct {
+	estimate, variance, degrees float64
+	units                       int64
+	baseline                    float64
+	relative                    bool
+}
+
 // infer makes the statement about a difference with a known standard error.
-func infer(delta, variance, df float64, o Options) (Effect, error) {
+func (d difference) infer(o Options) (Effect, error) {
 	alpha, err := o.alpha()
 	if err != nil {
 		return Effect{}, err
 	}
-	se := math.Sqrt(variance)
+	delta, df := d.estimate, d.degrees
+	se := math.Sqrt(d.variance)
 	if !finite(delta, se, df) || se == 0 {
 		return Effect{}, problem(NotFinite, "", "the difference or its error is outside the range of floating point")
 	}
-	e := Effect{Estimate: delta, StandardError: se, DegreesOfFreedom: df}
+	e := Effect{Estimate: delta, StandardError: se, DegreesOfFreedom: df, N: d.units, Baseline: d.baseline, Relative: d.relative}
 	t := delta / se
 	switch o.Alternative {
 	case TwoSided:
