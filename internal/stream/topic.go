@@ -169,7 +169,8 @@ const (
 	// keptShare bounds the tail that TrimBehind leaves: one part in so many of the topic's limit.
 	keptShare = 4
 	// trimShare and trimBytes say what is worth trimming: one part in so many of the limit, or so many
-	// bytes. The server rewrites the block in which a purge ends, and publishers wait meanwhile.
+	// bytes. The server rewrites the block in which a purge ends, and publishers wait meanwhile, unless
+	// it ends where a block does.
 	trimShare = 8
 	trimBytes = 256 << 20
 )
@@ -222,6 +223,11 @@ func (t *Topic) trimBehind(ctx context.Context, keep uint64, positions []func() 
 	idle := float64(state.Bytes) / float64(state.Msgs) * (float64(first) - float64(state.FirstSeq))
 	if idle < min(trimBytes, float64(t.s.opts.MaxBytes)/trimShare) {
 		return nil
+	}
+	boundary, held := t.holdBlocks(first)
+	defer held.release()
+	if boundary > state.FirstSeq && float64(first-boundary) < float64(first-state.FirstSeq)/2 {
+		first = boundary
 	}
 	return t.TrimTo(ctx, first)
 }
