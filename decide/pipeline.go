@@ -93,7 +93,8 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 		s.fallback(p, rec, req, fallbackInternal, a)
 		return
 	}
-	// A caller that goes away does not take back what the stream may hold already.
+	// A caller that goes away does not take back what the stream may hold already. Nor does one whose time ends
+	// while the record is on its way: it may be stored although its caller falls back.
 	sc.deadline.begin(ctx, s.deadline)
 	_, err = s.topic.Append(&sc.deadline, sc.data)
 	sc.deadline.end()

@@ -83,6 +83,9 @@ func (t *Topic) Append(ctx context.Context, record []byte) (uint64, error) {
 	if len(record) > maxGrouped {
 		return t.Publish(ctx, record)
 	}
+	if err := ctx.Err(); err != nil { // or it could be stored for a caller whose time was over before
+		return 0, fmt.Errorf("appending to %s: %w: %w", t.name, ErrUnavailable, err)
+	}
 	seq, err := t.commits.append(ctx, record)
 	if err != nil {
 		return 0, fmt.Errorf("appending to %s: %w", t.name, err)
