@@ -43,24 +43,37 @@ func (c SplitCheck) Passed() bool { return !c.Mismatch && !c.Leak }
 //
 // Problems: InvalidOption for lengths or weights that make no split,
 // ImpossibleSums for negative counts, and TooFewUnits, together with the
-// filled SplitCheck of which only Expected and the leak rule are meant, when an
-// arm is expected to have fewer than MinimumExpected units.
+// filled SplitCheck, when an arm is expected to have fewer than MinimumExpected
+// units: χ² is then a rough approximation, and no mismatch is claimed from it.
 func CheckSplit(observed []int64, weights []float64) (SplitCheck, error) {
+	expected, err := phaseExpectation(SplitPhase{Observed: observed, Weights: weights})
+	if err != nil {
+		return SplitCheck{}, err
+	}
+	return CheckExpected(observed, expected)
+}
+
+// phaseExpectation shares the units of a phase's split out by its weights.
+func phaseExpectation(phase SplitPhase) ([]float64, error) {
+	observed, weights := phase.Observed, phase.Weights
 	if len(observed) != len(weights) {
-		return SplitCheck{}, problem(InvalidOption, "weights", "%d weights for %d arms", len(weights), len(observed))
+		return nil, problem(InvalidOption, "weights", "%d weights for %d arms", len(weights), len(observed))
 	}
 	var sum float64
 	for _, w := range weights {
 		if !finite(w) || w < 0 {
-			return SplitCheck{}, problem(InvalidOption, "weights", "a weight must be a finite number of 0 or more, not %g", w)
+			return nil, problem(InvalidOption, "weights", "a weight must be a finite number of 0 or more, not %g", w)
 		}
 		sum += w
 	}
 	if math.Abs(sum-1) > WeightTolerance {
-		return SplitCheck{}, problem(InvalidOption, "weights", "the weights must sum to 1, not %g", sum)
+		return nil, problem(InvalidOption, "weights", "the weights must sum to 1, not %g", sum)
 	}
 	var inSplit int64
 	for i, n := range observed {
+		if n < 0 {
+			return nil, problem(ImpossibleSums, "observed", "arm %d has %d units", i, n)
+		}
 		if weights[i] > 0 {
 			inSplit += n
 		}
@@ -69,13 +82,17 @@ func CheckSplit(observed []int64, weights []float64) (SplitCheck, error) {
 	for i, w := range weights {
 		expected[i] = float64(inSplit) * w / sum
 	}
-	return CheckExpected(observed, expected)
+	return expected, nil
 }
 
 // CheckExpected is the sample-ratio check against expected counts, which is
 // what a split with changing weights needs: sum the expected counts of its
 // phases. The expected counts must add up to the observed ones of the same arms.
 func CheckExpected(observed []int64, expected []float64) (SplitCheck, error) {
+	return checkExpected(observed, expected, SplitOptions{Minimum: MinimumExpected, Alarm: SplitAlarm})
+}
+
+func checkExpected(observed []int64, expected []float64, o SplitOptions) (SplitCheck, error) {
 	if len(observed) != len(expected) {
 		return SplitCheck{}, problem(InvalidOption, "expected", "%d expected counts for %d arms", len(expected), len(observed))
 	}
@@ -104,7 +121,7 @@ func CheckExpected(observed []int64, expected []float64) (SplitCheck, error) {
 		check.ChiSquared += deviation * deviation / e
 	}
 	check.DegreesOfFreedom = max(0, check.DegreesOfFreedom-1)
-	check.Leak = float64(check.Leaked) > math.Max(5, 1e-4*float64(total))
+	check.Leak = leaks(check.Leaked, total)
 	switch {
 	case math.Abs(expectedTotal-float64(inSplit)) > 1e-6*math.Max(1, float64(inSplit)):
 		return SplitCheck{}, problem(InvalidOption, "expected", "%g units expected, %d observed", expectedTotal, inSplit)
@@ -112,10 +129,11 @@ func CheckExpected(observed []int64, expected []float64) (SplitCheck, error) {
 		return check, problem(TooFewUnits, "", "no unit was seen in any arm that expects units")
 	case check.DegreesOfFreedom < 1:
 		return check, problem(TooFewUnits, "", "a split check needs two arms that expect units")
-	case smallest < MinimumExpected:
-		return check, problem(TooFewUnits, "", "an arm expects %.1f units, the check needs %d", smallest, MinimumExpected)
 	}
 	check.PValue = distuv.ChiSquared{K: float64(check.DegreesOfFreedom)}.Survival(check.ChiSquared)
-	check.Mismatch = check.PValue < SplitAlarm
+	if smallest < o.Minimum {
+		return check, problem(TooFewUnits, "", "an arm expects %.1f units, the check needs %g", smallest, o.Minimum)
+	}
+	check.Mismatch = check.PValue < o.Alarm
 	return check, nil
 }
