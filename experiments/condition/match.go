@@ -90,9 +90,9 @@ func (t *test) passes(v any, g Groups) bool {
 		if s, ok := v.(string); ok {
 			return s == t.text
 		}
-		return text(v) == t.text
+		return Text(v) == t.text
 	case testFolded:
-		return strings.ToLower(text(v)) == t.text
+		return strings.ToLower(Text(v)) == t.text
 	case testNumber:
 		return number(v) == t.number
 	case testTrue:
@@ -145,7 +145,7 @@ func (o *operator) passes(v any, g Groups) bool {
 		if s, ok := v.(string); ok {
 			return o.pattern.MatchString(s)
 		}
-		return o.pattern.MatchString(text(v))
+		return o.pattern.MatchString(Text(v))
 	case opAll:
 		return o.hasAll(v, g)
 	case opElemMatch:
@@ -180,7 +180,7 @@ func (o *operator) ordered(v any) bool {
 	s, isText := v.(string)
 	switch v.(type) {
 	case []any, []string, map[string]any:
-		s, isText = text(v), true
+		s, isText = Text(v), true
 	}
 	var order int
 	if isText && o.isText {

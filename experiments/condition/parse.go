@@ -262,7 +262,7 @@ func (p *parser) operator(path, name string, v any, depth int) operator {
 	case opInGroup, opNotInGroup:
 		if o.text, ok = v.(string); !ok || o.text == "" {
 			p.broken(path, "must be the id of a saved group", v)
-			o.text = text(v)
+			o.text = Text(v)
 		}
 		p.groups[o.text] = true
 	case opExists:
@@ -321,7 +321,7 @@ func (p *parser) operand(path string, v any, o *operator) {
 	case float64:
 	case []any, map[string]any:
 		p.broken(path, "must be a number or a text", v)
-		o.isText, o.text = true, text(v)
+		o.isText, o.text = true, Text(v)
 	default:
 		p.broken(path, "must be a number or a text", v)
 	}

@@ -31,8 +31,9 @@ func numeric(v any) (float64, bool) {
 	return 0, false
 }
 
-// text is String(v).
-func text(v any) string {
+// Text is a value as a text, as String(v) of JavaScript makes it. It is also what of a
+// value is hashed.
+func Text(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "null"
@@ -47,7 +48,7 @@ func text(v any) string {
 				b.WriteByte(',')
 			}
 			if element != nil {
-				b.WriteString(text(element))
+				b.WriteString(Text(element))
 			}
 		}
 		return b.String()
@@ -90,7 +91,7 @@ func number(v any) float64 {
 	case string:
 		return parseNumber(v)
 	case []any, []string:
-		return parseNumber(text(v))
+		return parseNumber(Text(v))
 	}
 	if n, ok := numeric(v); ok {
 		return n
