@@ -48,6 +48,7 @@ type Experiment struct {
 	Approvals   []Approval  `json:"approvals,omitempty" maxItems:"20" nullable:"false" doc:"Set by approve; an edit removes them"`
 	EditedBy    string      `json:"editedBy,omitempty" maxLength:"320" doc:"Who last changed the definition itself. Set by the service"`
 	ScheduledBy string      `json:"scheduledBy,omitempty" maxLength:"320" doc:"Who told it to start at startAt. Set by start, removed by an edit"`
+	RampedAt    *time.Time  `json:"rampedAt,omitempty" doc:"When the last step of the ramp was taken. Set by the service"`
 	Change      *Change     `json:"change,omitempty" doc:"What this version came about by. With a PUT only the reason is taken"`
 }
 

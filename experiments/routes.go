@@ -18,42 +18,8 @@ func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.metrics, definitions.RouteOptions{Tag: "Metrics", Singular: "metric"})
 	definitions.Routes(srv.API, s.holdouts, definitions.RouteOptions{Tag: "Holdouts", Singular: "holdout"})
 
-	transitionRoute(srv.API, "start", "Start an experiment",
-		"From now on its variants apply at its decision point. At most one experiment runs at a decision point; one that was stopped does not start again.", s.Start)
-	transitionRoute(srv.API, "stop", "Stop an experiment",
-		"Its variants no longer apply. Its report goes on as outcomes come in.", s.Stop)
+	s.lifecycleRoutes(srv.API)
 	s.reportRoute(srv.API)
-}
-
-// ExperimentState is what starting and stopping answer with.
-type ExperimentState struct {
-	Key       string     `json:"key"`
-	Version   int64      `json:"version"`
-	Status    Status     `json:"status"`
-	StartedAt *time.Time `json:"startedAt,omitempty"`
-	StoppedAt *time.Time `json:"stoppedAt,omitempty"`
-}
-
-func transitionRoute(a huma.API, verb, summary, description string,
-	change func(ctx context.Context, key, by string) (definitions.Versioned[Experiment], error)) {
-	type input struct {
-		Key string `path:"key" maxLength:"64"`
-	}
-	type output struct{ Body ExperimentState }
-	op := huma.Operation{
-		OperationID: verb + "-experiment", Method: http.MethodPost, Path: "/v1/experiments/{key}/" + verb,
-		Tags: []string{"Experiments"}, Summary: summary, Description: description, Errors: []int{401, 403, 404, 409, 422},
-	}
-	api.Require(api.ScopeDefine)(&op)
-	huma.Register(a, op, func(ctx context.Context, in *input) (*output, error) {
-		by, _ := api.PrincipalFrom(ctx)
-		v, err := change(ctx, in.Key, by.String())
-		if err != nil {
-			return nil, err
-		}
-		return &output{Body: ExperimentState{Key: v.Key, Version: v.Version, Status: v.Value.Status,
-			StartedAt: v.Value.StartedAt, StoppedAt: v.Value.StoppedAt}}, nil
-	})
 }
 
 func (s *Service) reportRoute(a huma.API) {

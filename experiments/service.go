@@ -96,37 +96,27 @@ func (s *Service) checkHoldout(_ context.Context, key string, h *Holdout) error 
 	return bad.Err()
 }
 
-// transition marks the context of a change that start and stop make.
-type transition struct{}
-
 // checkExperiment fills in what the definition leaves out, keeps what start and
 // stop own, and refuses changes that would re-assign people.
 func (s *Service) checkExperiment(ctx context.Context, key string, e *Experiment) error {
 	var bad problem.Invalid
 	was, exists := s.experiments.Get(key)
-	if ctx.Value(transition{}) == nil {
-		before := &Experiment{Status: Draft}
-		if exists {
-			before = &was.Value
-		}
-		if e.Status == "" {
-			e.Status = before.Status
-		}
-		if e.Status != before.Status {
-			bad.Add("status", fmt.Sprintf("is %s and changes by start and stop only", before.Status), e.Status)
-		}
-		e.StartedAt, e.StoppedAt = before.StartedAt, before.StoppedAt
+	before := &Experiment{Status: Draft}
+	if exists {
+		before = &was.Value
+	}
+	if e.Status == "" {
+		e.Status = before.Status
 	}
 	e.normalise(key)
+	if ctx.Value(transition{}) == nil {
+		e.keepOwn(ctx, before, exists, &bad)
+	}
 	bad = append(bad, e.validate()...)
 	if key == UniversalExperiment {
 		bad.Add("path.key", "is the name under which the universal holdout is reported", key)
 	}
-	for i, m := range e.Metrics {
-		if _, ok := s.metrics.Get(m); !ok {
-			bad.Add(fmt.Sprintf("metrics[%d]", i), "must be the key of a metric", m)
-		}
-	}
+	s.checkMetricsExist(e, &bad)
 	if s.checkPolicy != nil && e.DecisionPoint != "" {
 		for i, v := range e.Variants {
 			if len(v.Policy) > 0 && json.Valid(v.Policy) {
@@ -140,63 +130,23 @@ func (s *Service) checkExperiment(ctx context.Context, key string, e *Experiment
 	return bad.Err()
 }
 
-// Start begins an experiment: from now on its variants apply. Starting a running
-// experiment changes nothing. An experiment that was stopped, or whose decision
-// point another one holds, is refused with a conflict that says so.
-func (s *Service) Start(ctx context.Context, key, by string) (definitions.Versioned[Experiment], error) {
-	v, ok := s.experiments.Get(key)
-	if !ok {
-		return v, problem.NotFound("experiment", problem.Clip(key))
-	}
-	e := v.Value
-	switch e.Status {
-	case Running:
-		return v, nil
-	case Stopped:
-		return v, problem.Conflict(fmt.Sprintf("Experiment %s was stopped; copy it to a new key, so that one report covers one period.", key))
-	}
-	if e.DecisionPoint != "" {
-		if s.pointExists != nil && !s.pointExists(e.DecisionPoint) {
-			var bad problem.Invalid
-			bad.Add("decisionPoint", "must be the key of a decision point", e.DecisionPoint)
-			return v, bad.Err()
-		}
-		for other, o := range s.experiments.Snapshot() {
-			if other != key && o.Value.Status == Running && o.Value.DecisionPoint == e.DecisionPoint {
-				return v, problem.Conflict(fmt.Sprintf("Experiment %s is running at decision point %s; stop it first.", other, e.DecisionPoint))
-			}
+// checkMetricsExist checks every metric that an experiment names.
+func (s *Service) checkMetricsExist(e *Experiment, bad *problem.Invalid) {
+	check := func(field, key string) {
+		if _, ok := s.metrics.Get(key); !ok {
+			bad.Add(field, "must be the key of a metric", key)
 		}
 	}
-	now := s.now().UTC().Truncate(time.Millisecond)
-	e.Status, e.StartedAt = Running, &now
-	return s.change(ctx, key, e, by, v.Version)
-}
-
-// Stop ends an experiment: its variants no longer apply, its report goes on as
-// outcomes come in. Stopping a stopped experiment changes nothing; a draft
-// cannot be stopped.
-func (s *Service) Stop(ctx context.Context, key, by string) (definitions.Versioned[Experiment], error) {
-	v, ok := s.experiments.Get(key)
-	if !ok {
-		return v, problem.NotFound("experiment", problem.Clip(key))
+	for i, m := range e.Metrics {
+		check(fmt.Sprintf("metrics[%d]", i), m)
 	}
-	e := v.Value
-	switch e.Status {
-	case Stopped:
-		return v, nil
-	case Draft:
-		return v, problem.Conflict(fmt.Sprintf("Experiment %s has not started.", key))
+	for i, m := range e.Secondary {
+		check(fmt.Sprintf("secondary[%d]", i), m)
 	}
-	now := s.now().UTC().Truncate(time.Millisecond)
-	e.Status, e.StoppedAt = Stopped, &now
-	return s.change(ctx, key, e, by, v.Version)
-}
-
-func (s *Service) change(ctx context.Context, key string, e Experiment, by string, version int64) (definitions.Versioned[Experiment], error) {
-	v, err := s.experiments.Put(context.WithValue(ctx, transition{}, true), key, e, by, version)
-	if err != nil {
-		return v, fmt.Errorf("making experiment %s %s: %w", key, e.Status, err)
+	for i, g := range e.Guardrails {
+		check(fmt.Sprintf("guardrails[%d].metric", i), g.Metric)
 	}
-	s.log.Info("experiment "+string(e.Status), "experiment", key, "by", by)
-	return v, nil
+	if e.Analysis != nil && e.Analysis.Cuped != nil && e.Analysis.Cuped.Metric != "" {
+		check("analysis.cuped.metric", e.Analysis.Cuped.Metric)
+	}
 }
