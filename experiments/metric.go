@@ -23,7 +23,30 @@ const (
 	// RatioKind is the total of a MeanKind over a total of Denominator, with
 	// the person still the unit of the error.
 	RatioKind Kind = "ratio"
+	// CountKind is the number of events per person.
+	CountKind Kind = "count"
+	// RevenueKind adds up Property like MeanKind; it is money.
+	RevenueKind Kind = "revenue"
+	// MarginKind is money like RevenueKind, less what the person's decisions in
+	// the window cost to deliver.
+	MarginKind Kind = "margin"
+	// QuantileKind is a quantile of the people's sums, or of the events' values.
+	QuantileKind Kind = "quantile"
+	// RetentionKind is the share of people who did Event between two moments
+	// after their first exposure, of those for whom the later one has passed.
+	RetentionKind Kind = "retention"
+	// FunnelKind is the share of people who did all steps in order.
+	FunnelKind Kind = "funnel"
+	// TimeToEventKind is the restricted mean time until the first event: hours
+	// until it happened, the window where it did not, over people whose window
+	// has passed. Nobody is censored then, so that it is told by sums.
+	TimeToEventKind Kind = "time-to-event"
 )
+
+// binary says whether a person's value is 0 or 1.
+func (k Kind) binary() bool {
+	return k == ProportionKind || k == RetentionKind || k == FunnelKind
+}
 
 // Denominators of a ratio metric: decisions, or events by name.
 const (
