@@ -152,7 +152,7 @@ func looksInOrder(looks []float64) error {
 // the smallest level at which this look would have stopped the experiment.
 // Looks are those made so far, this one last.
 func (d GroupDesign) Judge(e Effect) (Effect, Boundary, error) {
-	if err := sequenceInput(e, 2); err != nil {
+	if err := sequenceInput(e); err != nil {
 		return Effect{}, Boundary{}, err
 	}
 	bounds, err := d.Boundaries()

@@ -52,19 +52,19 @@ func (s Sequence) resolve() (Sequence, error) {
 // (arXiv 2103.06476v7, eq. 9 two-sided, eq. 134 one-sided). The p-value is
 // always valid too (eq. 155; one-sided by inverting the sequence).
 //
-// Units is the number of units of both arms. Estimate, StandardError and
-// DegreesOfFreedom are taken over; they may come from any estimator of this
-// package. The guarantee is asymptotic, so the first few hundred units are
-// judged on the normal approximation.
-func AlwaysValid(e Effect, units int64, s Sequence) (Effect, error) {
+// The effect may come from any estimator of this package; N must be the units of
+// both arms. Everything but interval and p-value is taken over. The guarantee is
+// asymptotic, so the first few hundred units are judged on the normal
+// approximation.
+func AlwaysValid(e Effect, s Sequence) (Effect, error) {
 	s, err := s.resolve()
 	if err != nil {
 		return Effect{}, err
 	}
-	if err := sequenceInput(e, units); err != nil {
+	if err := sequenceInput(e); err != nil {
 		return Effect{}, err
 	}
-	half, err := s.HalfWidth(e.StandardError, float64(units))
+	half, err := s.HalfWidth(e.StandardError, float64(e.N))
 	if err != nil {
 		return Effect{}, err
 	}
@@ -76,7 +76,7 @@ func AlwaysValid(e Effect, units int64, s Sequence) (Effect, error) {
 	default:
 		e.Lower, e.Upper = e.Estimate-half, e.Estimate+half
 	}
-	e.PValue = s.pValue(e, float64(units))
+	e.PValue = s.pValue(e, float64(e.N))
 	return e, nil
 }
 
@@ -168,10 +168,10 @@ func (s Sequence) pValue(e Effect, units float64) float64 {
 	return mid
 }
 
-func sequenceInput(e Effect, units int64) error {
+func sequenceInput(e Effect) error {
 	switch {
-	case units < 2:
-		return problem(TooFewUnits, "units", "a sequence needs two units or more, not %d", units)
+	case e.N < 2:
+		return problem(TooFewUnits, "n", "a sequential analysis needs two units or more, not %d", e.N)
 	case !finite(e.Estimate):
 		return problem(NotFinite, "estimate", "the estimate is NaN or infinite")
 	case !finite(e.StandardError):

@@ -81,7 +81,7 @@ func BayesFactor(e Effect, control, treatment int64, scale float64) (float64, er
 	if control < 1 || treatment < 1 {
 		return 0, problem(TooFewUnits, "units", "both arms need units, they have %d and %d", control, treatment)
 	}
-	if err := sequenceInput(e, control+treatment); err != nil {
+	if err := sequenceInput(e); err != nil {
 		return 0, err
 	}
 	effective := 1 / (1/float64(control) + 1/float64(treatment))
