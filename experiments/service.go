@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
 	"quintet/internal/problem"
@@ -17,6 +19,9 @@ import (
 type Deps struct {
 	Logger      *slog.Logger
 	Definitions *definitions.Store
+	// Postgres elects the process that watches schedules and guardrails. Nil watches
+	// nothing.
+	Postgres *pgxpool.Pool
 	// ClickHouse answers the report's query.
 	ClickHouse *clickhouse.Database
 	// DecisionPointExists refuses to start an experiment at a decision point
@@ -37,6 +42,7 @@ type Service struct {
 	experiments *definitions.Collection[Experiment]
 	metrics     *definitions.Collection[Metric]
 	holdouts    *definitions.Collection[Holdout]
+	pool        *pgxpool.Pool
 	db          *clickhouse.Database
 	pointExists func(string) bool
 	checkPolicy func(string, json.RawMessage) error
@@ -46,7 +52,7 @@ type Service struct {
 // Open loads the definitions. A new installation gets the universal holdout at
 // 5 %, so that there is a control group from the first decision on.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, now: d.Now}
+	s := &Service{log: d.Logger, pool: d.Postgres, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, now: d.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
