@@ -18,9 +18,12 @@ type changes struct {
 	// refused counts traits that did not fit into their profile, rejected values
 	// that break the declaration of their trait.
 	refused, rejected uint64
-	// unclear counts statements about consent that cannot be read or did not fit.
+	// unclear counts statements about consent and addresses that cannot be read, or did
+	// not fit.
 	unclear  uint64
 	consents []consentRow
+	// suppressed is what was said about addresses.
+	suppressed []suppressionRow
 	// rechosen says that golden records changed although the position did not.
 	rechosen bool
 	// traitsChanged and consentsChanged are about the message applied last.
@@ -85,6 +88,7 @@ func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
 		s.learn(st, h, it, names, c)
 	}
 	s.consent(st, h, it, names, c)
+	s.delivered(st, h, it, c)
 }
 
 // attach notes that an identifier belongs to the profile. A later decision

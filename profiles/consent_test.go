@@ -116,8 +116,12 @@ func TestConsentsAreKeptWithProof(t *testing.T) {
 
 	b.must("good", "POST", "/v1/track", `{"userId":"u1","event":"Email Unsubscribed"}`)
 	b.flush()
-	if rule := b.may("u1", mail); rule != RuleNoConsent {
+	if rule := b.may("u1", mail); rule != RuleSuppressed {
 		t.Errorf("after unsubscribing: %q", rule)
+	}
+	b.remove("/v1/suppressions/email:anna@example.org") // the statement stands without the list
+	if rule := b.may("u1", mail); rule != RuleNoConsent {
+		t.Errorf("after unsubscribing, off the list: %q", rule)
 	}
 	text := mail
 	text.Channel, text.Namespace = "sms", "phone"

@@ -24,6 +24,7 @@ func (p *projector) forget(ids []identity.ID) int {
 	c.states = slices.DeleteFunc(c.states, func(st *state) bool { return gone[st.id] })
 	c.links = slices.DeleteFunc(c.links, func(l linkRow) bool { return gone[l.profile] })
 	c.consents = slices.DeleteFunc(c.consents, func(r consentRow) bool { return gone[r.profile.id] })
+	c.suppressed = slices.DeleteFunc(c.suppressed, func(r suppressionRow) bool { return gone[r.profile] })
 	c.identity.entries = slices.DeleteFunc(c.identity.entries, func(e entryRow) bool { return gone[e.A] || gone[e.B] })
 	c.identity.moves = slices.DeleteFunc(c.identity.moves, func(m moveRow) bool { return gone[m.profile] || gone[m.person] })
 	p.rechosen = slices.DeleteFunc(p.rechosen, func(id identity.ID) bool { return gone[id] })

@@ -167,7 +167,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	sc.encoder.begin(h)
 	first := 0
 	for i := range messages {
-		sc.fill(&messages[i], &sc.resolutions[i])
+		sc.fill(&messages[i], &sc.resolutions[i], trusted)
 		sc.encoder.add(&sc.item)
 		s.countRefused(&sc.resolutions[i])
 		if entries := sc.resolutions[i].Entries; len(entries) > 0 {
@@ -191,7 +191,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	return nil
 }
 
-func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution) {
+func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution, trusted bool) {
 	it := &sc.item
 	*it = item{
 		profile: r.Profile, kind: m.Type, time: m.Time, index: uint32(m.Index), messageID: m.MessageID, userID: m.UserID,
@@ -201,7 +201,7 @@ func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution) {
 	for _, f := range [...]struct {
 		set  bool
 		flag byte
-	}{{r.UserID, flagUser}, {r.AnonymousID, flagAnonymous}, {r.Fresh, flagFresh}} {
+	}{{r.UserID, flagUser}, {r.AnonymousID, flagAnonymous}, {r.Fresh, flagFresh}, {trusted, flagTrusted}} {
 		if f.set {
 			it.flags |= f.flag
 		}

@@ -33,6 +33,9 @@ type save struct {
 	// rechosen says that there is something to write at a position that is saved.
 	rechosen bool
 	consents []consentRow
+	// suppressed goes to the list whose hashes suppressions makes.
+	suppressed   []suppressionRow
+	suppressions *suppressions
 }
 
 type seenColumns struct {
@@ -148,6 +151,9 @@ func (v *save) write(ctx context.Context, pool *pgxpool.Pool, topic string) erro
 			if err := writeConsents(ctx, tx, v.consents[from:min(from+chunkRows, len(v.consents))]); err != nil {
 				return fmt.Errorf("saving consents: %w", err)
 			}
+		}
+		if err := v.suppressions.writeSuppressed(ctx, tx, v.suppressed); err != nil {
+			return err
 		}
 		return v.identity.write(ctx, tx)
 	})

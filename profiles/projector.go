@@ -125,7 +125,7 @@ func (p *projector) show() {
 func (p *projector) room(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		full := len(p.changes.states)+len(p.changes.links)+len(p.changes.consents) >= p.limit
+		full := len(p.changes.states)+len(p.changes.links)+len(p.changes.consents)+len(p.changes.suppressed) >= p.limit
 		moved := p.moved
 		p.mu.Unlock()
 		if !full {
@@ -265,6 +265,11 @@ func (p *projector) save(ctx context.Context) (bool, error) {
 		p.giveBack(v)
 		return false, err
 	}
+	if len(v.suppressed) > 0 {
+		if err := p.store.suppressions.catchUp(ctx, p.pool); err != nil {
+			p.log.Warn("reading back suppressed addresses; the next poll does", "error", err)
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.saving = 0
@@ -284,7 +289,7 @@ func (p *projector) take() (*save, error) {
 	if p.applied == p.saved && !p.changes.rechosen {
 		return nil, nil
 	}
-	v := &save{sequence: p.applied, rechosen: p.changes.rechosen, links: p.changes.links, consents: p.changes.consents, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
+	v := &save{sequence: p.applied, rechosen: p.changes.rechosen, links: p.changes.links, consents: p.changes.consents, suppressed: p.changes.suppressed, suppressions: &p.store.suppressions, identity: p.changes.identity, states: p.changes.states, oldest: p.changes.oldest}
 	v.dirts = make([]dirt, len(v.states))
 	for i, st := range v.states {
 		v.dirts[i] = st.dirty
@@ -314,6 +319,7 @@ func (p *projector) giveBack(v *save) {
 	}
 	p.changes.links = append(v.links, p.changes.links...)
 	p.changes.consents = append(v.consents, p.changes.consents...)
+	p.changes.suppressed = append(v.suppressed, p.changes.suppressed...)
 	p.changes.identity.entries = append(v.identity.entries, p.changes.identity.entries...)
 	p.changes.identity.moves = append(v.identity.moves, p.changes.identity.moves...)
 	p.changes.oldest = v.oldest

@@ -22,6 +22,7 @@ const (
 	flagUser      = 1 << iota // the userId belongs to the profile
 	flagAnonymous             // the anonymousId does
 	flagFresh                 // one of the links is new or moved
+	flagTrusted               // the source has proved who it is
 )
 
 // item is one message with its profile, as it lies in the stream and goes from

@@ -40,6 +40,8 @@ func (keys) Lookup(secret string) (api.Principal, error) {
 		return api.Principal{ID: "key-1", Name: "good", Kind: "key", Scopes: []api.Scope{api.ScopeIngest, api.ScopeRead}}, nil
 	case "crm":
 		return api.Principal{ID: "key-crm", Name: "crm", Kind: "key", Scopes: []api.Scope{api.ScopeIngest}}, nil
+	case "identity":
+		return api.Principal{ID: "key-identity", Name: "identity", Kind: "key", Scopes: []api.Scope{api.ScopeIngest, api.ScopeIdentity}}, nil
 	case "admin":
 		return api.Principal{ID: "7", Name: "boss@example.org", Kind: "user", Scopes: api.Scopes()}, nil
 	case "reader":

@@ -28,6 +28,9 @@ const (
 	// ReasonComplaint: what came was reported as unwanted.
 	ReasonComplaint Reason = "complaint"
 	ReasonManual    Reason = "manual"
+	// ReasonUnsubscribe: the person wants no more of it. Consent that is given later lifts
+	// it.
+	ReasonUnsubscribe Reason = "unsubscribe"
 	// ReasonErasure: the person had themselves erased. The address itself is not kept.
 	ReasonErasure Reason = "erasure"
 )

@@ -28,7 +28,7 @@ const (
 type SuppressionBody struct {
 	Namespace string `json:"namespace" doc:"email, phone or any other namespace; userId suppresses a person on every channel" minLength:"1" maxLength:"64"`
 	Value     string `json:"value" minLength:"1" maxLength:"256"`
-	Reason    Reason `json:"reason" enum:"bounce,complaint,manual,erasure" doc:"erasure keeps only a keyed hash of the address"`
+	Reason    Reason `json:"reason" enum:"bounce,complaint,manual,unsubscribe,erasure" doc:"erasure keeps only a keyed hash of the address"`
 	Scope     Scope  `json:"scope,omitempty" enum:"all,advertising" doc:"all stops service messages too; when absent: all for bounce and erasure, else advertising"`
 	Note      string `json:"note,omitempty" maxLength:"500"`
 }
@@ -37,11 +37,11 @@ type SuppressionBody struct {
 type SuppressionEntry struct {
 	Namespace string    `json:"namespace"`
 	Value     string    `json:"value,omitempty" doc:"Empty for an address that was erased"`
-	Reason    Reason    `json:"reason" enum:"bounce,complaint,manual,erasure"`
+	Reason    Reason    `json:"reason" enum:"bounce,complaint,manual,unsubscribe,erasure"`
 	Scope     Scope     `json:"scope" enum:"all,advertising"`
 	Note      string    `json:"note,omitempty"`
-	CreatedAt time.Time `json:"createdAt"`
-	CreatedBy string    `json:"createdBy"`
+	CreatedAt time.Time `json:"createdAt" doc:"When it was put on the list; by an event, when that happened"`
+	CreatedBy string    `json:"createdBy" doc:"Who did it: user: or key: with an id; by an event, its source"`
 }
 
 func (s *Service) suppressionRoutes(a huma.API) {
@@ -79,7 +79,7 @@ func (s *Service) suppressionRoutes(a huma.API) {
 		})
 
 	type listInput struct {
-		Reason string `query:"reason" enum:"bounce,complaint,manual,erasure" doc:"Only those of this reason"`
+		Reason string `query:"reason" enum:"bounce,complaint,manual,unsubscribe,erasure" doc:"Only those of this reason"`
 		After  int64  `query:"after" minimum:"0" doc:"The next of the page before"`
 		Limit  int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
 	}
