@@ -112,7 +112,10 @@ func (p Plan) scaled(effect float64) float64 {
 
 // PowerAt is the chance of seeing the plan's effect with so many units over all
 // arms. Two-sided power counts rejections on the wrong side as well, as G*Power
-// and GrowthBook do.
+// and GrowthBook do. Always-valid plans follow GrowthBook, which widens the
+// standard error instead of the interval and so asks for more units than one
+// look at the end needs: see [Plan.PowerWatched] for what such an experiment
+// really has.
 func (p Plan) PowerAt(units float64) (float64, error) {
 	p, err := p.resolve()
 	if err != nil {
@@ -143,7 +146,11 @@ func (p Plan) power(effect, units float64) float64 {
 	if p.OneSided {
 		return normalSurvival(distuv.UnitNormal.Quantile(1-p.Alpha) - math.Abs(p.scaled(effect))/se)
 	}
-	return twoSidedPower(p.scaled(effect)/se, p.critical(2*perArm))
+	usual := distuv.UnitNormal.Quantile(1 - p.Alpha/2)
+	if p.Tuning > 0 {
+		se *= p.critical(2*perArm) / usual
+	}
+	return twoSidedPower(p.scaled(effect)/se, usual)
 }
 
 // critical is the z that the effect over its standard error must exceed, with
@@ -279,21 +286,57 @@ func (p Plan) SampleSize() (int64, error) {
 	return int64(perArm) * int64(p.Arms), nil
 }
 
+// PowerWatched is the chance that an always-valid plan sees its effect at one of
+// so many evenly spaced looks up to units over all arms, on either side. It is
+// computed by the recursive integration of group-sequential designs with the
+// sequence's own bounds.
+func (p Plan) PowerWatched(units float64, looks int) (float64, error) {
+	p, err := p.resolve()
+	if err != nil {
+		return 0, err
+	}
+	if err := unitsGiven(units); err != nil {
+		return 0, err
+	}
+	if p.Tuning == 0 {
+		return 0, problem(InvalidOption, "tuning", "only always-valid plans are watched")
+	}
+	if looks < 1 || looks > MaximumLooks {
+		return 0, problem(InvalidOption, "looks", "the number of looks must be 1 to %d, not %d", MaximumLooks, looks)
+	}
+	perArm := units / float64(p.Arms)
+	at, z := make([]float64, looks), make([]float64, looks)
+	for i := range looks {
+		at[i] = float64(i+1) / float64(looks)
+		z[i] = p.critical(2 * perArm * at[i])
+	}
+	crossings, err := CrossingProbabilities(at, z, p.scaled(p.Effect)/math.Sqrt(p.variance(p.Effect, perArm)), true)
+	if err != nil {
+		return 0, err
+	}
+	var power float64
+	for _, c := range crossings {
+		power += c.Upper + c.Lower
+	}
+	return power, nil
+}
+
 // SequenceTuning is the N* that suits a plan: the units of the two compared arms
 // with which the always-valid analysis that is tightest right there has the
 // plan's power. It is fixed when the experiment starts.
 func (p Plan) SequenceTuning() (float64, error) {
 	p.Prior = nil
-	// z at n = N* is the same for every N*, so that one plan with any tuning
-	// shows how much wider a sequence is at its best point than a fixed test.
+	// z at n = N* is the same for every N*, so that one sequence with any tuning
+	// shows how much wider it is at its best point than a fixed interval. Units
+	// grow with the square of z + z_power.
 	r, err := p.resolve()
 	if err != nil {
 		return 0, err
 	}
 	z := Plan{Alpha: r.Alpha, Tuning: 1}.critical(1)
-	usual := distuv.UnitNormal.Quantile(1 - r.Alpha/2)
+	usual, reserve := distuv.UnitNormal.Quantile(1-r.Alpha/2), distuv.UnitNormal.Quantile(r.Power)
 	p.Tuning, p.OneSided = 0, false
-	p.Variance *= z * z / (usual * usual)
+	p.Variance *= (z + reserve) * (z + reserve) / ((usual + reserve) * (usual + reserve))
 	units, err := p.SampleSize()
 	if err != nil {
 		return 0, err
