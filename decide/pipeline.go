@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"quintet/experiments"
+	"quintet/experiments/assignment"
 	"quintet/internal/problem"
 	"quintet/models"
 	"quintet/models/bandits"
@@ -190,7 +191,8 @@ func assign(plan *experiments.Plan, p *point, profileID string, enrolments []Enr
 	policy := p.def.Policy
 	var room [4]experiments.Assignment
 	control := false
-	for _, a := range plan.Assign(p.key, profileID, room[:0]) {
+	got, _ := plan.Assign(p.key, assignment.Bare(profileID), time.Time{}, room[:0], nil)
+	for _, a := range got {
 		enrolments = append(enrolments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version})
 		control = control || a.Control
 		if len(a.Policy) == 0 {

@@ -103,7 +103,7 @@ func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Po
 		var enrolments []Enrolment
 		var control bool
 		var over Policy
-		over, enrolments, control = assign(experiments.Compile(map[string]definitions.Versioned[experiments.Experiment]{e.Key: v}), p, rec.ProfileID, nil)
+		over, enrolments, control = assign(experiments.Compile(experiments.Sources{Experiments: map[string]definitions.Versioned[experiments.Experiment]{e.Key: v}}), p, rec.ProfileID, nil)
 		again.Experiments = append(again.Experiments, enrolments...)
 		if control {
 			again.Group = GroupControl

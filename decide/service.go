@@ -228,7 +228,7 @@ func (s *Service) compile() {
 	if h, ok := s.trials.Holdouts().Get(experiments.UniversalHoldout); ok {
 		next.holdout, next.holdoutVersion = h.Value, h.Version
 	}
-	next.plan = experiments.Compile(trials)
+	next.plan = experiments.Compile(experiments.Sources{Experiments: trials})
 	last := s.state.Load()
 	for key, v := range s.points.Snapshot() {
 		p, err := compilePoint(v, offers, channels)

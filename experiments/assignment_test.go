@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/problem"
 )
 
@@ -55,7 +56,7 @@ func TestAssignRanges(t *testing.T) {
 		{.3, []float64{0, 0}, -1},
 		{.3, []float64{math.NaN(), 1}, 1},
 	} {
-		if got := choose(c.bucket, c.weights); got != c.want {
+		if got := assignment.Weighted(c.bucket, c.weights); got != c.want {
 			t.Errorf("bucket %.17g of %v is %d, want %d", c.bucket, c.weights, got, c.want)
 		}
 	}
@@ -171,7 +172,7 @@ func TestHoldoutValidation(t *testing.T) {
 		{Holdout{Share: .1, Salt: "\xff"}, "salt"},
 		{Holdout{Share: .1, Salt: strings.Repeat("s", 257)}, "salt"},
 	} {
-		c.holdout.normalise()
+		c.holdout.normalise(UniversalHoldout)
 		wantField(t, fmt.Sprintf("%+v", c.holdout), c.holdout.validate(), c.field)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
 	"quintet/internal/enginetest"
@@ -419,8 +420,7 @@ func TestLifeOfAnExperiment(t *testing.T) {
 	if first.Value.Status != Stopped || first.Value.StartedAt == nil || first.Value.StoppedAt == nil {
 		t.Errorf("after its life the experiment is %+v", first.Value)
 	}
-	plan := Compile(s.experiments.Snapshot())
-	if got := plan.Assign("home-hero", "u", nil); len(got) != 1 || got[0].Experiment != "second" {
+	if got, _ := s.Plan().Assign("home-hero", assignment.Bare("u"), time.Now(), nil, nil); len(got) != 1 || got[0].Experiment != "second" {
 		t.Errorf("the plan assigns %+v", got)
 	}
 	for _, key := range []string{"zero"} {
@@ -440,9 +440,6 @@ func TestLifeOfAnExperiment(t *testing.T) {
 	}
 	if r, err := s.Report(ctx, "first", ""); err != nil || len(r.Metrics) != 1 || r.Metrics[0].Problem == "" {
 		t.Errorf("report on a deleted metric: %+v, %v", r, err)
-	}
-	if _, err := s.holdouts.Put(ctx, "second", Holdout{Share: .1}, "test", 0); status(err) != 422 {
-		t.Errorf("a second holdout: %v", err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()

@@ -76,26 +76,6 @@ type Variant struct {
 	Policy json.RawMessage `json:"policy,omitempty" doc:"Overrides the decision point's policy for people of this variant; absent means the decision point's own, or its default action for the control"`
 }
 
-// UniversalExperiment is the key under which the universal holdout is exposed
-// and reported, as an experiment of its own with the variants HoldoutVariant
-// (the control) and TreatedVariant.
-const (
-	UniversalExperiment = "universal-holdout"
-	HoldoutVariant      = "holdout"
-	TreatedVariant      = "treated"
-)
-
-// holdoutExperiment is the universal holdout seen as an experiment.
-func holdoutExperiment(h Holdout, metrics []string) Experiment {
-	return Experiment{
-		Name: "Universal holdout", Salt: h.Salt, Status: Running, Coverage: 1, Metrics: metrics,
-		Variants: []Variant{
-			{Key: HoldoutVariant, Weight: h.Share, Control: true},
-			{Key: TreatedVariant, Weight: 1 - h.Share},
-		},
-	}
-}
-
 // Weights of the variants, in their order.
 func (e *Experiment) Weights() []float64 {
 	w := make([]float64, len(e.Variants))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/definitions"
 	"quintet/internal/problem"
 )
@@ -141,15 +142,19 @@ func TestPlan(t *testing.T) {
 	half := halves()
 	half.Status, half.DecisionPoint, half.Coverage = Running, "half", .5
 	half.normalise("half")
-	plan := Compile(map[string]definitions.Versioned[Experiment]{
+	plan := Compile(Sources{Experiments: map[string]definitions.Versioned[Experiment]{
 		"running": {Key: "running", Version: 7, Value: running}, "draft": {Key: "draft", Value: draft},
 		"stopped": {Key: "stopped", Value: stopped}, "elsewhere": {Key: "elsewhere", Value: elsewhere},
 		"external": {Key: "external", Value: external}, "half": {Key: "half", Value: half},
-	})
+	}})
+	at := func(point, unit string) []Assignment {
+		got, _ := plan.Assign(point, assignment.Bare(unit), time.Now(), nil, nil)
+		return got
+	}
 	counts := map[string]int{}
 	in := 0
 	for _, u := range units(10_000) {
-		got := plan.Assign("home-hero", u, nil)
+		got := at("home-hero", u)
 		if len(got) != 1 || got[0].Experiment != "running" || got[0].Version != 7 {
 			t.Fatalf("%s: %+v", u, got)
 		}
@@ -158,18 +163,18 @@ func TestPlan(t *testing.T) {
 			t.Fatalf("%s: %+v, want %+v", u, got[0], want)
 		}
 		counts[got[0].Variant]++
-		if part := plan.Assign("half", u, nil); len(part) == 1 {
+		if part := at("half", u); len(part) == 1 {
 			in++
 			counts["half "+part[0].Variant]++
 		}
-		if none := plan.Assign("nowhere", u, nil); len(none) != 0 {
+		if none := at("nowhere", u); len(none) != 0 {
 			t.Fatalf("%+v at a decision point without experiments", none)
 		}
 	}
 	if in < 4800 || in > 5200 || counts["half a"] < 2300 || counts["half b"] < 2300 {
 		t.Errorf("coverage of a half: %d of 10,000 take part, %v", in, counts)
 	}
-	if got := (*Plan)(nil).Assign("home-hero", "u", nil); len(got) != 0 {
+	if got, _ := (*Plan)(nil).Assign("home-hero", assignment.Bare("u"), time.Now(), nil, nil); len(got) != 0 {
 		t.Errorf("a nil plan assigns %+v", got)
 	}
 }
@@ -178,9 +183,12 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 	e := halves()
 	e.Status, e.Coverage = Running, .99
 	e.normalise("hero")
-	plan := Compile(map[string]definitions.Versioned[Experiment]{"hero": {Key: "hero", Value: e}})
+	plan := Compile(Sources{Experiments: map[string]definitions.Versioned[Experiment]{"hero": {Key: "hero", Value: e}}})
 	var room [4]Assignment
-	if n := testing.AllocsPerRun(1000, func() { _ = plan.Assign("home-hero", "user-1", room[:0]) }); n != 0 {
+	var out [4]Exclusion
+	var subject assignment.Subject = assignment.Bare("user-1")
+	now := time.Now()
+	if n := testing.AllocsPerRun(1000, func() { _, _ = plan.Assign("home-hero", subject, now, room[:0], out[:0]) }); n != 0 {
 		t.Errorf("%g allocations", n)
 	}
 }

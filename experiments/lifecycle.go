@@ -146,8 +146,8 @@ func (s *Service) startable(key string, e *Experiment) error {
 		return problem.Invalid{{Field: "decisionPoint", Rule: "must be the key of a decision point", Value: e.DecisionPoint}}
 	}
 	for other, o := range s.experiments.Snapshot() {
-		if other != key && o.Value.Status == Running && o.Value.DecisionPoint == e.DecisionPoint {
-			return problem.Conflict(fmt.Sprintf("Experiment %s is running at decision point %s; stop it first.", other, e.DecisionPoint))
+		if other != key && o.Value.Status == Running && o.Value.DecisionPoint == e.DecisionPoint && !exclusive(e, &o.Value) {
+			return problem.Conflict(fmt.Sprintf("Experiment %s is running at decision point %s; stop it first, or put both into one layer.", other, e.DecisionPoint))
 		}
 	}
 	return nil

@@ -186,13 +186,8 @@ func (s *Service) HoldoutMetric() string {
 
 // reported is the experiment that a report is about.
 func (s *Service) reported(key string) (*Experiment, error) {
-	if key == UniversalExperiment {
-		h, ok := s.holdouts.Get(UniversalHoldout)
-		if !ok {
-			return nil, problem.NotFound("holdout", UniversalHoldout)
-		}
-		e := holdoutExperiment(h.Value, slices.Sorted(maps.Keys(s.metrics.Snapshot())))
-		return &e, nil
+	if e, ok, err := s.standing(key); ok {
+		return e, err
 	}
 	v, ok := s.experiments.Get(key)
 	if !ok {

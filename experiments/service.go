@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +33,8 @@ type Deps struct {
 	// [problem.Invalid] of a field policy; nil where it is right or the decision point
 	// is not there yet. Nil checks nothing.
 	CheckPolicy func(decisionPoint string, policy json.RawMessage) error
+	// PointGroups are the groups of a decision point that has some. Nil means none have.
+	PointGroups func(decisionPoint string) (PointGroups, bool)
 	// Now is the clock; time.Now unless set.
 	Now func() time.Time
 }
@@ -42,17 +46,22 @@ type Service struct {
 	experiments *definitions.Collection[Experiment]
 	metrics     *definitions.Collection[Metric]
 	holdouts    *definitions.Collection[Holdout]
+	layers      *definitions.Collection[Layer]
+	flags       atomic.Pointer[FlagSource]
+	plan        atomic.Pointer[Plan]
+	compiling   sync.Mutex
 	pool        *pgxpool.Pool
 	db          *clickhouse.Database
 	pointExists func(string) bool
 	checkPolicy func(string, json.RawMessage) error
+	pointGroups func(string) (PointGroups, bool)
 	now         func() time.Time
 }
 
 // Open loads the definitions. A new installation gets the universal holdout at
 // 5 %, so that there is a control group from the first decision on.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, pool: d.Postgres, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, now: d.Now}
+	s := &Service{log: d.Logger, pool: d.Postgres, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, pointGroups: d.PointGroups, now: d.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -66,6 +75,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.holdouts, err = definitions.NewCollection(d.Definitions, "holdouts", s.checkHoldout); err != nil {
 		return nil, fmt.Errorf("loading holdouts: %w", err)
 	}
+	if s.layers, err = definitions.NewCollection(d.Definitions, "layers", s.checkLayer); err != nil {
+		return nil, fmt.Errorf("loading layers: %w", err)
+	}
 	if s.experiments, err = definitions.NewCollection(d.Definitions, "experiments", s.checkExperiment); err != nil {
 		return nil, fmt.Errorf("loading experiments: %w", err)
 	}
@@ -76,6 +88,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 			return nil, fmt.Errorf("creating the universal holdout: %w", err)
 		}
 	}
+	s.watch()
 	return s, nil
 }
 
@@ -94,11 +107,9 @@ func (s *Service) checkMetric(_ context.Context, _ string, m *Metric) error {
 }
 
 func (s *Service) checkHoldout(_ context.Context, key string, h *Holdout) error {
-	h.normalise()
+	exists := s.fillHoldout(key, h)
 	bad := h.validate()
-	if key != UniversalHoldout {
-		bad.Add("path.key", "must be "+UniversalHoldout+", the one holdout there is", key)
-	}
+	s.checkHoldoutCount(exists, &bad)
 	return bad.Err()
 }
 
@@ -119,9 +130,10 @@ func (s *Service) checkExperiment(ctx context.Context, key string, e *Experiment
 		e.keepOwn(ctx, before, exists, &bad)
 	}
 	bad = append(bad, e.validate()...)
-	if key == UniversalExperiment {
-		bad.Add("path.key", "is the name under which the universal holdout is reported", key)
+	if _, _, taken := holdoutOf(key); taken {
+		bad.Add("path.key", "is the name under which a holdout is reported", key)
 	}
+	s.checkReferences(key, e, before, &bad)
 	s.checkMetricsExist(e, &bad)
 	if s.checkPolicy != nil && e.DecisionPoint != "" {
 		for i, v := range e.Variants {

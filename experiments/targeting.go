@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/problem"
 )
 
@@ -26,7 +27,7 @@ const (
 // beside its salt, coverage and weights.
 type Targeting struct {
 	Unit             string          `json:"unit,omitempty" maxLength:"64" doc:"What is assigned: person (unless given), device, session, account, or the name of an identifier's namespace or of a field of the context. Fixed once the experiment has started"`
-	Hash             string          `json:"hash,omitempty" enum:"xxh64,growthbook" doc:"xxh64 unless given; growthbook assigns as GrowthBook's SDKs do by themselves. Fixed once the experiment has started"`
+	Hash             string          `json:"hash,omitempty" enum:"xxh64,growthbook,growthbook-utf16" doc:"xxh64 unless given; growthbook assigns as GrowthBook's SDKs do by themselves, growthbook-utf16 as the one for JavaScript does with what is not ASCII. Fixed once the experiment has started"`
 	Audience         json.RawMessage `json:"audience,omitempty" doc:"Condition that a unit must fulfil, over traits, computed attributes, segments and context.*"`
 	Prerequisites    []Prerequisite  `json:"prerequisites,omitempty" maxItems:"10" nullable:"false" doc:"Experiments or flags of which the unit must have given variants"`
 	Layers           []LayerRange    `json:"layers,omitempty" maxItems:"20" nullable:"false" doc:"Parts of layers; the unit must be in one of the ranges of every layer that is named. Once the experiment has started the ranges can only grow"`
@@ -310,8 +311,8 @@ func checkUnitName(bad *problem.Invalid, field, name string) {
 }
 
 func checkHash(bad *problem.Invalid, field, hash string) {
-	if hash != "" && hash != XXHash && hash != GrowthBookHash {
-		bad.Add(field, "must be xxh64 or growthbook", hash)
+	if _, ok := assignment.ParseHash(hash); !ok {
+		bad.Add(field, "must be xxh64, growthbook or growthbook-utf16", hash)
 	}
 }
 

@@ -125,8 +125,8 @@ func (b Bare) Unit(string) string { return string(b) }
 // Attribute is never known.
 func (Bare) Attribute(string) (any, bool) { return nil, false }
 
-// Identified is false.
-func (Bare) Identified(string, string) bool { return false }
+// Identifier is none.
+func (Bare) Identifier(int) (namespace, value string, ok bool) { return "", "", false }
 
 // Kept is false.
 func (Bare) Kept(string, string) (Kept, bool) { return Kept{}, false }

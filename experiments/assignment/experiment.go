@@ -18,8 +18,9 @@ type Subject interface {
 	condition.Attributes
 	// Unit is the value of the unit of a name, empty when there is none.
 	Unit(name string) string
-	// Identified says whether the subject has an identifier.
-	Identified(namespace, value string) bool
+	// Identifier is the i-th identifier of the subject, counted from 0; false behind
+	// the last one.
+	Identifier(i int) (namespace, value string, ok bool)
 	// Kept is what a sticky experiment keeps for the unit.
 	Kept(experiment, unit string) (Kept, bool)
 }
@@ -80,19 +81,25 @@ type Units struct {
 	ByIdentifier map[Identifier]int
 }
 
-// find looks a subject up. There are few identifiers, and none in most experiments.
+// find looks a subject up.
 func (u *Units) find(s Subject, unit string) (int, bool) {
 	if unit != "" && len(u.ByValue) > 0 {
 		if v, ok := u.ByValue[unit]; ok {
 			return v, true
 		}
 	}
-	for id, v := range u.ByIdentifier {
-		if s.Identified(id.Namespace, id.Value) {
+	if len(u.ByIdentifier) == 0 {
+		return 0, false
+	}
+	for i := 0; ; i++ {
+		namespace, value, ok := s.Identifier(i)
+		if !ok {
+			return 0, false
+		}
+		if v, ok := u.ByIdentifier[Identifier{namespace, value}]; ok {
 			return v, true
 		}
 	}
-	return 0, false
 }
 
 func (u *Units) empty() bool { return len(u.ByValue) == 0 && len(u.ByIdentifier) == 0 }
