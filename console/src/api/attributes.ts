@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { Problem, problemFrom } from './problem';
 import type { AttributesStatus, NewAttribute } from './types';
@@ -23,10 +23,12 @@ export const attributesStatusQuery = queryOptions({
   refetchInterval: 15_000,
 });
 
-export const attributesQuery = queryOptions({
-  queryKey: ['attributes', 'definitions'],
-  queryFn: () => unwrap(client.GET('/v1/attributes', { params: { query: { limit: 200 } } })),
-});
+export const attributesQuery = (after = '') =>
+  queryOptions({
+    queryKey: ['attributes', 'definitions', after],
+    queryFn: () => unwrap(client.GET('/v1/attributes', { params: { query: { limit: 50, ...(after ? { after } : {}) } } })),
+    placeholderData: keepPreviousData,
+  });
 
 /** A run over everybody may take minutes with many events. */
 const computeDeadlineMs = 20 * 60_000;

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 
 /** Which entries of the audit log are wanted; empty texts want all. */
@@ -11,17 +11,17 @@ export interface AuditFilter {
   readonly to: string;
 }
 
-/** Pages of the audit log, newest first. */
-export const auditQuery = (filter: AuditFilter) =>
-  infiniteQueryOptions({
-    queryKey: ['audit', filter],
-    queryFn: ({ pageParam }) =>
+/** Entries of the audit log, newest first; before is where the page begins, empty for the newest. */
+export const auditQuery = (filter: AuditFilter, before = '') =>
+  queryOptions({
+    queryKey: ['audit', filter, before],
+    queryFn: () =>
       unwrap(
         client.GET('/v1/audit', {
           params: {
             query: {
               limit: 50,
-              ...(pageParam > 0 ? { before: pageParam } : {}),
+              ...(before === '' ? {} : { before: Number(before) }),
               ...(filter.actor === '' ? {} : { actor: filter.actor }),
               ...(filter.path === '' ? {} : { path: filter.path }),
               ...(filter.personal === '' ? {} : { personal: filter.personal }),
@@ -31,6 +31,5 @@ export const auditQuery = (filter: AuditFilter) =>
           },
         }),
       ),
-    initialPageParam: 0,
-    getNextPageParam: (page) => (page.next > 0 ? page.next : undefined),
+    placeholderData: keepPreviousData,
   });

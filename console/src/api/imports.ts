@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { Problem, problemFrom } from './problem';
 import type { ImportJob } from './types';
@@ -6,12 +6,14 @@ import type { ImportJob } from './types';
 /** Kinds of files that the server imports. */
 export type ImportKind = 'profiles' | 'events' | 'items';
 
-/** The latest imports; asked for often while one of them is under way. */
-export const importsQuery = queryOptions({
-  queryKey: ['imports'],
-  queryFn: () => unwrap(client.GET('/v1/imports', { params: { query: { limit: 100 } } })),
-  refetchInterval: (query) => (query.state.data?.items.some((job) => job.status === 'running') ? 1_000 : 15_000),
-});
+/** Imports, the latest first; asked for often while one of them is under way. */
+export const importsQuery = (after = '') =>
+  queryOptions({
+    queryKey: ['imports', after],
+    queryFn: () => unwrap(client.GET('/v1/imports', { params: { query: { limit: 50, ...(after ? { after } : {}) } } })),
+    refetchInterval: (query) => (query.state.data?.items.some((job) => job.status === 'running') ? 1_000 : 15_000),
+    placeholderData: keepPreviousData,
+  });
 
 export async function cancelImport(id: string): Promise<void> {
   await unwrap(client.POST('/v1/imports/{id}/cancel', { params: { path: { id } } }));

@@ -7292,6 +7292,10 @@ export interface components {
         Session: {
             /** @description False until the user has set one; then links are the only way in */
             hasPassword: boolean;
+            /** @description Personal data is hidden from the user, as a whole or in part */
+            masked: boolean;
+            /** @description What the user may do by the role; admin stands for all of it */
+            scopes: string[];
             user: components["schemas"]["SessionUser"];
         };
         SessionUser: {

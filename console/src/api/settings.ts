@@ -1,12 +1,14 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { Problem } from './problem';
 import type { Holdout, NewApiKey } from './types';
 
-export const keysQuery = queryOptions({
-  queryKey: ['api-keys'],
-  queryFn: () => unwrap(client.GET('/v1/api-keys')),
-});
+export const keysQuery = (after = '') =>
+  queryOptions({
+    queryKey: ['api-keys', after],
+    queryFn: () => unwrap(client.GET('/v1/api-keys', { params: { query: { limit: 50, ...(after ? { after } : {}) } } })),
+    placeholderData: keepPreviousData,
+  });
 
 /** Makes a key; its secret is in the answer and nowhere afterwards. */
 export function createKey(key: NewApiKey) {

@@ -92,3 +92,20 @@ export type MaskRule = Of<NonNullable<RoleBody['masks']>>;
 export type AuditEntry = Item<Get<'/v1/audit'>>;
 export type IdentityRules = Get<'/v1/identity-rules'>;
 export type NewIdentityRules = Body<paths['/v1/identity-rules']['put']>;
+
+export type Erasure = Item<Get<'/v1/erasures'>>;
+export type ErasureProof = Get<'/v1/erasures/{id}/proof'>;
+export type RetentionRule = Item<Get<'/v1/retention'>>;
+export type RetentionRuleBody = Body<paths['/v1/retention/{key}']['put']>;
+export type RetentionRun = Item<Get<'/v1/retention-runs'>>;
+export type RetentionEffect = Item<Get<'/v1/retention-plan'>>;
+
+/** A source; no day of it has a score before its first one is computed. */
+export type EventSource = Omit<Item<Get<'/v1/sources'>>, 'score'> & { readonly score: SourceScore | null };
+export type FieldQuality = Item<Get<'/v1/sources/{id}/fields'>>;
+export type SourceScore = Item<Get<'/v1/sources/{id}/scores'>>;
+export type Quarantined = Get<'/v1/quarantine/{id}'>;
+export type QuarantineFilter = NonNullable<Body<paths['/v1/quarantine/discard']['post']>['filter']>;
+export type EventSchema = Item<Get<'/v1/event-schemas'>>;
+export type EventSchemaBody = Body<paths['/v1/event-schemas/{key}']['put']>;
+export type EventSchemaField = EventSchemaBody['fields'][string];

@@ -1,12 +1,14 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { Problem } from './problem';
 import type { NewUser, RoleBody } from './types';
 
-export const usersQuery = queryOptions({
-  queryKey: ['users'],
-  queryFn: () => unwrap(client.GET('/v1/users', { params: { query: { limit: 200 } } })),
-});
+export const usersQuery = (after = '') =>
+  queryOptions({
+    queryKey: ['users', after],
+    queryFn: () => unwrap(client.GET('/v1/users', { params: { query: { limit: 50, ...(after ? { after } : {}) } } })),
+    placeholderData: keepPreviousData,
+  });
 
 /** Built-in roles and one's own. */
 export const rolesQuery = queryOptions({

@@ -1,12 +1,20 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { client, unwrap } from './client';
 import { Problem } from './problem';
 import type { WebhookBody, WebhookTrial } from './types';
 
-export const webhooksQuery = queryOptions({
-  queryKey: ['webhooks'],
-  queryFn: () => unwrap(client.GET('/v1/webhooks', { params: { query: { limit: 200 } } })),
-});
+export const webhooksQuery = (after = '') =>
+  queryOptions({
+    queryKey: ['webhooks', after],
+    queryFn: () => unwrap(client.GET('/v1/webhooks', { params: { query: { limit: 50, ...(after ? { after } : {}) } } })),
+    placeholderData: keepPreviousData,
+  });
+
+export const webhookQuery = (key: string) =>
+  queryOptions({
+    queryKey: ['webhooks', 'of', key],
+    queryFn: () => unwrap(client.GET('/v1/webhooks/{key}', { params: { path: { key } } })),
+  });
 
 /** Makes a webhook; one with that key must not be there yet. */
 export async function createWebhook(key: string, webhook: WebhookBody): Promise<void> {

@@ -62,6 +62,18 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/segments/SegmentEditorPage')).SegmentEditorPage }),
       },
       {
+        path: 'sources/of/:id',
+        lazy: async () => ({ Component: (await import('../pages/sources/SourcePage')).SourcePage }),
+      },
+      {
+        path: 'sources/:view?',
+        lazy: async () => ({ Component: (await import('../pages/sources/SourcesPage')).SourcesPage }),
+      },
+      {
+        path: 'privacy/:view?',
+        lazy: async () => ({ Component: (await import('../pages/privacy/PrivacyPage')).PrivacyPage }),
+      },
+      {
         path: 'imports',
         lazy: async () => ({ Component: (await import('../pages/imports/ImportsPage')).ImportsPage }),
       },

@@ -1,4 +1,19 @@
-import { IconChartBar, IconFileUpload, IconGitFork, IconHeartHandshake, IconLayoutDashboard, IconRecycle, IconSettings, IconUsers, IconWebhook, IconUsersGroup, type Icon } from '@tabler/icons-react';
+import {
+  IconChartBar,
+  IconDatabaseSearch,
+  IconFileUpload,
+  IconGitFork,
+  IconHeartHandshake,
+  IconLayoutDashboard,
+  IconRecycle,
+  IconSettings,
+  IconShieldLock,
+  IconUsers,
+  IconUsersGroup,
+  IconWebhook,
+  type Icon,
+} from '@tabler/icons-react';
+import type { Scope } from '../api/may';
 
 /** A place of the console that the navigation leads to. */
 export interface Place {
@@ -7,17 +22,45 @@ export interface Place {
   /** Pressed after g, it leads here. */
   readonly key: string;
   readonly icon: Icon;
+  /** Only who may do this sees anything there. */
+  readonly needs?: Scope;
 }
 
-export const places: readonly Place[] = [
-  { to: '/', label: 'Overview', key: 'o', icon: IconLayoutDashboard },
-  { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
-  { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
-  { to: '/profiles', label: 'Profiles', key: 'p', icon: IconUsers },
-  { to: '/segments', label: 'Segments', key: 'm', icon: IconUsersGroup },
-  { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
-  { to: '/experience', label: 'Customer experience', key: 'x', icon: IconHeartHandshake },
-  { to: '/imports', label: 'Imports', key: 'i', icon: IconFileUpload },
-  { to: '/webhooks', label: 'Webhooks', key: 'w', icon: IconWebhook },
-  { to: '/settings', label: 'Settings', key: 's', icon: IconSettings },
+/** Places under one heading; the first and the last stand alone. */
+export interface PlaceGroup {
+  readonly heading: string;
+  readonly places: readonly Place[];
+}
+
+export const groups: readonly PlaceGroup[] = [
+  { heading: '', places: [{ to: '/', label: 'Overview', key: 'o', icon: IconLayoutDashboard }] },
+  {
+    heading: 'Decisions',
+    places: [
+      { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
+      { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
+    ],
+  },
+  {
+    heading: 'People',
+    places: [
+      { to: '/profiles', label: 'Profiles', key: 'p', icon: IconUsers },
+      { to: '/segments', label: 'Segments', key: 'm', icon: IconUsersGroup },
+      { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
+      { to: '/experience', label: 'Customer experience', key: 'x', icon: IconHeartHandshake },
+    ],
+  },
+  {
+    heading: 'Data',
+    places: [
+      { to: '/sources', label: 'Sources and quality', key: 'q', icon: IconDatabaseSearch },
+      { to: '/imports', label: 'Imports', key: 'i', icon: IconFileUpload },
+      { to: '/webhooks', label: 'Webhooks', key: 'w', icon: IconWebhook, needs: 'admin' },
+      { to: '/privacy', label: 'Privacy', key: 'y', icon: IconShieldLock, needs: 'admin' },
+    ],
+  },
+  { heading: '', places: [{ to: '/settings', label: 'Settings', key: 's', icon: IconSettings }] },
 ];
+
+/** Every place, in the order of the navigation. */
+export const places: readonly Place[] = groups.flatMap((group) => group.places);

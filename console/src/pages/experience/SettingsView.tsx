@@ -2,9 +2,8 @@ import { Button, NumberInput, Stack, TagsInput, Text, TextInput } from '@mantine
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { experienceSettingsQuery, saveExperienceSettings } from '../../api/experience';
-import { mayAdminister } from '../../api/may';
+import { useMay } from '../../api/may';
 import { asProblem } from '../../api/problem';
-import { sessionQuery } from '../../api/session';
 import type { ExperienceSettings } from '../../api/types';
 import { Loaded } from '../../parts/Loaded';
 import { Panel } from '../../parts/Panel';
@@ -25,7 +24,6 @@ export function SettingsView() {
 
 function SettingsForm({ settings }: { readonly settings: ExperienceSettings }) {
   const queries = useQueryClient();
-  const session = useQuery(sessionQuery);
   const [surveys, setSurveys] = useState<string[]>(settings.surveys ?? []);
   const [kindProperty, setKind] = useState(settings.kindProperty ?? '');
   const [scoreProperty, setScore] = useState(settings.scoreProperty ?? '');
@@ -48,7 +46,7 @@ function SettingsForm({ settings }: { readonly settings: ExperienceSettings }) {
   });
   const problem = save.isError ? asProblem(save.error) : null;
   const at = (field: string) => problem?.findings.find(({ location }) => location === field || location.startsWith(`${field}[`))?.message ?? null;
-  const may = mayAdminister(session.data);
+  const may = useMay('admin');
   return (
     <form
       onSubmit={(event) => {

@@ -3,9 +3,8 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconCoin, IconUpload } from '@tabler/icons-react';
 import { useState } from 'react';
 import { sendSpend, spendQuery } from '../../api/experience';
-import { mayAdminister } from '../../api/may';
+import { useMay } from '../../api/may';
 import { asProblem } from '../../api/problem';
-import { sessionQuery } from '../../api/session';
 import type { MarketingSpend } from '../../api/types';
 import { count, fixed } from '../../format/number';
 import { EmptyState } from '../../parts/EmptyState';
@@ -23,10 +22,10 @@ const shownRows = 100;
 
 /** What marketing cost: brought in as CSV, and listed. */
 export function SpendView() {
-  const session = useQuery(sessionQuery);
+  const may = useMay('admin');
   return (
     <div className="q-experience">
-      {mayAdminister(session.data) && <ImportPanel />}
+      {may ? <ImportPanel /> : <p className="q-muted">Only administrators bring in what was spent.</p>}
       <RecordedPanel />
     </div>
   );

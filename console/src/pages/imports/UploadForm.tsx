@@ -2,7 +2,7 @@ import { Button, Checkbox, FileInput, Group, Modal, NativeSelect, Progress, Segm
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { IconFile } from '@tabler/icons-react';
 import { useRef, useState } from 'react';
-import { importsQuery, uploadImport, type ImportKind } from '../../api/imports';
+import { uploadImport, type ImportKind } from '../../api/imports';
 import { asProblem, Problem } from '../../api/problem';
 import type { ImportJob } from '../../api/types';
 import { percent } from '../../format/number';
@@ -56,7 +56,7 @@ export function UploadForm({ resumed, onClose }: UploadFormProps) {
       return job;
     },
     onSuccess: async (job) => {
-      await queries.invalidateQueries({ queryKey: importsQuery.queryKey });
+      await queries.invalidateQueries({ queryKey: ['imports'] });
       if (job.status === 'complete' || (resumed !== undefined && resumed.id !== job.id)) return;
       onClose();
     },

@@ -1,33 +1,40 @@
-import { Button, Group, Modal, Table, Text, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Table, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { IconMathFunction, IconPlus, IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { attributesQuery, attributesStatusQuery, catalogueQuery, deleteAttribute } from '../../api/attributes';
-import { mayDefine } from '../../api/may';
-import { sessionQuery } from '../../api/session';
 import type { AttributeDefinition, AttributesStatus, BuiltInAttribute } from '../../api/types';
 import { count } from '../../format/number';
+import { ActionButton } from '../../parts/ActionButton';
+import { Confirm } from '../../parts/Confirm';
 import { EmptyState } from '../../parts/EmptyState';
+import { List, Rows, type Column } from '../../parts/List';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
-import { ProblemPanel } from '../../parts/ProblemPanel';
 import { SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
-import '../../parts/list-table.css';
 import { AttributeForm } from './AttributeForm';
 import { definitionWords } from './attributeForm';
 import './attributes.css';
 
+const columns: readonly Column[] = [
+  { label: 'Attribute' },
+  { label: 'Kind' },
+  { label: 'Definition' },
+  { label: 'Computed' },
+  { label: 'People', number: true },
+  { label: 'Changed' },
+  { label: 'Actions', silent: true },
+];
+const builtInColumns: readonly Column[] = [{ label: 'Attribute' }, { label: 'Meaning' }, { label: 'Type' }, { label: 'Segments and decisions' }];
+
 /** What is computed of each person: one's own attributes, and those that are always there. */
 export function AttributesPanel() {
-  const definitions = useQuery(attributesQuery);
   const catalogue = useQuery(catalogueQuery);
   const status = useQuery(attributesStatusQuery);
-  const session = useQuery(sessionQuery);
   const [editing, setEditing] = useState<AttributeDefinition | 'new' | null>(null);
   const [deleting, setDeleting] = useState<AttributeDefinition | null>(null);
-  const may = mayDefine(session.data);
   return (
     <div className="q-lifecycle">
       <Panel
@@ -35,30 +42,34 @@ export function AttributesPanel() {
         note="Defined here or by the API. Segments, decisions and SQL read them by their key. Counters follow each event at once, the others each run."
         flush
         actions={
-          may && (
-            <Button
-              size="xs"
-              leftSection={<IconPlus size={14} />}
-              onClick={() => {
-                setEditing('new');
-              }}
-            >
-              New attribute
-            </Button>
-          )
+          <ActionButton
+            needs="define"
+            leftSection={<IconPlus size={14} />}
+            onClick={() => {
+              setEditing('new');
+            }}
+          >
+            New attribute
+          </ActionButton>
         }
       >
-        <Loaded query={definitions} skeleton={<SkeletonRows rows={3} />}>
-          {(data) =>
-            data.items.length === 0 ? (
-              <EmptyState icon={<IconMathFunction size={20} />} title="None yet">
-                Count events, add up a property, or write SQL that gives one value for each person.
-              </EmptyState>
-            ) : (
-              <OwnTable attributes={data.items} status={status.data ?? null} may={may} onEdit={setEditing} onDelete={setDeleting} />
-            )
+        <List
+          page={attributesQuery}
+          columns={columns}
+          minWidth={760}
+          rows={3}
+          empty={{
+            icon: <IconMathFunction size={20} />,
+            title: 'None yet',
+            text: 'Count events, add up a property, or write SQL that gives one value for each person.',
+          }}
+        >
+          {(attributes) =>
+            attributes.map((attribute) => (
+              <OwnRow key={attribute.key} attribute={attribute} status={status.data ?? null} onEdit={setEditing} onDelete={setDeleting} />
+            ))
           }
-        </Loaded>
+        </List>
       </Panel>
       <Panel title="Always computed" note="Of everybody, in each run. An attribute that makes no sense for a person, such as the last order of somebody who never ordered, is not there." flush>
         <Loaded query={catalogue} skeleton={<SkeletonRows rows={10} />}>
@@ -74,101 +85,82 @@ export function AttributesPanel() {
         />
       )}
       {deleting !== null && (
-        <DeleteAttribute
-          attribute={deleting}
+        <Confirm
+          title={`Delete ${deleting.key}?`}
+          verb="Delete"
+          run={() => deleteAttribute(deleting.key)}
+          refresh={[['attributes']]}
           onClose={() => {
             setDeleting(null);
           }}
-        />
+        >
+          Its values go from everybody with the next run. Segments and decisions that read it find nothing from then on.
+        </Confirm>
       )}
     </div>
   );
 }
 
-interface OwnTableProps {
-  readonly attributes: readonly AttributeDefinition[];
+interface OwnRowProps {
+  readonly attribute: AttributeDefinition;
   readonly status: AttributesStatus | null;
-  readonly may: boolean;
   readonly onEdit: (attribute: AttributeDefinition) => void;
   readonly onDelete: (attribute: AttributeDefinition) => void;
 }
 
-function OwnTable({ attributes, status, may, onEdit, onDelete }: OwnTableProps) {
+function OwnRow({ attribute, status, onEdit, onDelete }: OwnRowProps) {
+  const run = status?.attributes.find((each) => each.key === attribute.key);
   return (
-    <Table className="q-list" verticalSpacing={8}>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Attribute</Table.Th>
-          <Table.Th>Kind</Table.Th>
-          <Table.Th>Definition</Table.Th>
-          <Table.Th>Computed</Table.Th>
-          <Table.Th className="q-number">People</Table.Th>
-          <Table.Th>Changed</Table.Th>
-          <Table.Th>
-            <span className="q-hidden-label">Actions</span>
-          </Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {attributes.map((attribute) => {
-          const run = status?.attributes.find((each) => each.key === attribute.key);
-          return (
-            <Table.Tr key={attribute.key}>
-              <Table.Td>
-                <span className="q-list-title">{attribute.name ?? attribute.key}</span>
-                <span className="q-list-note q-mono">{attribute.key}</span>
-              </Table.Td>
-              <Table.Td>
-                <Tag>{attribute.kind}</Tag>
-                {attribute.paused === true && <Tag tone="warning">paused</Tag>}
-              </Table.Td>
-              <Table.Td style={{ maxWidth: 380 }}>
-                {attribute.kind === 'sql' ? <code className="q-attribute-sql">{attribute.sql}</code> : definitionWords(attribute)}
-                {attribute.description !== undefined && <span className="q-list-note">{attribute.description}</span>}
-                {run?.error !== undefined && run.error !== '' && (
-                  <span className="q-list-note">
-                    <Tag tone="worse">failed</Tag> {run.error}
-                  </span>
-                )}
-              </Table.Td>
-              <Table.Td className="q-list-plain">
-                {run === undefined ? <span className="q-muted">in the next run</span> : attribute.kind === 'counter' ? 'at each event' : <Moment at={status?.computedAt} as="ago" />}
-              </Table.Td>
-              <Table.Td className="q-number">{count(run?.people)}</Table.Td>
-              <Table.Td className="q-list-plain">
-                <Moment at={attribute.updatedAt} />
-                <span className="q-list-note">{attribute.updatedBy}</span>
-              </Table.Td>
-              <Table.Td ta="right" className="q-list-plain">
-                {may && (
-                  <>
-                    <Button
-                      size="compact-xs"
-                      variant="default"
-                      mr={6}
-                      onClick={() => {
-                        onEdit(attribute);
-                      }}
-                    >
-                      Edit<span className="q-hidden-label"> {attribute.key}</span>
-                    </Button>
-                    <Button
-                      size="compact-xs"
-                      variant="default"
-                      onClick={() => {
-                        onDelete(attribute);
-                      }}
-                    >
-                      Delete<span className="q-hidden-label"> {attribute.key}</span>
-                    </Button>
-                  </>
-                )}
-              </Table.Td>
-            </Table.Tr>
-          );
-        })}
-      </Table.Tbody>
-    </Table>
+    <Table.Tr>
+      <Table.Td>
+        <span className="q-list-title">{attribute.name ?? attribute.key}</span>
+        <span className="q-list-note q-mono">{attribute.key}</span>
+      </Table.Td>
+      <Table.Td>
+        <Tag>{attribute.kind}</Tag>
+        {attribute.paused === true && <Tag tone="warning">paused</Tag>}
+      </Table.Td>
+      <Table.Td style={{ maxWidth: 380 }}>
+        {attribute.kind === 'sql' ? <code className="q-attribute-sql">{attribute.sql}</code> : definitionWords(attribute)}
+        {attribute.description !== undefined && <span className="q-list-note">{attribute.description}</span>}
+        {run?.error !== undefined && run.error !== '' && (
+          <span className="q-list-note">
+            <Tag tone="worse">failed</Tag> {run.error}
+          </span>
+        )}
+      </Table.Td>
+      <Table.Td className="q-list-plain">
+        {run === undefined ? <span className="q-muted">in the next run</span> : attribute.kind === 'counter' ? 'at each event' : <Moment at={status?.computedAt} as="ago" />}
+      </Table.Td>
+      <Table.Td className="q-number">{count(run?.people)}</Table.Td>
+      <Table.Td className="q-list-plain">
+        <Moment at={attribute.updatedAt} />
+        <span className="q-list-note">{attribute.updatedBy}</span>
+      </Table.Td>
+      <Table.Td ta="right" className="q-list-plain">
+        <ActionButton
+          needs="define"
+          size="compact-xs"
+          variant="default"
+          mr={6}
+          onClick={() => {
+            onEdit(attribute);
+          }}
+        >
+          Edit<span className="q-hidden-label"> {attribute.key}</span>
+        </ActionButton>
+        <ActionButton
+          needs="define"
+          size="compact-xs"
+          variant="default"
+          onClick={() => {
+            onDelete(attribute);
+          }}
+        >
+          Delete<span className="q-hidden-label"> {attribute.key}</span>
+        </ActionButton>
+      </Table.Td>
+    </Table.Tr>
   );
 }
 
@@ -194,16 +186,7 @@ function BuiltInTable({ attributes }: { readonly attributes: readonly BuiltInAtt
       {shown.length === 0 ? (
         <EmptyState icon={<IconSearch size={20} />} title="No attribute is called so" />
       ) : (
-        <Table className="q-list">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Attribute</Table.Th>
-              <Table.Th>Meaning</Table.Th>
-              <Table.Th>Type</Table.Th>
-              <Table.Th>Segments and decisions</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
+        <Rows columns={builtInColumns} minWidth={560}>
             {shown.map((attribute) => (
               <Table.Tr key={attribute.key}>
                 <Table.Td className="q-mono">{attribute.key}</Table.Td>
@@ -212,45 +195,8 @@ function BuiltInTable({ attributes }: { readonly attributes: readonly BuiltInAtt
                 <Table.Td className="q-list-plain">{attribute.inMemory ? 'read it' : <span className="q-muted">profile page and SQL only</span>}</Table.Td>
               </Table.Tr>
             ))}
-          </Table.Tbody>
-        </Table>
+        </Rows>
       )}
     </>
-  );
-}
-
-interface DeleteAttributeProps {
-  readonly attribute: AttributeDefinition;
-  readonly onClose: () => void;
-}
-
-function DeleteAttribute({ attribute, onClose }: DeleteAttributeProps) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteAttribute(attribute.key),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ['attributes'] });
-      onClose();
-    },
-  });
-  return (
-    <Modal opened onClose={onClose} title={`Delete ${attribute.key}?`}>
-      <Text mb="md">Its values go from everybody with the next run. Segments and decisions that read it find nothing from then on.</Text>
-      {remove.isError && <ProblemPanel error={remove.error} />}
-      <Group justify="flex-end" gap="xs" mt="md">
-        <Button variant="default" onClick={onClose} data-autofocus>
-          Cancel
-        </Button>
-        <Button
-          color="red"
-          loading={remove.isPending}
-          onClick={() => {
-            remove.mutate();
-          }}
-        >
-          Delete
-        </Button>
-      </Group>
-    </Modal>
   );
 }

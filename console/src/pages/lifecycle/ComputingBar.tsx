@@ -1,12 +1,10 @@
-import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconRefresh } from '@tabler/icons-react';
 import { attributesStatusQuery, computeNow } from '../../api/attributes';
-import { mayAdminister } from '../../api/may';
-import { sessionQuery } from '../../api/session';
 import type { AttributesStatus } from '../../api/types';
 import { count } from '../../format/number';
 import { duration } from '../../format/time';
+import { ActionButton } from '../../parts/ActionButton';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { ProblemPanel } from '../../parts/ProblemPanel';
@@ -17,7 +15,6 @@ import { Tag } from '../../parts/Tag';
 export function ComputingBar() {
   const queries = useQueryClient();
   const status = useQuery(attributesStatusQuery);
-  const session = useQuery(sessionQuery);
   const compute = useMutation({
     mutationFn: computeNow,
     onSettled: () =>
@@ -33,19 +30,17 @@ export function ComputingBar() {
         <Loaded query={status} skeleton={<SkeletonBlock height={20} />}>
           {(data) => <StatusLine status={data} running={compute.isPending} />}
         </Loaded>
-        {mayAdminister(session.data) && (
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconRefresh size={14} />}
-            loading={compute.isPending}
-            onClick={() => {
-              compute.mutate();
-            }}
-          >
-            Compute now
-          </Button>
-        )}
+        <ActionButton
+          needs="admin"
+          variant="default"
+          leftSection={<IconRefresh size={14} />}
+          loading={compute.isPending}
+          onClick={() => {
+            compute.mutate();
+          }}
+        >
+          Compute now
+        </ActionButton>
       </div>
       {compute.isError && <ProblemPanel error={compute.error} />}
     </div>

@@ -1,11 +1,10 @@
-import { Button, Drawer, Stack, Text } from '@mantine/core';
+import { Drawer, Stack, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { makePlaceSegment, placePeopleQuery, placeSegmentKey, type PlaceAttribute } from '../../api/lifecycle';
-import { mayDefine } from '../../api/may';
-import { sessionQuery } from '../../api/session';
 import type { Board, LifecycleRule, LifecycleTable, Place } from '../../api/types';
 import { count, fixed, noFigure, percent } from '../../format/number';
+import { ActionButton } from '../../parts/ActionButton';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { ProblemPanel } from '../../parts/ProblemPanel';
@@ -127,7 +126,6 @@ interface PeopleProps {
 
 function People({ attribute, place, past }: PeopleProps) {
   const queries = useQueryClient();
-  const session = useQuery(sessionQuery);
   const query = placePeopleQuery(attribute, place.key);
   const people = useQuery(query);
   const make = useMutation({
@@ -166,10 +164,9 @@ function People({ attribute, place, past }: PeopleProps) {
                 People are listed by a segment. None was made of this one yet.
               </Text>
               {make.isError && <ProblemPanel error={make.error} />}
-              {mayDefine(session.data) && (
-                <Button
-                  mt="sm"
-                  size="xs"
+              <div style={{ marginTop: 12 }}>
+                <ActionButton
+                  needs="define"
                   variant="default"
                   loading={make.isPending}
                   onClick={() => {
@@ -177,8 +174,8 @@ function People({ attribute, place, past }: PeopleProps) {
                   }}
                 >
                   Make the segment {key}
-                </Button>
-              )}
+                </ActionButton>
+              </div>
             </>
           )
         }

@@ -4,6 +4,7 @@ import { IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
 import { consentsQuery, consentSubjectsQuery, stateConsent, suppressionsQuery } from '../../api/profiles';
 import type { ConsentEvidence, ConsentState, Identifier } from '../../api/types';
+import { ActionButton } from '../../parts/ActionButton';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
@@ -39,8 +40,8 @@ export function ConsentsPanel({ id, identifiers }: ConsentsPanelProps) {
       title="Consents"
       note="What holds now, by purpose, topic and channel."
       actions={
-        <Button
-          size="xs"
+        <ActionButton
+          needs="ingest"
           variant="default"
           leftSection={<IconPencil size={14} />}
           onClick={() => {
@@ -48,7 +49,7 @@ export function ConsentsPanel({ id, identifiers }: ConsentsPanelProps) {
           }}
         >
           Record
-        </Button>
+        </ActionButton>
       }
     >
       <Loaded query={consents} skeleton={<SkeletonBlock height={90} />}>

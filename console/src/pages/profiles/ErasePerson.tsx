@@ -2,8 +2,9 @@ import { Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/co
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { IconEraser } from '@tabler/icons-react';
 import { useState } from 'react';
-import { useNavigate } from 'react-router';
+import { Link, useNavigate } from 'react-router';
 import { eraseProfile } from '../../api/profiles';
+import { ActionButton } from '../../parts/ActionButton';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 
 const modes = [
@@ -19,8 +20,8 @@ export function ErasePerson({ id }: { readonly id: string }) {
   const [asking, setAsking] = useState(false);
   return (
     <>
-      <Button
-        size="xs"
+      <ActionButton
+        needs="admin"
         variant="default"
         leftSection={<IconEraser size={14} />}
         onClick={() => {
@@ -28,7 +29,7 @@ export function ErasePerson({ id }: { readonly id: string }) {
         }}
       >
         Erase
-      </Button>
+      </ActionButton>
       {asking && (
         <EraseDialog
           id={id}
@@ -57,8 +58,11 @@ function EraseDialog({ id, onClose }: { readonly id: string; readonly onClose: (
     return (
       <Modal opened onClose={() => void done()} title="The erasure has begun">
         <Text mb="sm">
-          It goes on by itself, after a restart too, and refuses the person’s identifiers from now on. Its number is <span className="q-mono">{erase.data.id}</span>; the proof
-          is at <span className="q-mono">/v1/erasures/{erase.data.id}/proof</span> when it is done.
+          It goes on by itself, after a restart too, and refuses the person’s identifiers from now on. How far it is, and the proof when it is done, stand under{' '}
+          <Link className="q-link" to="/privacy">
+            Privacy
+          </Link>{' '}
+          as <span className="q-mono">{erase.data.id}</span>.
         </Text>
         <Group justify="flex-end">
           <Button data-autofocus onClick={() => void done()}>

@@ -6,6 +6,7 @@ import { useNavigate } from 'react-router';
 import { identityQuery, revokeEdge } from '../../api/profiles';
 import type { IdentityEdge, PersonIdentity } from '../../api/types';
 import { count } from '../../format/number';
+import { ActionButton } from '../../parts/ActionButton';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
@@ -32,8 +33,8 @@ export function IdentityPanel({ id, name }: IdentityPanelProps) {
       title="Identity"
       note="The profiles and identifiers of this person."
       actions={
-        <Button
-          size="xs"
+        <ActionButton
+          needs="identity"
           variant="default"
           leftSection={<IconArrowsJoin size={14} />}
           onClick={() => {
@@ -41,7 +42,7 @@ export function IdentityPanel({ id, name }: IdentityPanelProps) {
           }}
         >
           Merge
-        </Button>
+        </ActionButton>
       }
     >
       <Loaded query={identity} skeleton={<SkeletonBlock height={140} />}>
@@ -143,7 +144,8 @@ function Edges({ identity, onRevoke }: EdgesProps) {
                   <b>{profileLabel(profiles.get(a), a)}</b> and <b>{profileLabel(profiles.get(b), b)}</b>
                 </span>
                 {edge.live ? (
-                  <Button
+                  <ActionButton
+                    needs="identity"
                     size="compact-xs"
                     variant="subtle"
                     leftSection={<IconArrowsSplit size={13} />}
@@ -152,7 +154,7 @@ function Edges({ identity, onRevoke }: EdgesProps) {
                     }}
                   >
                     Un-merge
-                  </Button>
+                  </ActionButton>
                 ) : (
                   <Tag tone="quiet">revoked</Tag>
                 )}

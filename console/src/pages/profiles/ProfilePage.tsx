@@ -1,7 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Navigate, useParams } from 'react-router';
 import { attributesQuery, profileQuery } from '../../api/profiles';
-import { sessionQuery } from '../../api/session';
 import type { Profile } from '../../api/types';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
@@ -12,6 +11,7 @@ import { isMasked } from './attributes';
 import { AttributesPanel } from './AttributesPanel';
 import { ConsentsPanel } from './ConsentsPanel';
 import { ErasePerson } from './ErasePerson';
+import { ExportPerson } from './ExportPerson';
 import { IdentityPanel } from './IdentityPanel';
 import { personName } from './person';
 import { TimelinePanel } from './TimelinePanel';
@@ -36,7 +36,6 @@ export function ProfilePage() {
 }
 
 function Person({ profile }: { readonly profile: Profile }) {
-  const session = useQuery(sessionQuery);
   const name = personName(profile);
   const masked = [...Object.values(profile.traits as Record<string, unknown>), ...(profile.identifiers ?? []).map(({ value }) => value)].some(isMasked);
   return (
@@ -51,7 +50,12 @@ function Person({ profile }: { readonly profile: Profile }) {
             {(profile.profiles ?? []).length > 1 && ` · ${(profile.profiles ?? []).length.toString()} profiles joined`}
           </>
         }
-        actions={session.data?.user.role === 'admin' ? <ErasePerson id={profile.profileId} /> : undefined}
+        actions={
+          <>
+            <ExportPerson id={profile.profileId} />
+            <ErasePerson id={profile.profileId} />
+          </>
+        }
       />
       {masked && (
         <p className="q-person-masked" role="note">

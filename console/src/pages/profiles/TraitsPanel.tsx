@@ -2,6 +2,7 @@ import { ActionIcon, Button, Group, Modal, Stack, Switch, TextInput } from '@man
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconPencil, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
+import { useMay } from '../../api/may';
 import { editTrait, profileLineageQuery } from '../../api/profiles';
 import type { Profile, TraitFact } from '../../api/types';
 import { percent } from '../../format/number';
@@ -28,6 +29,7 @@ interface TraitsPanelProps {
 
 /** What is known of the person, and where each value comes from. */
 export function TraitsPanel({ profile }: TraitsPanelProps) {
+  const may = useMay('define');
   const [sources, setSources] = useState(false);
   const [editing, setEditing] = useState<{ readonly trait: string; readonly value: unknown } | null>(null);
   const traits = Object.entries(profile.traits as Record<string, unknown>).sort(([a], [b]) => a.localeCompare(b));
@@ -47,15 +49,17 @@ export function TraitsPanel({ profile }: TraitsPanelProps) {
               }}
             />
           )}
-          <ActionIcon
-            variant="default"
-            aria-label="Add a trait"
-            onClick={() => {
-              setEditing({ trait: '', value: '' });
-            }}
-          >
-            <IconPlus size={15} />
-          </ActionIcon>
+          {may && (
+            <ActionIcon
+              variant="default"
+              aria-label="Add a trait"
+              onClick={() => {
+                setEditing({ trait: '', value: '' });
+              }}
+            >
+              <IconPlus size={15} />
+            </ActionIcon>
+          )}
         </>
       }
     >
@@ -100,8 +104,9 @@ function Value({ value }: { readonly value: unknown }) {
 type OnEdit = (edited: { readonly trait: string; readonly value: unknown }) => void;
 
 function Edit({ trait, value, onEdit }: { readonly trait: string; readonly value: unknown; readonly onEdit: OnEdit }) {
+  const may = useMay('define');
   // Saving a value that is seen only in part would replace the real one.
-  if (isMasked(value)) return null;
+  if (!may || isMasked(value)) return null;
   return (
     <ActionIcon
       size="sm"

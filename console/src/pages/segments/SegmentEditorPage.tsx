@@ -3,6 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
+import { useWhyNot } from '../../api/may';
 import { asProblem } from '../../api/problem';
 import { estimateQuery, saveSegment, segmentQuery, type TaggedSegment } from '../../api/segments';
 import { Loaded } from '../../parts/Loaded';
@@ -42,6 +43,7 @@ function keyFrom(name: string): string {
 }
 
 function Editor({ found }: { readonly found?: TaggedSegment }) {
+  const refused = useWhyNot('define');
   const [name, setName] = useState(found?.segment.name ?? '');
   const [ownKey, setOwnKey] = useState('');
   const [description, setDescription] = useState(found?.segment.description ?? '');
@@ -100,7 +102,7 @@ function Editor({ found }: { readonly found?: TaggedSegment }) {
             <Button size="xs" variant="default" component={Link} to={found === undefined ? '/segments' : `/segments/${encodeURIComponent(key)}`}>
               Cancel
             </Button>
-            <Button size="xs" type="submit" loading={save.isPending} disabled={open.length > 0 || faults.length > 0 || key === ''}>
+            <Button size="xs" type="submit" loading={save.isPending} disabled={refused !== '' || open.length > 0 || faults.length > 0 || key === ''} title={refused}>
               Save
             </Button>
           </>

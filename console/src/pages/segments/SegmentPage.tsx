@@ -13,6 +13,7 @@ import {
 } from '../../api/segments';
 import type { Segment } from '../../api/types';
 import { count, percent } from '../../format/number';
+import { ActionButton } from '../../parts/ActionButton';
 import { EmptyState } from '../../parts/EmptyState';
 import { Figure, Figures } from '../../parts/Figure';
 import { Loaded } from '../../parts/Loaded';
@@ -69,16 +70,16 @@ function Actions({ segment }: { readonly segment: Segment }) {
   return (
     <Group gap="xs">
       {segment.kind !== 'static' && (
-        <Button size="xs" variant="default" component={Link} to={`/segments/${encodeURIComponent(segment.key)}/edit`} leftSection={<IconPencil size={14} />}>
+        <ActionButton needs="define" variant="default" to={`/segments/${encodeURIComponent(segment.key)}/edit`} leftSection={<IconPencil size={14} />}>
           Edit
-        </Button>
+        </ActionButton>
       )}
-      <Button size="xs" variant="default" leftSection={<IconSnowflake size={14} />} onClick={() => { setAsking('freeze'); }}>
+      <ActionButton needs="admin" variant="default" leftSection={<IconSnowflake size={14} />} onClick={() => { setAsking('freeze'); }}>
         Freeze
-      </Button>
-      <Button size="xs" variant="default" leftSection={<IconTrash size={14} />} onClick={() => { setAsking('delete'); }}>
+      </ActionButton>
+      <ActionButton needs="define" variant="default" leftSection={<IconTrash size={14} />} onClick={() => { setAsking('delete'); }}>
         Delete
-      </Button>
+      </ActionButton>
       {asking === 'freeze' && <Freeze segment={segment} onClose={close} />}
       {asking === 'delete' && <Delete segment={segment} onClose={close} />}
     </Group>

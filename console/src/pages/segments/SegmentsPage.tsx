@@ -1,94 +1,82 @@
-import { Button, Table } from '@mantine/core';
+import { Table } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
-import { useState } from 'react';
 import { Link } from 'react-router';
 import { segmentCountQuery, segmentsQuery } from '../../api/segments';
 import type { Segment } from '../../api/types';
 import { count, percent } from '../../format/number';
-import { EmptyState } from '../../parts/EmptyState';
-import { Loaded } from '../../parts/Loaded';
+import { ActionButton } from '../../parts/ActionButton';
+import { List, type Column } from '../../parts/List';
 import { Moment } from '../../parts/Moment';
 import { PageHeader } from '../../parts/PageHeader';
-import { Pager } from '../../parts/Pager';
 import { Panel } from '../../parts/Panel';
-import { SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
-import '../../parts/list-table.css';
 import { ruleWords } from './words';
 
+const columns: readonly Column[] = [
+  { label: 'Segment' },
+  { label: 'Who', visibleFrom: 'sm' },
+  { label: 'Kind' },
+  { label: 'People', number: true },
+  { label: 'Updated' },
+];
+
+/** Groups of people. */
 export function SegmentsPage() {
-  const [after, setAfter] = useState('');
-  const segments = useQuery(segmentsQuery(after));
   return (
     <>
       <PageHeader
         title="Segments"
         note="Groups of people: by a rule that is worked out with every event, or as a list."
         actions={
-          <Button size="xs" component={Link} to="/segments/new" leftSection={<IconPlus size={14} />}>
+          <ActionButton needs="define" to="/segments/new" leftSection={<IconPlus size={14} />}>
             New segment
-          </Button>
+          </ActionButton>
         }
       />
       <Panel flush>
-        <Loaded query={segments} skeleton={<SkeletonRows rows={6} />}>
-          {(data) => {
-            const items = data.items ?? [];
-            return items.length === 0 ? (
-              <EmptyState icon={<IconUsersGroup size={20} />} title="No segments yet">
-                A segment is a rule about people. <Link className="q-link" to="/segments/new">Build the first one</Link> from ready filters.
-              </EmptyState>
-            ) : (
-              <SegmentTable segments={items} />
-            );
+        <List
+          page={segmentsQuery}
+          columns={columns}
+          minWidth={480}
+          rows={6}
+          empty={{
+            icon: <IconUsersGroup size={20} />,
+            title: 'No segments yet',
+            text: 'A segment is a rule about people, built from ready filters.',
           }}
-        </Loaded>
-        <Pager at={after} next={segments.data?.next ?? ''} onShow={setAfter} />
+        >
+          {(segments) => segments.map((segment) => <SegmentRow key={segment.key} segment={segment} />)}
+        </List>
       </Panel>
     </>
   );
 }
 
-function SegmentTable({ segments }: { readonly segments: readonly Segment[] }) {
+function SegmentRow({ segment }: { readonly segment: Segment }) {
   return (
-    <Table className="q-list" highlightOnHover>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Segment</Table.Th>
-          <Table.Th visibleFrom="sm">Who</Table.Th>
-          <Table.Th>Kind</Table.Th>
-          <Table.Th className="q-number">People</Table.Th>
-          <Table.Th>Updated</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {segments.map((segment) => (
-          <Table.Tr key={segment.key}>
-            <Table.Td>
-              <Link className="q-quiet" to={`/segments/${encodeURIComponent(segment.key)}`}>
-                <span className="q-list-title">{segment.name || segment.key}</span>
-                <span className="q-list-note q-mono">{segment.key}</span>
-              </Link>
-            </Table.Td>
-            <Table.Td className="q-muted" visibleFrom="sm">
-              <div className="q-clip" style={{ maxWidth: 420 }} title={ruleWords(segment.rule)}>
-                {segment.rule === undefined ? (segment.description ?? 'People on a list') : ruleWords(segment.rule)}
-              </div>
-            </Table.Td>
-            <Table.Td>
-              <SegmentKind segment={segment} />
-            </Table.Td>
-            <Table.Td className="q-number">
-              <Size segment={segment.key} />
-            </Table.Td>
-            <Table.Td>
-              <Moment at={segment.updatedAt} />
-            </Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+    <Table.Tr>
+      <Table.Td>
+        <Link className="q-quiet" to={`/segments/${encodeURIComponent(segment.key)}`}>
+          <span className="q-list-title">{segment.name || segment.key}</span>
+          <span className="q-list-note q-mono">{segment.key}</span>
+        </Link>
+      </Table.Td>
+      <Table.Td className="q-muted" visibleFrom="sm">
+        <div className="q-clip" style={{ maxWidth: 420 }} title={ruleWords(segment.rule)}>
+          {segment.rule === undefined ? (segment.description ?? 'People on a list') : ruleWords(segment.rule)}
+        </div>
+      </Table.Td>
+      <Table.Td>
+        <SegmentKind segment={segment} />
+      </Table.Td>
+      <Table.Td className="q-number">
+        <Size segment={segment.key} />
+      </Table.Td>
+      <Table.Td>
+        <Moment at={segment.updatedAt} />
+      </Table.Td>
+    </Table.Tr>
   );
 }
 

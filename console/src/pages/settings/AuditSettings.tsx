@@ -1,20 +1,16 @@
 import { Button, SegmentedControl, Table, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { IconListSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { auditQuery, type AuditFilter } from '../../api/audit';
-import type { AuditEntry } from '../../api/types';
-import { EmptyState } from '../../parts/EmptyState';
-import { Loaded } from '../../parts/Loaded';
+import { List, type Column } from '../../parts/List';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
-import { SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
-import '../../parts/list-table.css';
 import { momentOf } from './auditFilter';
 import './settings.css';
 
+const columns: readonly Column[] = [{ label: 'When' }, { label: 'Who' }, { label: 'What' }, { label: 'Answer' }, { label: 'From' }];
 const everything: AuditFilter = { actor: '', path: '', personal: '', from: '', to: '' };
 
 /** Who changed what and who looked at personal data. */
@@ -26,7 +22,6 @@ export function AuditSettings() {
   const [to, setTo] = useState('');
   const [words] = useDebouncedValue({ actor: actor.trim(), path: path.trim() }, 300);
   const filter: AuditFilter = { ...words, personal, from: momentOf(from), to: momentOf(to) };
-  const query = useInfiniteQuery(auditQuery(filter));
   const filtered = Object.entries(filter).some(([name, value]) => value !== everything[name as keyof AuditFilter]);
   return (
     <Panel title="Audit log" note="Every change and every look at personal data, newest first." flush>
@@ -96,60 +91,20 @@ export function AuditSettings() {
           </Button>
         )}
       </div>
-      <Loaded query={query} skeleton={<SkeletonRows rows={8} />}>
-        {({ pages }) => {
-          const entries = pages.flatMap((page) => page.items);
-          if (entries.length === 0) {
-            return (
-              <EmptyState icon={<IconListSearch size={20} />} title={filtered ? 'No entry fits the filter' : 'Nothing is logged yet'}>
-                {filtered ? 'Ask for more time, or for less of a path.' : 'The first change or look at a profile appears here.'}
-              </EmptyState>
-            );
-          }
-          return (
-            <>
-              <AuditTable
-                entries={entries}
-                onActor={(name) => {
-                  setActor(name);
-                }}
-              />
-              {query.hasNextPage && (
-                <Button
-                  m={10}
-                  size="xs"
-                  variant="default"
-                  loading={query.isFetchingNextPage}
-                  onClick={() => {
-                    void query.fetchNextPage();
-                  }}
-                >
-                  Show older entries
-                </Button>
-              )}
-            </>
-          );
+      <List
+        key={JSON.stringify(filter)}
+        page={(before) => auditQuery(filter, before)}
+        columns={columns}
+        minWidth={720}
+        rows={8}
+        empty={{
+          icon: <IconListSearch size={20} />,
+          title: filtered ? 'No entry fits the filter' : 'Nothing is logged yet',
+          text: filtered ? 'Ask for more time, or for less of a path.' : 'The first change or look at a profile appears here.',
         }}
-      </Loaded>
-    </Panel>
-  );
-}
-
-function AuditTable({ entries, onActor }: { readonly entries: readonly AuditEntry[]; readonly onActor: (actor: string) => void }) {
-  return (
-    <Table.ScrollContainer minWidth={720}>
-      <Table className="q-list" verticalSpacing={7}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>When</Table.Th>
-            <Table.Th>Who</Table.Th>
-            <Table.Th>What</Table.Th>
-            <Table.Th>Answer</Table.Th>
-            <Table.Th>From</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {entries.map((entry) => (
+      >
+        {(entries) =>
+          entries.map((entry) => (
             <Table.Tr key={entry.id}>
               <Table.Td>
                 <Moment at={entry.at} as="second" />
@@ -160,7 +115,7 @@ function AuditTable({ entries, onActor }: { readonly entries: readonly AuditEntr
                   className="q-audit-actor"
                   title={`Only entries of ${entry.actor}`}
                   onClick={() => {
-                    onActor(entry.actor);
+                    setActor(entry.actor);
                   }}
                 >
                   {entry.actorName === '' ? entry.actor : entry.actorName}
@@ -177,9 +132,9 @@ function AuditTable({ entries, onActor }: { readonly entries: readonly AuditEntr
               <Table.Td>{entry.status < 400 ? <span className="q-muted">{entry.status}</span> : <Tag tone="worse">{entry.status} refused</Tag>}</Table.Td>
               <Table.Td className="q-mono">{entry.address}</Table.Td>
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+          ))
+        }
+      </List>
+    </Panel>
   );
 }

@@ -3,9 +3,8 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconArrowDown, IconArrowUp, IconPlus, IconX } from '@tabler/icons-react';
 import { useState } from 'react';
 import { identityRulesQuery, setIdentityRules } from '../../api/identityRules';
-import { mayDefine } from '../../api/may';
+import { useMay } from '../../api/may';
 import { asProblem, Problem, type Finding } from '../../api/problem';
-import { sessionQuery } from '../../api/session';
 import type { IdentityRules } from '../../api/types';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
@@ -34,8 +33,7 @@ export function IdentitySettings() {
 
 function RulesForm({ rules }: { readonly rules: IdentityRules }) {
   const queries = useQueryClient();
-  const session = useQuery(sessionQuery);
-  const may = mayDefine(session.data);
+  const may = useMay('define');
   const before = textOf(rules);
   const [text, setText] = useState<RulesText>(before);
   const save = useMutation({

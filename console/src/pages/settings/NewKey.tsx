@@ -1,7 +1,7 @@
 import { Button, Checkbox, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { createKey, keysQuery } from '../../api/settings';
+import { createKey } from '../../api/settings';
 import { CopyButton } from '../../parts/CopyButton';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 
@@ -24,7 +24,7 @@ export function NewKey({ onClose }: { readonly onClose: () => void }) {
   const shows = chosen.some((scope) => scope === 'read' || scope === 'define' || scope === 'admin');
   const create = useMutation({
     mutationFn: () => createKey({ name: name.trim(), scopes: [...chosen], ...(masked && shows ? { masked: true } : {}) }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: keysQuery.queryKey }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['api-keys'] }),
   });
   const secret = create.data?.secret;
   if (secret !== undefined) {

@@ -1,20 +1,21 @@
 import { ActionIcon, Autocomplete, Button, Checkbox, Group, Modal, NativeSelect, Stack, Table, Text, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconPlus, IconX } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { IconPlus, IconUserShield, IconX } from '@tabler/icons-react';
 import { useState } from 'react';
 import { asProblem, Problem } from '../../api/problem';
 import type { MaskRule, NamedRole, RoleBody } from '../../api/types';
 import { createRole, deleteRole, replaceRole, rolesQuery } from '../../api/users';
-import { Loaded } from '../../parts/Loaded';
+import { ActionButton } from '../../parts/ActionButton';
+import { Confirm } from '../../parts/Confirm';
+import { List, type Column } from '../../parts/List';
 import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
-import { SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
-import '../../parts/list-table.css';
 import { messageAt, unplaced } from './findings';
 import { maskWords } from './masks';
 import './settings.css';
 
+const columns: readonly Column[] = [{ label: 'Role' }, { label: 'Scopes' }, { label: 'Personal data' }, { label: 'Actions', silent: true }];
 const scopes = ['read', 'define', 'ingest', 'decide', 'admin'] as const;
 const scopeNotes: Readonly<Record<(typeof scopes)[number], string>> = {
   read: 'See definitions, profiles, decisions and reports',
@@ -32,7 +33,6 @@ const suggestions = ['personal', 'identifiers.email', 'identifiers.phone', 'iden
 
 /** What the holders of a role may do, and how much of personal data they see. */
 export function RoleSettings() {
-  const query = useQuery(rolesQuery);
   const [editing, setEditing] = useState<NamedRole | 'new' | null>(null);
   const [deleting, setDeleting] = useState<NamedRole | null>(null);
   return (
@@ -41,20 +41,20 @@ export function RoleSettings() {
       note="What users may do and which personal data they see. A role of your own with the key of a built-in one takes its place."
       flush
       actions={
-        <Button
-          size="xs"
+        <ActionButton
+          needs="admin"
           leftSection={<IconPlus size={14} />}
           onClick={() => {
             setEditing('new');
           }}
         >
           New role
-        </Button>
+        </ActionButton>
       }
     >
-      <Loaded query={query} skeleton={<SkeletonRows rows={5} />}>
-        {(data) => <RoleTable roles={data.items} onEdit={setEditing} onDelete={setDeleting} />}
-      </Loaded>
+      <List page={() => rolesQuery} columns={columns} empty={{ icon: <IconUserShield size={20} />, title: 'No roles' }}>
+        {(roles) => roles.map((role) => <RoleRow key={role.key} role={role} onEdit={setEditing} onDelete={setDeleting} />)}
+      </List>
       {editing !== null && (
         <RoleForm
           {...(editing === 'new' ? {} : { role: editing })}
@@ -64,86 +64,75 @@ export function RoleSettings() {
         />
       )}
       {deleting !== null && (
-        <DeleteRole
-          role={deleting}
+        <Confirm
+          title={`Delete ${deleting.title}?`}
+          verb="Delete"
+          run={() => deleteRole(deleting.key)}
+          refresh={[rolesQuery.queryKey]}
           onClose={() => {
             setDeleting(null);
           }}
-        />
+        >
+          Users who hold it may do nothing until they get another one; where it replaced a built-in role, that one is back.
+        </Confirm>
       )}
     </Panel>
   );
 }
 
-interface RoleTableProps {
-  readonly roles: readonly NamedRole[];
+interface RoleRowProps {
+  readonly role: NamedRole;
   readonly onEdit: (role: NamedRole) => void;
   readonly onDelete: (role: NamedRole) => void;
 }
 
-function RoleTable({ roles, onEdit, onDelete }: RoleTableProps) {
+function RoleRow({ role, onEdit, onDelete }: RoleRowProps) {
   return (
-    <Table.ScrollContainer minWidth={640}>
-      <Table className="q-list" verticalSpacing={8}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Role</Table.Th>
-            <Table.Th>Scopes</Table.Th>
-            <Table.Th>Personal data</Table.Th>
-            <Table.Th>
-              <span className="q-hidden-label">Actions</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {roles.map((role) => (
-            <Table.Tr key={role.key}>
-              <Table.Td>
-                <span className="q-list-title">
-                  {role.title} {role.builtIn && <Tag tone="quiet">built in</Tag>}
-                </span>
-                <span className="q-list-note q-mono">{role.key}</span>
-              </Table.Td>
-              <Table.Td>
-                {role.scopes.map((scope) => (
-                  <Tag key={scope} tone={scope === 'admin' ? 'warning' : 'neutral'}>
-                    {scope}
-                  </Tag>
-                ))}
-              </Table.Td>
-              <Table.Td>{maskWords(role.masks ?? [])}</Table.Td>
-              <Table.Td ta="right">
-                <Group gap={6} justify="flex-end" wrap="nowrap">
-                  {role.key !== 'admin' && (
-                    <Button
-                      size="compact-xs"
-                      variant="default"
-                      onClick={() => {
-                        onEdit(role);
-                      }}
-                    >
-                      {role.builtIn ? 'Replace' : 'Change'}
-                      <span className="q-hidden-label"> {role.title}</span>
-                    </Button>
-                  )}
-                  {!role.builtIn && (
-                    <Button
-                      size="compact-xs"
-                      variant="default"
-                      onClick={() => {
-                        onDelete(role);
-                      }}
-                    >
-                      Delete<span className="q-hidden-label"> {role.title}</span>
-                    </Button>
-                  )}
-                </Group>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <Table.Tr>
+      <Table.Td>
+        <span className="q-list-title">
+          {role.title} {role.builtIn && <Tag tone="quiet">built in</Tag>}
+        </span>
+        <span className="q-list-note q-mono">{role.key}</span>
+      </Table.Td>
+      <Table.Td>
+        {role.scopes.map((scope) => (
+          <Tag key={scope} tone={scope === 'admin' ? 'warning' : 'neutral'}>
+            {scope}
+          </Tag>
+        ))}
+      </Table.Td>
+      <Table.Td>{maskWords(role.masks ?? [])}</Table.Td>
+      <Table.Td ta="right">
+        <Group gap={6} justify="flex-end" wrap="nowrap">
+          {role.key !== 'admin' && (
+            <ActionButton
+              needs="admin"
+              size="compact-xs"
+              variant="default"
+              onClick={() => {
+                onEdit(role);
+              }}
+            >
+              {role.builtIn ? 'Replace' : 'Change'}
+              <span className="q-hidden-label"> {role.title}</span>
+            </ActionButton>
+          )}
+          {!role.builtIn && (
+            <ActionButton
+              needs="admin"
+              size="compact-xs"
+              variant="default"
+              onClick={() => {
+                onDelete(role);
+              }}
+            >
+              Delete<span className="q-hidden-label"> {role.title}</span>
+            </ActionButton>
+          )}
+        </Group>
+      </Table.Td>
+    </Table.Tr>
   );
 }
 
@@ -276,37 +265,6 @@ function RoleForm({ role, onClose }: { readonly role?: NamedRole; readonly onClo
           </Group>
         </Stack>
       </form>
-    </Modal>
-  );
-}
-
-function DeleteRole({ role, onClose }: { readonly role: NamedRole; readonly onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteRole(role.key),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: rolesQuery.queryKey });
-      onClose();
-    },
-  });
-  return (
-    <Modal opened onClose={onClose} title={`Delete ${role.title}?`}>
-      <Text mb="md">Users who hold it may do nothing until they get another one; where it replaced a built-in role, that one is back.</Text>
-      {remove.isError && <ProblemPanel error={remove.error} />}
-      <Group justify="flex-end" gap="xs" mt="md">
-        <Button variant="default" onClick={onClose} data-autofocus>
-          Cancel
-        </Button>
-        <Button
-          color="red"
-          loading={remove.isPending}
-          onClick={() => {
-            remove.mutate();
-          }}
-        >
-          Delete
-        </Button>
-      </Group>
     </Modal>
   );
 }

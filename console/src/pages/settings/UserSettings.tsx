@@ -1,25 +1,26 @@
 import { Button, Group, Modal, NativeSelect, Stack, Table, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconPlus } from '@tabler/icons-react';
+import { IconPlus, IconUsers } from '@tabler/icons-react';
 import { useState } from 'react';
 import { asProblem, Problem } from '../../api/problem';
 import { sessionQuery } from '../../api/session';
 import type { ConsoleUser, NamedRole } from '../../api/types';
 import { changeRole, createLoginLink, createUser, removeUser, rolesQuery, usersQuery } from '../../api/users';
+import { ActionButton } from '../../parts/ActionButton';
+import { Confirm } from '../../parts/Confirm';
 import { CopyButton } from '../../parts/CopyButton';
-import { Loaded } from '../../parts/Loaded';
+import { List, type Column } from '../../parts/List';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
-import { SkeletonRows } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
-import '../../parts/list-table.css';
 import { messageAt, unplaced } from './findings';
 import './settings.css';
 
+const columns: readonly Column[] = [{ label: 'Name' }, { label: 'Role' }, { label: 'Added' }, { label: 'Actions', silent: true }];
+
 /** Who may use the console, and as what. */
 export function UserSettings() {
-  const users = useQuery(usersQuery);
   const roles = useQuery(rolesQuery);
   const session = useQuery(sessionQuery);
   const [adding, setAdding] = useState(false);
@@ -32,20 +33,22 @@ export function UserSettings() {
       note="People who sign in here. A login link lets somebody in once; a password of their own they set themselves."
       flush
       actions={
-        <Button
-          size="xs"
+        <ActionButton
+          needs="admin"
           leftSection={<IconPlus size={14} />}
           onClick={() => {
             setAdding(true);
           }}
         >
           Add user
-        </Button>
+        </ActionButton>
       }
     >
-      <Loaded query={users} skeleton={<SkeletonRows rows={3} />}>
-        {(data) => <UserTable users={data.items} roles={known} own={session.data?.user.email ?? ''} onLink={setLinked} onRemove={setRemoving} />}
-      </Loaded>
+      <List page={usersQuery} columns={columns} rows={3} empty={{ icon: <IconUsers size={20} />, title: 'Nobody may sign in' }}>
+        {(users) =>
+          users.map((user) => <UserRow key={user.id} user={user} roles={known} own={session.data?.user.email ?? ''} onLink={setLinked} onRemove={setRemoving} />)
+        }
+      </List>
       {adding && (
         <AddUser
           roles={known}
@@ -63,83 +66,72 @@ export function UserSettings() {
         />
       )}
       {removing !== null && (
-        <RemoveUser
-          user={removing}
+        <Confirm
+          title={`Remove ${removing.name}?`}
+          verb="Remove"
+          run={() => removeUser(removing.id)}
+          refresh={[['users']]}
           onClose={() => {
             setRemoving(null);
           }}
-        />
+        >
+          Their sessions end at once. What they did stays in the audit log.
+        </Confirm>
       )}
     </Panel>
   );
 }
 
-interface UserTableProps {
-  readonly users: readonly ConsoleUser[];
+interface UserRowProps {
+  readonly user: ConsoleUser;
   readonly roles: readonly NamedRole[];
   readonly own: string;
   readonly onLink: (user: ConsoleUser) => void;
   readonly onRemove: (user: ConsoleUser) => void;
 }
 
-function UserTable({ users, roles, own, onLink, onRemove }: UserTableProps) {
+function UserRow({ user, roles, own, onLink, onRemove }: UserRowProps) {
   return (
-    <Table.ScrollContainer minWidth={640}>
-      <Table className="q-list" verticalSpacing={8}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Name</Table.Th>
-            <Table.Th>Role</Table.Th>
-            <Table.Th>Added</Table.Th>
-            <Table.Th>
-              <span className="q-hidden-label">Actions</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {users.map((user) => (
-            <Table.Tr key={user.id}>
-              <Table.Td>
-                <span className="q-list-title">
-                  {user.name} {user.email === own && <Tag tone="quiet">you</Tag>}
-                </span>
-                <span className="q-list-note">{user.email}</span>
-              </Table.Td>
-              <Table.Td>
-                <RoleChoice user={user} roles={roles} />
-              </Table.Td>
-              <Table.Td>
-                <Moment at={user.createdAt} />
-              </Table.Td>
-              <Table.Td ta="right">
-                <Group gap={6} justify="flex-end" wrap="nowrap">
-                  <Button
-                    size="compact-xs"
-                    variant="default"
-                    onClick={() => {
-                      onLink(user);
-                    }}
-                  >
-                    Login link<span className="q-hidden-label"> for {user.name}</span>
-                  </Button>
-                  {user.email !== own && (
-                    <Button
-                      size="compact-xs"
-                      variant="default"
-                      onClick={() => {
-                        onRemove(user);
-                      }}
-                    >
-                      Remove<span className="q-hidden-label"> {user.name}</span>
-                    </Button>
-                  )}
-                </Group>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <Table.Tr>
+      <Table.Td>
+        <span className="q-list-title">
+          {user.name} {user.email === own && <Tag tone="quiet">you</Tag>}
+        </span>
+        <span className="q-list-note">{user.email}</span>
+      </Table.Td>
+      <Table.Td>
+        <RoleChoice user={user} roles={roles} />
+      </Table.Td>
+      <Table.Td>
+        <Moment at={user.createdAt} />
+      </Table.Td>
+      <Table.Td ta="right">
+        <Group gap={6} justify="flex-end" wrap="nowrap">
+          <ActionButton
+            needs="admin"
+            size="compact-xs"
+            variant="default"
+            onClick={() => {
+              onLink(user);
+            }}
+          >
+            Login link<span className="q-hidden-label"> for {user.name}</span>
+          </ActionButton>
+          {user.email !== own && (
+            <ActionButton
+              needs="admin"
+              size="compact-xs"
+              variant="default"
+              onClick={() => {
+                onRemove(user);
+              }}
+            >
+              Remove<span className="q-hidden-label"> {user.name}</span>
+            </ActionButton>
+          )}
+        </Group>
+      </Table.Td>
+    </Table.Tr>
   );
 }
 
@@ -153,7 +145,7 @@ function RoleChoice({ user, roles }: { readonly user: ConsoleUser; readonly role
   const queries = useQueryClient();
   const change = useMutation({
     mutationFn: (role: string) => changeRole(user.id, role),
-    onSettled: () => queries.invalidateQueries({ queryKey: usersQuery.queryKey }),
+    onSettled: () => queries.invalidateQueries({ queryKey: ['users'] }),
   });
   return (
     <NativeSelect
@@ -179,7 +171,7 @@ function AddUser({ roles, onClose }: { readonly roles: readonly NamedRole[]; rea
   const add = useMutation({
     mutationFn: () => createUser({ name: name.trim(), email: email.trim(), role }),
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: usersQuery.queryKey });
+      await queries.invalidateQueries({ queryKey: ['users'] });
       onClose();
     },
   });
@@ -275,37 +267,6 @@ function LoginLink({ user, onClose }: { readonly user: ConsoleUser; readonly onC
           </Group>
         </>
       )}
-    </Modal>
-  );
-}
-
-function RemoveUser({ user, onClose }: { readonly user: ConsoleUser; readonly onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => removeUser(user.id),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: usersQuery.queryKey });
-      onClose();
-    },
-  });
-  return (
-    <Modal opened onClose={onClose} title={`Remove ${user.name}?`}>
-      <Text mb="md">Their sessions end at once. What they did stays in the audit log.</Text>
-      {remove.isError && <ProblemPanel error={remove.error} />}
-      <Group justify="flex-end" gap="xs" mt="md">
-        <Button variant="default" onClick={onClose} data-autofocus>
-          Cancel
-        </Button>
-        <Button
-          color="red"
-          loading={remove.isPending}
-          onClick={() => {
-            remove.mutate();
-          }}
-        >
-          Remove
-        </Button>
-      </Group>
     </Modal>
   );
 }

@@ -4,7 +4,8 @@ import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { asProblem, Problem } from '../../api/problem';
 import type { Webhook, WebhookBody } from '../../api/types';
-import { createWebhook, replaceWebhook, webhooksQuery } from '../../api/webhooks';
+import { createWebhook, replaceWebhook, webhookQuery } from '../../api/webhooks';
+import { Allowed } from '../../parts/Allowed';
 import { Loaded } from '../../parts/Loaded';
 import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
@@ -20,21 +21,29 @@ const parent = { to: '/webhooks', label: 'Webhooks' };
 /** One webhook: its definition beside a place to try it. */
 export function WebhookPage() {
   const { key = '' } = useParams();
-  const query = useQuery(webhooksQuery);
-  if (key === 'new') return <Editor key="new" />;
+  if (key === 'new') {
+    return (
+      <Allowed needs="admin">
+        <Editor key="new" />
+      </Allowed>
+    );
+  }
   return (
-    <Loaded query={query} skeleton={<SkeletonBlock height={420} />}>
-      {(data) => {
-        const webhook = data.items.find((each) => each.key === key);
-        if (webhook !== undefined) return <Editor key={`${key} ${webhook.version.toString()}`} webhook={webhook} />;
-        return (
-          <>
-            <PageHeader title={key} parent={parent} />
-            <ProblemPanel error={new Problem(404, 'Not found', `There is no webhook ${key}.`)} />
-          </>
-        );
-      }}
-    </Loaded>
+    <Allowed needs="admin">
+      <Existing webhook={key} />
+    </Allowed>
+  );
+}
+
+function Existing({ webhook }: { readonly webhook: string }) {
+  const query = useQuery(webhookQuery(webhook));
+  return (
+    <>
+      {query.data === undefined && <PageHeader title={webhook} parent={parent} />}
+      <Loaded query={query} skeleton={<SkeletonBlock height={420} />}>
+        {(data) => <Editor key={`${data.key} ${data.version.toString()}`} webhook={data} />}
+      </Loaded>
+    </>
   );
 }
 
@@ -53,7 +62,7 @@ function Editor({ webhook }: { readonly webhook?: Webhook }) {
       else await replaceWebhook(webhook.key, webhook.version, body);
     },
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: webhooksQuery.queryKey });
+      await queries.invalidateQueries({ queryKey: ['webhooks'] });
       if (webhook === undefined) void navigate(`/webhooks/${encodeURIComponent(key.trim())}`, { replace: true });
     },
   });
