@@ -58,46 +58,82 @@ type benchService struct {
 	client  *client.Client
 	address string
 	key     string
-	stop    func() error
+	cfg     config.Config
+	halt    func() error // leaves the data
 }
 
 // startBench starts the service on embedded engines in an empty directory.
-func startBench(ctx context.Context, cfg config.Config) (b *benchService, err error) {
+func startBench(ctx context.Context, cfg config.Config) (*benchService, error) {
 	dir, err := os.MkdirTemp(".", "quintet-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("creating the directory of the measurement: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}()
 	cfg.DataDir, cfg.PostgresURL, cfg.ClickHouseURL, cfg.NATSURL, cfg.ClickHouseListen = dir, "", "", "", ""
-	a, err := openApp(ctx, cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	b := &benchService{cfg: cfg}
+	if err := b.open(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return b, nil
+}
+
+// open starts the service on the data that there is.
+func (b *benchService) open(ctx context.Context) error {
+	a, err := openApp(ctx, b.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, errors.Join(err, a.engines.Close())
+		return errors.Join(err, a.engines.Close())
 	}
 	running, err := a.announce(ctx, "http://"+listener.Addr().String())
 	if err != nil {
-		return nil, errors.Join(err, a.engines.Close())
+		return errors.Join(err, a.engines.Close())
 	}
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- a.run(serving, listener) }()
-	b = &benchService{app: a, address: listener.Addr().String(), key: running.Key}
-	b.stop = func() error {
+	b.app, b.address, b.key = a, listener.Addr().String(), running.Key
+	b.halt = func() error {
 		cancel()
-		return errors.Join(<-done, os.RemoveAll(dir))
+		return <-done
 	}
 	if b.client, err = client.New(client.Options{BaseURL: running.Address, Key: running.Key}); err != nil {
-		return nil, errors.Join(err, b.stop())
+		return errors.Join(err, b.halt())
 	}
-	return b, nil
+	return nil
 }
+
+// restart stops the service and starts it again. It returns the time until it was
+// ready, without that of stopping.
+func (b *benchService) restart(ctx context.Context) (time.Duration, error) {
+	if err := b.halt(); err != nil {
+		return 0, fmt.Errorf("stopping the service: %w", err)
+	}
+	b.halt = func() error { return nil }
+	b.app, b.client = nil, nil // what they hold in memory goes
+	started := time.Now()
+	if err := b.open(ctx); err != nil {
+		return 0, fmt.Errorf("starting the service again: %w", err)
+	}
+	for {
+		err := b.client.Get(ctx, "/readyz", nil)
+		if err == nil {
+			return time.Since(started), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Since(started) > 10*time.Minute {
+			return 0, fmt.Errorf("the service is not ready after ten minutes: %w", err)
+		}
+	}
+}
+
+// stop ends the service and removes its data.
+func (b *benchService) stop() error { return errors.Join(b.halt(), os.RemoveAll(b.cfg.DataDir)) }
 
 // median of a few numbers.
 func median(values []float64) float64 {

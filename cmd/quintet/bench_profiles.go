@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,13 +18,13 @@ import (
 )
 
 func newBenchProfilesCommand(profile *string) *cobra.Command {
-	var people, events, reads int
+	var people, events, decisions, reads int
 	cmd := &cobra.Command{
 		Use:   "profiles",
 		Short: "Measure reads, memory and segments with many people and events",
 		Args:  cobra.NoArgs,
 		RunE: withSettings(func(cmd *cobra.Command, _ []string) (err error) {
-			if people < 1000 || events < people || reads < 100 {
+			if people < 1000 || events < people || decisions < 0 || reads < 100 {
 				return errors.New("want at least 1000 people, an event for each and 100 reads")
 			}
 			ctx := cmd.Context()
@@ -34,96 +33,33 @@ func newBenchProfilesCommand(profile *string) *cobra.Command {
 				return err
 			}
 			defer closing(b.stop, &err)
-			before := heapInUse()
+			empty := heapInUse()
 			if err := fillProfiles(ctx, b, people, events); err != nil {
 				return err
 			}
-			after := heapInUse()
+			if err := fillDecisions(ctx, b, people, decisions); err != nil {
+				return err
+			}
+			tellMemory("after loading", empty, people)
+			took, err := b.restart(ctx)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("restart until it is ready               %.1f s\n", took.Seconds())
+			tellMemory("after a restart", empty, people)
 			stop, err := startProfile(*profile)
 			if err != nil {
 				return err
 			}
 			defer closing(stop, &err)
-			fmt.Printf("heap after collection, per profile      %.0f bytes (of the whole service, beyond an empty one)\n", (float64(after)-float64(before))/float64(people))
 			return measureProfiles(ctx, b, people, reads)
 		}),
 	}
 	cmd.Flags().IntVar(&people, "people", 100_000, "people")
 	cmd.Flags().IntVar(&events, "events", 2_000_000, "events of all people together")
+	cmd.Flags().IntVar(&decisions, "decisions", 100_000, "decisions of all people together")
 	cmd.Flags().IntVar(&reads, "reads", 1000, "measured reads of each kind")
 	return cmd
-}
-
-// heapInUse is the memory of the heap that is reachable, in bytes.
-func heapInUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-func benchPerson(i int) string { return fmt.Sprintf("person-%07d", i) }
-
-// fillProfiles sends one identify of each person and then events, spread evenly,
-// in batches of 100 through the API.
-func fillProfiles(ctx context.Context, b *benchService, people, events int) error {
-	heading(fmt.Sprintf("profiles: %d people, %d events, %d processors", people, events, runtime.GOMAXPROCS(0)))
-	const size = 100
-	calls := (people + events + size - 1) / size
-	started := time.Now()
-	now := started.UTC()
-	var next atomic.Int64
-	errs := make(chan error, 16)
-	for range cap(errs) {
-		go func() {
-			for {
-				call := int(next.Add(1)) - 1
-				if call >= calls {
-					errs <- nil
-					return
-				}
-				if err := b.client.Post(ctx, "/v1/batch", map[string]any{"batch": fillBatch(now, call*size, min(size, people+events-call*size), people)}, nil); err != nil {
-					errs <- fmt.Errorf("sending batch %d: %w", call, err)
-					return
-				}
-			}
-		}()
-	}
-	var err error
-	for range cap(errs) {
-		err = errors.Join(err, <-errs)
-	}
-	if err != nil {
-		return err
-	}
-	if err := b.app.profiles.Flush(ctx); err != nil {
-		return fmt.Errorf("waiting for the stores: %w", err)
-	}
-	took := time.Since(started)
-	fmt.Printf("loaded and stored in                    %.1f s (%.0f messages/s)\n", took.Seconds(), float64(people+events)/took.Seconds())
-	return nil
-}
-
-func fillBatch(now time.Time, first, count, people int) []client.Message {
-	messages := make([]client.Message, count)
-	for i := range messages {
-		n := first + i
-		person := n % people
-		m := client.Message{MessageID: fmt.Sprintf("fill-%d", n), UserID: benchPerson(person)}
-		// Spread over 60 days, the same for each run but for its beginning.
-		at := now.Add(-time.Duration(n*7919%(60*24*3600)) * time.Second)
-		m.Timestamp = &at
-		if n < people {
-			m.Type = "identify"
-			m.Traits = map[string]any{"name": fmt.Sprintf("Person %d", person), "age": 18 + person%60, "city": []string{"London", "Berlin", "Paris", "Oslo"}[person%4], "plan": []string{"free", "silver", "gold"}[person%3]}
-		} else {
-			m.Type, m.Event = "track", []string{"Product Viewed", "Product Viewed", "Product Added", "Order Completed"}[n/people%4]
-			m.Properties = map[string]any{"product_id": fmt.Sprintf("sku-%04d", n%2000), "price": 19.9, "revenue": float64(n % 200)}
-		}
-		messages[i] = m
-	}
-	return messages
 }
 
 func measureProfiles(ctx context.Context, b *benchService, people, reads int) error {
