@@ -89,8 +89,13 @@ func estimateOf(s Sample, o Options) (Estimate, error) {
 	if s == nil {
 		return Estimate{}, problem(TooFewUnits, "", "the arm has no unit")
 	}
-	if r, ok := s.(Ratio); ok && o.Unchecked {
-		return r.Delta()
+	switch x := s.(type) {
+	case Ratio:
+		if o.Unchecked {
+			return x.Delta()
+		}
+	case Quantile:
+		return x.estimate(o.Unchecked)
 	}
 	return s.Estimate()
 }

@@ -102,7 +102,9 @@ func quantileLevel(level float64, n int64) error {
 // Problems: TooFewUnits where the sample cannot bound the quantile,
 // ZeroVariance where the bounds are equal (a spike of equal values around the
 // quantile), NotFinite, ImpossibleSums, InvalidOption.
-func (q Quantile) Estimate() (Estimate, error) {
+func (q Quantile) Estimate() (Estimate, error) { return q.estimate(false) }
+
+func (q Quantile) estimate(unchecked bool) (Estimate, error) {
 	if q.N < 2 {
 		return Estimate{}, problem(TooFewUnits, "", "a quantile needs two values or more, there are %d", q.N)
 	}
@@ -116,8 +118,8 @@ func (q Quantile) Estimate() (Estimate, error) {
 	switch {
 	case !finite(q.Value, q.Lower, q.Upper, q.VarianceFloor):
 		return Estimate{}, problem(NotFinite, "", "a quantile is NaN or infinite")
-	case grid < 1 || grid > q.N:
-		return Estimate{}, problem(InvalidOption, "grid", "the grid's size must be from 1 to %d, not %d", q.N, grid)
+	case grid < 1:
+		return Estimate{}, problem(InvalidOption, "grid", "the grid's size must be 1 or more, not %d", grid)
 	case q.Lower > q.Upper:
 		return Estimate{}, problem(ImpossibleSums, "", "the lower quantile %g is above the upper %g", q.Lower, q.Upper)
 	case q.VarianceFloor < 0:
@@ -127,14 +129,14 @@ func (q Quantile) Estimate() (Estimate, error) {
 	deviation := (q.Upper - q.Lower) / (2 * quantileZ)
 	variance := float64(grid) / n * (n - 1) * deviation * deviation
 	if q.Clusters != nil {
-		cluster, err := q.Clusters.variance()
+		cluster, err := q.Clusters.variance(unchecked)
 		if err != nil {
 			return Estimate{}, err
 		}
 		variance *= cluster / (q.Level * (1 - q.Level) / n)
 	}
 	variance = math.Max(variance, q.VarianceFloor)
-	if variance == 0 {
+	if variance <= 0 {
 		return Estimate{}, problem(ZeroVariance, "", "the values around quantile %g are all %g", q.Level, q.Value)
 	}
 	if !finite(variance) {
@@ -145,7 +147,7 @@ func (q Quantile) Estimate() (Estimate, error) {
 
 // variance is that of the share of events at or below the quantile, by the
 // delta method on ΣS/ΣE.
-func (c Clusters) variance() (float64, error) {
+func (c Clusters) variance(unchecked bool) (float64, error) {
 	if c.N < 2 {
 		return 0, problem(TooFewUnits, "clusters", "a test needs two units or more, the arm has %d", c.N)
 	}
@@ -153,7 +155,7 @@ func (c Clusters) variance() (float64, error) {
 		N: c.N, Numerator: c.Below, Denominator: c.Events, NumeratorSquares: c.BelowSquares,
 		DenominatorSquares: c.EventSquares, Products: c.Products,
 	}
-	e, err := ratio.Estimate()
+	e, err := estimateOf(ratio, Options{Unchecked: unchecked})
 	if err != nil {
 		return 0, about(err, "clusters")
 	}
