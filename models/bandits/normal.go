@@ -95,6 +95,16 @@ func (c *cubic) slope(d float64) float64 {
 	return c[1] + float64(d*inner) + float64(d*(inner+last))
 }
 
+// add gives bits with the value at a position added, and the slope there, by the
+// same operations as value and slope, those that both need done once.
+func (t *logTable) add(bits int64, position float64) (sum int64, slope float64) {
+	c, d := t.at(position)
+	last := float64(d * c[3])
+	inner := c[2] + last
+	outer := c[1] + float64(d*inner)
+	return bits + int64(c[0]+float64(d*outer)), outer + float64(d*(inner+last))
+}
+
 // powers are 2^(-i/64).
 var powers = sync.OnceValue(func() *[powerSteps]float64 {
 	var t [powerSteps]float64
