@@ -190,7 +190,7 @@ export async function governAccess(session, base) {
 export async function narrowAndDark(session, base) {
   const { page } = session;
   const wide = page.viewportSize();
-  const pages = { imports: '/imports', webhooks: '/webhooks', 'webhook-new': '/webhooks/new', users: '/settings/users', roles: '/settings/roles', identity: '/settings/identity', audit: '/settings/audit' };
+  const pages = { imports: '/imports', webhooks: '/webhooks', 'webhook-new': '/webhooks/new', users: '/settings/users', roles: '/settings/roles', identity: '/settings/identity', audit: '/settings/audit', sources: '/sources', quarantine: '/sources/quarantine', schemas: '/sources/schemas', privacy: '/privacy', retention: '/privacy/retention' };
   await page.goto(`${base}/`);
   await page.getByRole('button', { name: 'Switch to the dark theme' }).click();
   for (const [name, path] of Object.entries(pages)) {

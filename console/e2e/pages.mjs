@@ -53,6 +53,9 @@ async function knownAddresses(page, base) {
     surveys: { path: '/experience/settings', ready: 'Survey events' },
     why: { path: decision, ready: 'In plain words' },
     holdout: { path: '/experiments/universal-holdout', ready: 'Checks' },
+    sources: { path: '/sources', ready: 'In quarantine' },
+    privacy: { path: '/privacy', ready: 'Refused identifiers' },
+    retention: { path: '/privacy/retention', ready: 'Retention rules' },
     settings: { path: '/settings', ready: 'API keys' },
   };
 }

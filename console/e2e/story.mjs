@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
 import { editWebhook, governAccess, importFile, narrowAndDark, resumeImport } from './collecting.mjs';
 import { readExperience, recordSpend, setSurveys } from './experience.mjs';
+import { emptyQuarantine, eraseAndProve, keepForSoLong, seeSources, stayWithinRole } from './governing.mjs';
 import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
@@ -50,6 +51,11 @@ const chapters = [
   ['a stopped import goes on', () => resumeImport(session, base)],
   ['a webhook is tried and saved', () => editWebhook(session, base)],
   ['users, roles and rules are managed', () => governAccess(session, base)],
+  ['sources and their fields are seen', () => seeSources(session, base)],
+  ['the quarantine is emptied', () => emptyQuarantine(session, base)],
+  ['a person is erased, with a proof', () => eraseAndProve(session, base)],
+  ['things are kept for so long', () => keepForSoLong(session, base)],
+  ['a role sees why it may not', () => stayWithinRole(session, base)],
   ['the new settings fit a telephone', () => narrowAndDark(session, base)],
   ['every page opens, light and dark', () => browsePages(session, base)],
   ['signing out ends it', () => signOut(session, base)],

@@ -88,7 +88,7 @@ export function SchemaForm({ schema, onClose }: { readonly schema?: EventSchema;
               <div className="q-schema-row q-schema-head" aria-hidden="true">
                 <span>Path</span>
                 <span>Type</span>
-                <span>Required</span>
+                <span />
                 <span>Smallest</span>
                 <span>Largest</span>
                 <span>Only these values</span>
@@ -108,10 +108,10 @@ export function SchemaForm({ schema, onClose }: { readonly schema?: EventSchema;
                         set(index, { type: fieldTypes.find((type) => type === changed.currentTarget.value) ?? '' });
                       }}
                     />
-                    <Checkbox size="xs" mt={8} aria-label={`${named} is required`} checked={row.required} onChange={(changed) => { set(index, { required: changed.currentTarget.checked }); }} />
-                    <TextInput size="xs" aria-label={`Smallest of ${named}`} inputMode="decimal" value={row.min} error={faults.get(index) ?? null} onChange={(changed) => { set(index, { min: changed.currentTarget.value }); }} />
-                    <TextInput size="xs" aria-label={`Largest of ${named}`} inputMode="decimal" value={row.max} onChange={(changed) => { set(index, { max: changed.currentTarget.value }); }} />
-                    <TextInput size="xs" aria-label={`Values of ${named}`} placeholder="EUR, RUB" value={row.allowed} onChange={(changed) => { set(index, { allowed: changed.currentTarget.value }); }} />
+                    <Checkbox size="xs" mt={8} label="required" aria-label={`${named} is required`} checked={row.required} onChange={(changed) => { set(index, { required: changed.currentTarget.checked }); }} />
+                    <TextInput size="xs" aria-label={`Smallest of ${named}`} placeholder="smallest" inputMode="decimal" value={row.min} error={faults.get(index) ?? null} onChange={(changed) => { set(index, { min: changed.currentTarget.value }); }} />
+                    <TextInput size="xs" aria-label={`Largest of ${named}`} placeholder="largest" inputMode="decimal" value={row.max} onChange={(changed) => { set(index, { max: changed.currentTarget.value }); }} />
+                    <TextInput size="xs" aria-label={`Values of ${named}`} placeholder="any, or EUR, RUB" value={row.allowed} onChange={(changed) => { set(index, { allowed: changed.currentTarget.value }); }} />
                     <ActionIcon
                       variant="default"
                       size={30}
