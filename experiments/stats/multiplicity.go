@@ -66,7 +66,9 @@ func Adjust(c Correction, p []float64) ([]float64, error) {
 		running := 1.0
 		for rank := m - 1; rank >= 0; rank-- {
 			i := order[rank]
-			running = math.Min(running, p[i]*float64(m)/float64(rank+1))
+			// The quotient first: it is 1 or more, so that rounding never takes
+			// an adjusted value below its own p-value.
+			running = math.Min(running, p[i]*(float64(m)/float64(rank+1)))
 			out[i] = running
 		}
 	default:

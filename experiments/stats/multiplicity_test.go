@@ -73,7 +73,7 @@ func TestAdjustProperties(t *testing.T) {
 			down = i + 1
 		}
 		for i, v := range sorted {
-			if v*float64(m)/float64(i+1) <= alpha {
+			if v*(float64(m)/float64(i+1)) <= alpha {
 				up = i + 1
 			}
 		}
