@@ -208,6 +208,12 @@ func armColumns(i int, m *Metric, at time.Time) []string {
 	return append(columns, sum(d), sum(d+" * "+d), sum(y+" * "+d))
 }
 
+// windowMilliseconds is the end of the window in the resolution of the log.
+func (m *Metric) windowMilliseconds() int64 {
+	_, to := m.window()
+	return to
+}
+
 // exactSum adds values up in whole numbers of 2⁻⁶⁰, which comes to the same in
 // whatever order the rows are read: a report of the past is the same to the last
 // digit whenever it is made. Beyond 2¹²⁰, where no real amount is, it is
