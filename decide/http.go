@@ -61,6 +61,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.logRoute(srv.API)
 	s.importRoutes(srv.API)
 	s.reportRoutes(srv.API)
+	s.evaluateRoute(srv.API)
 }
 
 func (s *Service) serveDecide(w http.ResponseWriter, r *http.Request) {
@@ -304,7 +305,7 @@ func (s *Service) detail(ctx context.Context, rec *Record) Detail {
 		d.Candidates[i] = Scored{Action: id, Probability: rec.Probabilities[i]}
 	}
 	d.Record.Reasons, d.Record.Items = orEmpty(rec.Reasons), orEmpty(rec.Items)
-	d.Record.Removed, d.Record.Experiments = orEmpty(rec.Removed), orEmpty(rec.Experiments)
+	d.Record.Removed, d.Record.Experiments, d.Record.Excluded = orEmpty(rec.Removed), orEmpty(rec.Experiments), orEmpty(rec.Excluded)
 	d.Record.Probabilities, d.FeatureIndex, d.FeatureValue = orEmpty(rec.Probabilities), orEmpty(rec.FeatureIndex), orEmpty(rec.FeatureValue)
 	if d.Record.Context == nil {
 		d.Record.Context = map[string]any{}

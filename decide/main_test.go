@@ -106,7 +106,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		t.Fatal(err)
 	}
 	w.deps = Deps{Logger: log, Definitions: store, Stream: enginetest.StreamWith(t, o.stream), ClickHouse: w.logged,
-		People: w.crowd, Models: w.learn, Trials: w.tests, Stock: shelf{}, Deadline: 5 * time.Second}
+		People: w.crowd, Models: w.learn, History: w.learn.Trainer(), Trials: w.tests, Stock: shelf{}, Deadline: 5 * time.Second}
 	if o.change != nil {
 		o.change(&w.deps)
 	}

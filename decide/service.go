@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"quintet/experiments"
@@ -50,6 +51,12 @@ type Trials interface {
 	Definitions() *definitions.Collection[experiments.Experiment]
 	// Holdouts are the holdouts by key.
 	Holdouts() *definitions.Collection[experiments.Holdout]
+	// Layers are the layers by key.
+	Layers() *definitions.Collection[experiments.Layer]
+	// Plan is what assigns, made of all of them.
+	Plan() *experiments.Plan
+	// OnPlan has f called whenever there is a new plan.
+	OnPlan(f func())
 }
 
 // Stock says whether a catalogue item can be offered.
@@ -66,10 +73,18 @@ type Deps struct {
 	ClickHouse  *clickhouse.Database
 	People      People
 	Models      Models
-	Trials      Trials
-	Stock       Stock
+	// History reads the log for evaluations; nil refuses them.
+	History History
+	Trials  Trials
+	Stock   Stock
 	// Contacts checks consent and suppressed addresses; nil checks neither.
 	Contacts Contacts
+	// Segments are the keys of the segments that a profile is in, which audiences of
+	// experiments read; nil for none.
+	Segments func(profileID string) []string
+	// Postgres keeps the variants of sticky experiments; without it they are kept in
+	// memory only.
+	Postgres *pgxpool.Pool
 	// Deadline bounds the append to the stream; past it the default action is
 	// given. 50 ms unless set.
 	Deadline time.Duration
@@ -83,6 +98,7 @@ type Service struct {
 	channels *definitions.Collection[Channel]
 	people   People
 	models   Models
+	history  History
 	trials   Trials
 	stock    Stock
 	contacts Contacts
@@ -99,6 +115,8 @@ type Service struct {
 	scratch  sync.Pool
 	recent   *recent
 	lift     liftCache
+	segments func(string) []string
+	keeper   *keeper
 	metrics  *metrics
 }
 
@@ -106,7 +124,7 @@ type Service struct {
 // starts it.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
-		log: d.Logger, people: d.People, models: d.Models, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
+		log: d.Logger, people: d.People, models: d.Models, history: d.History, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
 		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords, time.Now()), metrics: newMetrics(d.Registry),
 	}
 	s.erasures, _ = d.Contacts.(Erasures)
@@ -116,6 +134,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.segments = d.Segments
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
 	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", ValidateOffer); err != nil {
@@ -135,8 +154,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.offers.OnChange(s.compile)
 	s.channels.OnChange(s.compile)
 	s.points.OnChange(s.compile)
-	s.trials.Definitions().OnChange(s.compile)
-	s.trials.Holdouts().OnChange(s.compile)
+	s.trials.OnPlan(s.compile)
 	return s, nil
 }
 
@@ -205,6 +223,7 @@ func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoin
 			bad.Add("channels["+itoa(i)+"]", "must be the key of a channel", k)
 		}
 	}
+	s.checkStanding(key, p, &bad)
 	for trial, e := range s.trials.Definitions().Snapshot() {
 		if e.Value.DecisionPoint != key || e.Value.Status != experiments.Running {
 			continue
@@ -225,10 +244,7 @@ func (s *Service) compile() {
 	defer s.rebuild.Unlock()
 	trials, offers, channels := s.trials.Definitions().Snapshot(), s.offers.Snapshot(), s.channels.Snapshot()
 	next := &state{points: make(map[string]*point)}
-	if h, ok := s.trials.Holdouts().Get(experiments.UniversalHoldout); ok {
-		next.holdout, next.holdoutVersion = h.Value, h.Version
-	}
-	next.plan = experiments.Compile(experiments.Sources{Experiments: trials})
+	next.plan = s.trials.Plan()
 	last := s.state.Load()
 	for key, v := range s.points.Snapshot() {
 		p, err := compilePoint(v, offers, channels)
@@ -244,6 +260,8 @@ func (s *Service) compile() {
 				s.compileOverrides(p, e)
 			}
 		}
+		p.holdouts = p.respects(next.plan)
+		p.audience = next.plan.Reads(key)
 		p.counted = s.metrics.of(key)
 		next.points[key] = p
 	}

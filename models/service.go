@@ -87,6 +87,10 @@ func (s *Service) Current(decisionPoint string) *Snapshot {
 	return (*s.current.Load())[decisionPoint]
 }
 
+// Trainer reads the log, for what wants to know more of it than the models that are
+// kept up to date.
+func (s *Service) Trainer() *Trainer { return s.trainer }
+
 // AtVersion returns a certain version, for replays. It returns a 404 problem if
 // that was never stored.
 func (s *Service) AtVersion(ctx context.Context, decisionPoint string, version int64) (*Snapshot, error) {

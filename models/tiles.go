@@ -26,18 +26,13 @@ const (
 	earlyOutcome = time.Hour
 )
 
-// tileQuery sums the decisions of a point with their rewards per action. An
-// event that names no decision belongs to the last decision about the person, by
-// whichever of the person's profiles.
-//
-// A vector of s active features gives s(s+1)/2 products, whatever the dimension.
-// Products are summed per pair first and collected per action then. Days are
-// weighted by their age on the way (@c for decisions, @g for rewards), so that a
-// month of tiles crosses over as one for each action.
-const tileQuery = `
+// attribution begins a query with the decisions of a point (learned) and the rewards
+// that belong to them (rewarded). An event that names no decision belongs to the last
+// decision about the person, by whichever of the person's profiles.
+const attribution = `
 WITH
   learned AS (
-    SELECT decision_id, decided_at, action, contact_cost, feature_index, feature_value, sequence
+    SELECT decision_id, decided_at, profile_id, action, contact_cost, candidates, probabilities, feature_index, feature_value, sequence
     FROM decisions FINAL
     WHERE decision_point = @point AND eligible AND action != '' AND point_version >= @since
       AND decided_at >= fromUnixTimestamp64Milli(@from) AND decided_at < fromUnixTimestamp64Milli(@to)
@@ -78,12 +73,25 @@ WITH
     GROUP BY id
   ),
   rewarded AS (
-    SELECT action, greatest(0, @today - toInt32(toDate(d.decided_at))) + 1 AS age, @c[age] AS c, @g[age] AS g,
+    SELECT d.decision_id AS decision_id, d.decided_at AS decided_at, d.profile_id AS profile_id, action, candidates, probabilities,
       sequence, feature_index, feature_value,
       r.total - @cost * contact_cost AS asked,
       if(isFinite(asked), greatest(-@most, least(@most, asked)), 0) AS reward,
       asked != reward AS clamped
     FROM learned AS d LEFT JOIN rewards AS r ON d.decision_id = r.id
+  )`
+
+// tileQuery sums the decisions of a point with their rewards per action.
+//
+// A vector of s active features gives s(s+1)/2 products, whatever the dimension.
+// Products are summed per pair first and collected per action then. Days are
+// weighted by their age on the way (@c for decisions, @g for rewards), so that a
+// month of tiles crosses over as one for each action.
+const tileQuery = attribution + `,
+  aged AS (
+    SELECT action, greatest(0, @today - toInt32(toDate(decided_at))) + 1 AS age, @c[age] AS c, @g[age] AS g,
+      sequence, feature_index, feature_value, reward, clamped
+    FROM rewarded
   ),
   pairs AS (
     SELECT action, i, j, sum(c * (xi * xj)) AS xx, sumIf(g * (reward * xi), i = j) AS rx,
@@ -95,7 +103,7 @@ WITH
       FROM (
         SELECT action, c, g, sequence, reward, clamped, i, xi, position,
           arraySlice(feature_index, 1, position) AS before, arraySlice(feature_value, 1, position) AS values
-        FROM rewarded
+        FROM aged
         ARRAY JOIN feature_index AS i, feature_value AS xi, arrayEnumerate(feature_index) AS position
       )
       ARRAY JOIN before AS j, values AS xj
@@ -139,20 +147,8 @@ func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensi
 		c[age], g[age] = weigh(today - bandits.Day(age))
 	}
 	ctx = chgo.Context(ctx, chgo.WithSettings(tileSettings))
-	value, arguments := spec.valueExpression()
-	cost := 0.0
-	if spec.Objective.SubtractContactCost {
-		cost = 1
-	}
-	arguments = append(arguments,
-		chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since),
-		chgo.Named("from", at.AddDate(0, 0, -days).UnixMilli()), chgo.Named("to", at.UnixMilli()),
-		chgo.Named("dimension", dimension), chgo.Named("events", spec.events()),
-		chgo.Named("early", int64(earlyOutcome/time.Second)),
-		chgo.Named("window", int64(spec.Objective.WindowHours*3600_000)),
-		chgo.Named("today", int32(today)), chgo.Named("c", c), chgo.Named("g", g),
-		chgo.Named("cost", cost), chgo.Named("most", float64(maxReward)),
-	)
+	value, arguments := spec.attribute(dimension, at.AddDate(0, 0, -days), at)
+	arguments = append(arguments, chgo.Named("today", int32(today)), chgo.Named("c", c), chgo.Named("g", g))
 	rows, err := db.Read.Query(ctx, fmt.Sprintf(tileQuery, value), arguments...)
 	if err != nil {
 		return sum, fmt.Errorf("summing the decisions of %s: %w", spec.DecisionPoint, err)
@@ -205,6 +201,24 @@ func readTiles(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensi
 // horizonDays is how far back a build reads.
 func horizonDays(halfLife float64) int {
 	return int(math.Ceil(min(horizonHalfLives*halfLife, maxHorizonDays)))
+}
+
+// attribute fills in attribution for the decisions from one moment to another: what
+// one event is worth, and the arguments.
+func (s *Spec) attribute(dimension int, from, to time.Time) (value string, arguments []any) {
+	value, arguments = s.valueExpression()
+	cost := 0.0
+	if s.Objective.SubtractContactCost {
+		cost = 1
+	}
+	return value, append(arguments,
+		chgo.Named("point", s.DecisionPoint), chgo.Named("since", s.Since),
+		chgo.Named("from", from.UnixMilli()), chgo.Named("to", to.UnixMilli()),
+		chgo.Named("dimension", dimension), chgo.Named("events", s.events()),
+		chgo.Named("early", int64(earlyOutcome/time.Second)),
+		chgo.Named("window", int64(s.Objective.WindowHours*3600_000)),
+		chgo.Named("cost", cost), chgo.Named("most", float64(maxReward)),
+	)
 }
 
 // valueExpression is what one event is worth, as SQL with its arguments.

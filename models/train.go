@@ -61,6 +61,12 @@ func NewTrainer(db *clickhouse.Database, log *slog.Logger) *Trainer {
 // [ErrNoData] if no decision carries features of the spec's encoder. The snapshot
 // has no version yet.
 func (t *Trainer) Build(ctx context.Context, spec Spec) (*Snapshot, error) {
+	return t.BuildAsOf(ctx, spec, t.now().UTC())
+}
+
+// BuildAsOf is [Trainer.Build] from the decisions before a moment, and what came of
+// them.
+func (t *Trainer) BuildAsOf(ctx context.Context, spec Spec, at time.Time) (*Snapshot, error) {
 	encoder, err := spec.compile()
 	if err != nil {
 		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
@@ -69,7 +75,6 @@ func (t *Trainer) Build(ctx context.Context, spec Spec) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
 	}
-	at := t.now().UTC()
 	// Counted before reading: what comes in between is counted as new next time.
 	v, err := countVolume(ctx, t.db, &spec)
 	if err != nil {
