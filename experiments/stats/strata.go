@@ -401,8 +401,7 @@ func regressed(a, b joint, outcomes, loss int) (stratumMoments, error) {
 	effectEffect := 1/nA + 1/nB + mat.Inner(difference, &inverse, difference)
 	// Var(x̄) and what it does to the control's mean at x̄.
 	var spread float64 // tr((x′x)⁻¹·Var x̄)
-	var varX mat.SymDense
-	varX.CopySym(xx)
+	varX := mat.NewSymDense(p, nil)
 	for i := range p {
 		for k := i; k < p; k++ {
 			varX.SetSym(i, k, pooled.centred(outcomes+i, outcomes+k)/(n-1)/n)
@@ -419,7 +418,7 @@ func regressed(a, b joint, outcomes, loss int) (stratumMoments, error) {
 		m.alpha[2*o+1] = b.mean(o) - a.mean(o) - mat.Dot(slopes[o], difference)
 		for q := o; q < outcomes; q++ {
 			sigma := (within(o, q) - mat.Dot(slopes[o], products[q])) / (n - float64(loss))
-			m.covariance.SetSym(2*o, 2*q, sigma*(controlControl+spread)+mat.Inner(slopes[o], &varX, slopes[q]))
+			m.covariance.SetSym(2*o, 2*q, sigma*(controlControl+spread)+mat.Inner(slopes[o], varX, slopes[q]))
 			m.covariance.SetSym(2*o, 2*q+1, sigma*controlEffect)
 			m.covariance.SetSym(2*o+1, 2*q, sigma*controlEffect)
 			m.covariance.SetSym(2*o+1, 2*q+1, sigma*effectEffect)
