@@ -19,6 +19,7 @@ func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.holdouts, definitions.RouteOptions{Tag: "Holdouts", Singular: "holdout"})
 
 	s.lifecycleRoutes(srv.API)
+	s.planningRoute(srv.API)
 	s.reportRoute(srv.API)
 }
 
