@@ -202,3 +202,34 @@ func (d GroupDesign) Power(drift float64) (float64, error) {
 	}
 	return power, nil
 }
+
+// Drift is the mean of the effect over its standard error at the planned end with
+// which the design has the power: the sum of quantiles of a fixed test, made
+// larger by the price of the looks.
+func (d GroupDesign) Drift(power float64) (float64, error) {
+	level, err := d.Power(0)
+	if err != nil {
+		return 0, err
+	}
+	if !(power > level && power < 1) {
+		return 0, problem(InvalidOption, "power", "the power must be above the level %g and below 1, not %g", level, power)
+	}
+	sign := 1.0
+	if d.Alternative == Less {
+		sign = -1
+	}
+	low, high := 0.0, 20.0
+	for high-low > 1e-9 {
+		mid := (low + high) / 2
+		at, err := d.Power(sign * mid)
+		if err != nil {
+			return 0, err
+		}
+		if at < power {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return sign * high, nil
+}

@@ -46,6 +46,9 @@ type Plan struct {
 	// when its 1−Alpha credible interval leaves zero out. Without a proper prior
 	// the Bayesian plan is that of a fixed test.
 	Prior *NormalPrior
+	// Group plans for a group-sequential analysis whose looks are shares of the
+	// units that are asked about. Its Alpha is the plan's.
+	Group *GroupDesign
 }
 
 // resolve fills in defaults and checks every field.
@@ -82,12 +85,23 @@ func (p Plan) resolve() (Plan, error) {
 		return p, problem(InvalidOption, "tuning", "the number of units must be finite and 0 or more, not %g", p.Tuning)
 	case p.Tuning > 0 && p.Prior != nil:
 		return p, problem(InvalidOption, "tuning", "a plan is either always valid or Bayesian")
-	case p.OneSided && (p.Tuning > 0 || p.Prior != nil):
+	case p.Group != nil && (p.Tuning > 0 || p.Prior != nil):
+		return p, problem(InvalidOption, "group", "a group-sequential plan is neither always valid nor Bayesian")
+	case p.OneSided && (p.Tuning > 0 || p.Prior != nil || p.Group != nil):
 		return p, problem(InvalidOption, "oneSided", "one-sided plans are for tests of fixed size")
 	case p.Prior != nil && !finite(p.Prior.Mean, p.Prior.StandardDeviation):
 		return p, problem(NotFinite, "prior", "mean or standard deviation is NaN or infinite")
 	case p.Prior != nil && p.Prior.StandardDeviation <= 0:
 		return p, problem(InvalidOption, "prior", "the standard deviation must be above 0, not %g", p.Prior.StandardDeviation)
+	}
+	if p.Group != nil {
+		// The design is checked here, so that later uses cannot fail.
+		design := *p.Group
+		design.Alpha = p.Alpha
+		if _, err := design.Boundaries(); err != nil {
+			return p, err
+		}
+		p.Group = &design
 	}
 	return p, nil
 }
@@ -146,6 +160,10 @@ func (p Plan) power(effect, units float64) float64 {
 	if p.OneSided {
 		return normalSurvival(distuv.UnitNormal.Quantile(1-p.Alpha) - math.Abs(p.scaled(effect))/se)
 	}
+	if p.Group != nil {
+		power, _ := p.Group.Power(p.scaled(effect) / se) // checked by resolve
+		return power
+	}
 	usual := distuv.UnitNormal.Quantile(1 - p.Alpha/2)
 	if p.Tuning > 0 {
 		se *= p.critical(2*perArm) / usual
@@ -180,8 +198,8 @@ func (b normalBelief) power(effect, v, z float64) float64 {
 }
 
 // MinimumEffect is the smallest relative effect above zero that is seen with the
-// plan's power in so many units over all arms; Effect is not used. Fixed and
-// always-valid tests are solved in closed form without the rejections on the
+// plan's power in so many units over all arms; Effect is not used. All but
+// Bayesian plans are solved in closed form without the rejections on the
 // wrong side; Bayesian plans are searched, up to a lift of five, and rounded up
 // to the next 0.00001 (GrowthBook's grid).
 //
@@ -208,6 +226,11 @@ func (p Plan) MinimumEffect(units float64) (float64, error) {
 	}
 	usual := distuv.UnitNormal.Quantile(quantile)
 	z := usual + distuv.UnitNormal.Quantile(p.Power)
+	if p.Group != nil {
+		if z, err = p.Group.Drift(p.Power); err != nil {
+			return 0, err
+		}
+	}
 	v := p.Variance / perArm
 	if p.Tuning > 0 {
 		// The sequential error is the usual one times critical/usual.
@@ -325,7 +348,7 @@ func (p Plan) PowerWatched(units float64, looks int) (float64, error) {
 // with which the always-valid analysis that is tightest right there has the
 // plan's power. It is fixed when the experiment starts.
 func (p Plan) SequenceTuning() (float64, error) {
-	p.Prior = nil
+	p.Prior, p.Group = nil, nil
 	// z at n = N* is the same for every N*, so that one sequence with any tuning
 	// shows how much wider it is at its best point than a fixed interval. Units
 	// grow with the square of z + z_power.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 )
 
@@ -126,13 +127,15 @@ func TestPlanAgrees(t *testing.T) {
 			Power:    rapid.Float64Range(0.5, 0.95).Draw(t, "power"),
 		}
 		p.Variance = p.Mean * p.Mean * rapid.Float64Range(0.2, 5).Draw(t, "variation")
-		switch rapid.IntRange(0, 3).Draw(t, "analysis") {
+		switch rapid.IntRange(0, 4).Draw(t, "analysis") {
 		case 1:
 			p.Tuning = rapid.Float64Range(100, 1e5).Draw(t, "tuning")
 		case 2:
 			p.Prior = &NormalPrior{Mean: rapid.Float64Range(-0.1, 0.1).Draw(t, "prior mean"), StandardDeviation: rapid.Float64Range(0.05, 1).Draw(t, "prior sd")}
 		case 3:
 			p.OneSided = true
+		case 4:
+			p.Group = &GroupDesign{Spending: Spending{Kind: PocockSpending}, Looks: []float64{0.3, 0.7, 1}}
 		}
 		units, err := p.SampleSize()
 		if err != nil {
@@ -286,6 +289,49 @@ func TestMidway(t *testing.T) {
 	})
 }
 
+// TestGroupPlan: what five looks cost in units. The boundaries of Pocock and of
+// O'Brien and Fleming themselves need 1.229 and 1.028 times the units of a fixed
+// test at power 0.8 (Jennison and Turnbull 2000, tables 2.2 and 2.4); those that
+// spend like them are close.
+func TestGroupPlan(t *testing.T) {
+	t.Parallel()
+	fixed := distuv.UnitNormal.Quantile(0.975) + distuv.UnitNormal.Quantile(0.8)
+	for kind, c := range map[SpendingKind]struct {
+		published float64
+		bound     func(look float64) float64
+	}{
+		PocockSpending:        {1.229, func(float64) float64 { return 2.413 }},
+		OBrienFlemingSpending: {1.028, func(look float64) float64 { return 2.040 / math.Sqrt(look) }},
+	} {
+		z := make([]float64, 5)
+		for i, look := range fifths() {
+			z[i] = c.bound(look)
+		}
+		crossings, err := CrossingProbabilities(fifths(), z, fixed*math.Sqrt(c.published), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var power float64
+		for _, x := range crossings {
+			power += x.Upper + x.Lower
+		}
+		if math.Abs(power-0.8) > 5e-4 {
+			t.Errorf("%s: with the published units the power is %.5f", kind, power)
+		}
+		drift, err := GroupDesign{Spending: Spending{Kind: kind}, Looks: fifths()}.Drift(0.8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inflation := drift * drift / (fixed * fixed)
+		t.Logf("spending %s: %.4f times the units of a fixed test", kind, inflation)
+		if math.Abs(inflation-c.published) > 0.02 {
+			t.Errorf("spending %s: %.4f times the units of a fixed test", kind, inflation)
+		}
+	}
+	_, err := GroupDesign{Looks: fifths()}.Drift(0.01)
+	wantProblem(t, "power below level", err, InvalidOption, "power")
+}
+
 func TestDaysLeft(t *testing.T) {
 	t.Parallel()
 	perDay, err := RecentPerDay([]int64{900, 587, 587, 590, 584}, 3)
@@ -325,6 +371,8 @@ func TestPowerRefusals(t *testing.T) {
 		"one arm":        {func(p *Plan) { p.Arms = 1 }, InvalidOption, "arms"},
 		"tuning":         {func(p *Plan) { p.Tuning = -1 }, InvalidOption, "tuning"},
 		"both":           {func(p *Plan) { p.Tuning = 1; p.Prior = &NormalPrior{StandardDeviation: 1} }, InvalidOption, "tuning"},
+		"group too":      {func(p *Plan) { p.Group = &GroupDesign{Looks: fifths()}; p.Tuning = 5 }, InvalidOption, "group"},
+		"group":          {func(p *Plan) { p.Group = &GroupDesign{Looks: []float64{1, 0.5}} }, InvalidOption, "looks"},
 		"one-sided":      {func(p *Plan) { p.OneSided = true; p.Tuning = 1 }, InvalidOption, "oneSided"},
 		"prior":          {func(p *Plan) { p.Prior = &NormalPrior{} }, InvalidOption, "prior"},
 		"prior infinite": {func(p *Plan) { p.Prior = &NormalPrior{StandardDeviation: math.Inf(1)} }, NotFinite, "prior"},
