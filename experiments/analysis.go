@@ -5,7 +5,9 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 
+	"quintet/experiments/stats"
 	"quintet/internal/problem"
 )
 
@@ -55,13 +57,14 @@ type Analysis struct {
 	Method AnalysisMethod `json:"method,omitempty" enum:"sequential,fixed,bayesian,group-sequential" doc:"How intervals and the verdict are made; sequential unless given"`
 	Alpha  float64        `json:"alpha,omitempty" doc:"Probability of a false alarm; 0.05 unless given"`
 	// NStar is a number of people over all arms.
-	NStar        int64      `json:"nStar,omitempty" minimum:"0" maximum:"1000000000000" doc:"Planned number of people over all arms: where the sequential band is tightest, and where a fixed or group-sequential analysis ends; 10,000 unless given"`
-	Looks        int        `json:"looks,omitempty" minimum:"0" maximum:"50" doc:"Planned looks of a group-sequential analysis, evenly spaced; 5 unless given"`
-	Prior        *Prior     `json:"prior,omitempty" doc:"Of a Bayesian analysis, on the relative effect; mean 0, sd 0.3 unless given"`
-	Cuped        *Cuped     `json:"cuped,omitempty" doc:"Values from before the experiment that narrow the intervals; the unadjusted figures stay beside"`
-	PostStratify []string   `json:"postStratify,omitempty" maxItems:"3" nullable:"false" doc:"Dimensions whose strata are weighed together again"`
-	Correction   Correction `json:"correction,omitempty" enum:"holm,bh,none" doc:"For several goal metrics and variants; holm unless given"`
-	Dimensions   []string   `json:"dimensions,omitempty" maxItems:"10" nullable:"false" doc:"Dimensions that the console offers, and that the sample-ratio check looks into"`
+	NStar         int64      `json:"nStar,omitempty" minimum:"0" maximum:"1000000000000" doc:"Planned number of people over all arms: where the sequential band is tightest, and where a fixed or group-sequential analysis ends; 10,000 unless given"`
+	MinimumEffect float64    `json:"minimumEffect,omitempty" minimum:"0" maximum:"10" doc:"Relative effect that the plan wants to see; 0.1 unless given"`
+	Looks         int        `json:"looks,omitempty" minimum:"0" maximum:"50" doc:"Planned looks of a group-sequential analysis, evenly spaced; 5 unless given"`
+	Prior         *Prior     `json:"prior,omitempty" doc:"Of a Bayesian analysis, on the relative effect; mean 0, sd 0.3 unless given"`
+	Cuped         *Cuped     `json:"cuped,omitempty" doc:"Values from before the experiment that narrow the intervals; the unadjusted figures stay beside"`
+	PostStratify  []string   `json:"postStratify,omitempty" maxItems:"3" nullable:"false" doc:"Dimensions whose strata are weighed together again"`
+	Correction    Correction `json:"correction,omitempty" enum:"holm,bh,none" doc:"For several goal metrics and variants; holm unless given"`
+	Dimensions    []string   `json:"dimensions,omitempty" maxItems:"10" nullable:"false" doc:"Dimensions that the console offers, and that the sample-ratio check looks into"`
 }
 
 // Prior is a normal belief about a relative effect.
@@ -125,6 +128,9 @@ func (e *Experiment) analysis() Analysis {
 	if a.NStar == 0 {
 		a.NStar = defaultNStar
 	}
+	if a.MinimumEffect == 0 {
+		a.MinimumEffect = stats.DefaultEffect
+	}
 	if a.Looks == 0 {
 		a.Looks = defaultLooks
 	}
@@ -184,6 +190,9 @@ func (a *Analysis) validate(bad *problem.Invalid) {
 	if a.NStar < 0 || a.NStar > maxNStar || (a.NStar > 0 && a.NStar < 2) {
 		bad.Add("analysis.nStar", fmt.Sprintf("must be 2 to %d people", int64(maxNStar)), a.NStar)
 	}
+	if a.MinimumEffect != 0 && !(a.MinimumEffect >= 1e-6 && a.MinimumEffect <= 10) {
+		bad.Add("analysis.minimumEffect", "must be above 0 and at most 10", number(a.MinimumEffect))
+	}
 	if a.Looks < 0 || a.Looks > maxLooks {
 		bad.Add("analysis.looks", fmt.Sprintf("must be 1 to %d", maxLooks), a.Looks)
 	}
@@ -211,6 +220,31 @@ func (a *Analysis) validate(bad *problem.Invalid) {
 	}
 }
 
+// adjustedBy names the covariates and strata of an analysis.
+func (a *Analysis) adjustedBy() string {
+	var parts []string
+	if c := a.Cuped; c != nil {
+		switch {
+		case len(c.Covariates) > 0:
+			parts = append(parts, strings.Join(c.Covariates, ", "))
+		case c.Metric != "":
+			parts = append(parts, fmt.Sprintf("%s in the %g days before", c.Metric, c.Days))
+		default:
+			parts = append(parts, fmt.Sprintf("the metric itself in the %g days before", c.Days))
+		}
+	}
+	for _, d := range a.PostStratify {
+		parts = append(parts, "strata of "+d)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// pairTuning is N* of the two arms that are compared, of a plan for all arms.
+// It does not depend on the weights, which may change where assignment is sticky.
+func (a *Analysis) pairTuning(variants int) float64 {
+	return float64(a.NStar) * 2 / float64(max(variants, 2))
+}
+
 // keepAnalysis refuses another way of drawing conclusions once figures may have
 // been seen. The dimensions are for looking only and may change.
 func (e *Experiment) keepAnalysis(was *Experiment, bad *problem.Invalid) {
@@ -220,7 +254,7 @@ func (e *Experiment) keepAnalysis(was *Experiment, bad *problem.Invalid) {
 		name        string
 		now, before any
 	}{
-		{"method", now.Method, before.Method}, {"alpha", now.Alpha, before.Alpha}, {"nStar", now.NStar, before.NStar},
+		{"method", now.Method, before.Method}, {"alpha", now.Alpha, before.Alpha}, {"nStar", now.NStar, before.NStar}, {"minimumEffect", now.MinimumEffect, before.MinimumEffect},
 		{"looks", now.Looks, before.Looks}, {"prior", now.Prior, before.Prior}, {"cuped", now.Cuped, before.Cuped},
 		{"postStratify", now.PostStratify, before.PostStratify}, {"correction", now.Correction, before.Correction},
 	} {

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"math"
 	"strings"
@@ -10,15 +11,28 @@ import (
 )
 
 // made is a report as the service makes it, from given sums.
-func made(e *Experiment, metrics []Metric, rows []armSums) *Report {
-	r := &Report{Experiment: "hero", Status: Running, At: time.UnixMilli(0).UTC()}
-	arms := r.fillArms(e, rows)
-	r.check(e, rows)
-	for i, m := range metrics {
-		m.normalise()
-		out := MetricReport{Key: m.Event, Kind: m.Kind, WindowHours: m.WindowHours}
-		out.fill(&m, e, arms, i)
-		r.Metrics = append(r.Metrics, out)
+func made(e *Experiment, metrics []Metric, rows []SumsCell) *Report {
+	r := &Report{Experiment: "hero", Status: Running, At: time.UnixMilli(0).UTC(), Analysis: e.analysis()}
+	b := &reportBuilder{experiment: e, report: r, metrics: metrics}
+	for i := range metrics {
+		metrics[i].normalise()
+		r.Metrics = append(r.Metrics, MetricReport{Key: metrics[i].Event, Kind: metrics[i].Kind, Role: GoalRole, Direction: metrics[i].Direction, WindowHours: metrics[i].WindowHours})
+		b.places = append(b.places, i)
+		for j := range rows {
+			if len(rows[j].Metrics) <= i {
+				rows[j].Metrics = append(rows[j].Metrics, Sums{})
+			}
+			rows[j].Metrics[i].Kind, rows[j].Metrics[i].Units = metrics[i].Kind, rows[j].Units
+		}
+	}
+	b.arms = b.inOrder(rows)
+	for i, v := range e.Variants {
+		r.Arms = append(r.Arms, ReportArm{Variant: v.Key, Control: v.Control, Weight: v.Weight, Units: b.arms[i].Units, Mixed: b.arms[i].Mixed})
+	}
+	for _, step := range []func(context.Context) error{b.check, b.compare, b.conclude} {
+		if err := step(context.Background()); err != nil {
+			panic(err)
+		}
 	}
 	return r
 }
@@ -28,9 +42,9 @@ func TestReportFigures(t *testing.T) {
 	e := halves()
 	metrics := []Metric{{Kind: ProportionKind, Event: "visit"}, {Kind: MeanKind, Event: "spend", Property: "amount"},
 		{Kind: RatioKind, Event: "ratio", Property: "margin"}}
-	r := made(&e, metrics, []armSums{
-		{variant: "b", units: 30, metrics: []sums{{nonZero: 16, y: 16, yy: 16}, {y: 60, yy: 200, nonZero: 20, events: 25, missing: 2}, {y: 60, yy: 200, d: 90, dd: 320, yd: 220, nonZero: 20}}},
-		{variant: "a", units: 28, metrics: []sums{{nonZero: 14, y: 14, yy: 14}, {y: 40, yy: 120, nonZero: 20, events: 22}, {y: 40, yy: 120, d: 80, dd: 280, yd: 150, nonZero: 20}}},
+	r := made(&e, metrics, []SumsCell{
+		{Variant: "b", Units: 30, Metrics: []Sums{{NonZero: 16, Y: 16, YY: 16}, {Y: 60, YY: 200, NonZero: 20, Events: 25, Missing: 2}, {Y: 60, YY: 200, D: 90, DD: 320, YD: 220, NonZero: 20}}},
+		{Variant: "a", Units: 28, Metrics: []Sums{{NonZero: 14, Y: 14, YY: 14}, {Y: 40, YY: 120, NonZero: 20, Events: 22}, {Y: 40, YY: 120, D: 80, DD: 280, YD: 150, NonZero: 20}}},
 	})
 	if !r.ChecksPassed || r.Arms[0].Variant != "a" || !r.Arms[0].Control || r.Arms[1].Units != 30 {
 		t.Errorf("arms %+v, checks %+v", r.Arms, r.Checks)
@@ -71,24 +85,24 @@ func TestReportSaysWhatIsMissing(t *testing.T) {
 	for _, c := range []struct {
 		name             string
 		kind             Kind
-		control, treated armSums
+		control, treated SumsCell
 		problem          string // of the effect
 		relative         string // problem of the relative effect
 	}{
-		{"nobody", MeanKind, armSums{}, armSums{}, "no unit", ""},
-		{"one person", MeanKind, armSums{units: 1, metrics: []sums{{y: 1, yy: 1}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, "two units", ""},
-		{"all the same", MeanKind, armSums{units: 9, metrics: []sums{{y: 9, yy: 9}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, "same value", ""},
-		{"NaN", MeanKind, armSums{units: 9, metrics: []sums{{y: math.NaN(), yy: 9}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, "NaN", ""},
-		{"infinite", MeanKind, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, armSums{units: 9, metrics: []sums{{y: math.Inf(1), yy: 9}}}, "infinite", ""},
-		{"baseline of zero", MeanKind, armSums{units: 9, metrics: []sums{{y: 0, yy: 9}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, "", "zero"},
-		{"baseline like zero", MeanKind, armSums{units: 9, metrics: []sums{{y: .1, yy: 9}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, "", "cannot be told from zero"},
-		{"no denominator", RatioKind, armSums{units: 9, metrics: []sums{{y: 9, yy: 19}}}, armSums{units: 9, metrics: []sums{{y: 9, yy: 19, d: 9, dd: 9, yd: 9}}}, "denominators sum to 0", ""},
-		{"nobody converts", ProportionKind, armSums{units: 9, metrics: []sums{{}}}, armSums{units: 9, metrics: []sums{{nonZero: 3}}}, "same value", ""},
+		{"nobody", MeanKind, SumsCell{}, SumsCell{}, "no unit", ""},
+		{"one person", MeanKind, SumsCell{Units: 1, Metrics: []Sums{{Y: 1, YY: 1}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, "two units", ""},
+		{"all the same", MeanKind, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 9}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, "same value", ""},
+		{"NaN", MeanKind, SumsCell{Units: 9, Metrics: []Sums{{Y: math.NaN(), YY: 9}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, "NaN", ""},
+		{"infinite", MeanKind, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: math.Inf(1), YY: 9}}}, "infinite", ""},
+		{"baseline of zero", MeanKind, SumsCell{Units: 9, Metrics: []Sums{{Y: 0, YY: 9}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, "", "zero"},
+		{"baseline like zero", MeanKind, SumsCell{Units: 9, Metrics: []Sums{{Y: .1, YY: 9}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, "", "cannot be told from zero"},
+		{"no denominator", RatioKind, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19}}}, SumsCell{Units: 9, Metrics: []Sums{{Y: 9, YY: 19, D: 9, DD: 9, YD: 9}}}, "denominators sum to 0", ""},
+		{"nobody converts", ProportionKind, SumsCell{Units: 9, Metrics: []Sums{{}}}, SumsCell{Units: 9, Metrics: []Sums{{NonZero: 3}}}, "same value", ""},
 	} {
-		c.control.variant, c.treated.variant = "a", "b"
+		c.control.Variant, c.treated.Variant = "a", "b"
 		metrics := []Metric{mean[0]}
 		metrics[0].Kind = c.kind
-		r := made(&e, metrics, []armSums{c.control, c.treated})
+		r := made(&e, metrics, []SumsCell{c.control, c.treated})
 		effect := r.Metrics[0].Effects[0]
 		if (effect.Absolute == nil) != (c.problem != "") || !strings.Contains(effect.Problem, c.problem) {
 			t.Errorf("%s: %+v", c.name, effect)
@@ -110,20 +124,20 @@ func TestChecks(t *testing.T) {
 	e := halves()
 	for _, c := range []struct {
 		name           string
-		rows           []armSums
+		rows           []SumsCell
 		ratio, mixed   bool // passed
 		made           bool
 		ratioSays      string
 		controlChecked int64
 	}{
-		{"even", []armSums{{variant: "a", units: 500}, {variant: "b", units: 510}}, true, true, true, "promise (p", 500},
-		{"broken", []armSums{{variant: "a", units: 500}, {variant: "b", units: 700}}, false, true, true, "no figure below", 500},
-		{"one arm missing", []armSums{{variant: "b", units: 700}}, false, true, true, "no figure below", 0},
-		{"young", []armSums{{variant: "a", units: 3}, {variant: "b", units: 7}}, true, true, false, "Not enough", 3},
+		{"even", []SumsCell{{Variant: "a", Units: 500}, {Variant: "b", Units: 510}}, true, true, true, "promise (p", 500},
+		{"broken", []SumsCell{{Variant: "a", Units: 500}, {Variant: "b", Units: 700}}, false, true, true, "no figure below", 500},
+		{"one arm missing", []SumsCell{{Variant: "b", Units: 700}}, false, true, true, "no figure below", 0},
+		{"young", []SumsCell{{Variant: "a", Units: 3}, {Variant: "b", Units: 7}}, true, true, false, "Not enough", 3},
 		{"nobody", nil, true, true, false, "Not enough", 0},
-		{"unknown variant", []armSums{{variant: "a", units: 500}, {variant: "b", units: 510}, {variant: "c", units: 9}}, false, true, true, "9 people", 500},
-		{"mixed", []armSums{{variant: "a", units: 500, mixed: 6}, {variant: "b", units: 510, mixed: 6}}, true, false, true, "promise", 500},
-		{"a few mixed", []armSums{{variant: "a", units: 500, mixed: 5}, {variant: "b", units: 510, mixed: 4}}, true, true, true, "promise", 500},
+		{"unknown variant", []SumsCell{{Variant: "a", Units: 500}, {Variant: "b", Units: 510}, {Variant: "c", Units: 9}}, false, true, true, "9 people", 500},
+		{"mixed", []SumsCell{{Variant: "a", Units: 500, Mixed: 6}, {Variant: "b", Units: 510, Mixed: 6}}, true, false, true, "promise", 500},
+		{"a few mixed", []SumsCell{{Variant: "a", Units: 500, Mixed: 5}, {Variant: "b", Units: 510, Mixed: 4}}, true, true, true, "promise", 500},
 	} {
 		r := made(&e, nil, c.rows)
 		ratio, mixed := r.Checks[0], r.Checks[1]
