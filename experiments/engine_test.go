@@ -44,7 +44,7 @@ func open(t *testing.T) (*Service, *clickhouse.Database) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(ctx, Deps{Logger: enginetest.Logger(t), Definitions: store, ClickHouse: db,
+	s, err := Open(ctx, Deps{Logger: enginetest.Logger(t), Definitions: store, Postgres: pool, ClickHouse: db,
 		DecisionPointExists: func(key string) bool { return key == "home-hero" }})
 	if err != nil {
 		t.Fatal(err)
