@@ -117,7 +117,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
 	if a.experiments, err = experiments.Open(ctx, experiments.Deps{
-		Definitions: a.definitions, ClickHouse: e.ClickHouse, Logger: a.log,
+		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log,
 		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
 		CheckPolicy:         func(point string, policy json.RawMessage) error { return a.decide.CheckPolicy(point, policy) },
 	}); err != nil {
@@ -176,7 +176,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
