@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-chi/chi/v5"
 
 	"quintet/internal/api"
 	"quintet/profiles/tracking"
@@ -58,17 +57,9 @@ func (s *Service) collectRoutes(srv *api.Server) {
 
 // collect registers a collector, and what browsers ask before they send to it.
 func (s *Service) collect(srv *api.Server, method, path string, c collector) {
-	guarded := srv.Router.With(anyOrigin, unlessElsewhere(srv.Require(api.ScopeIngest)))
+	guarded := srv.Router.With(api.AnyOrigin, unlessElsewhere(srv.Require(api.ScopeIngest)))
 	guarded.Method(method, path, s.serveCollector(c))
-	preflight(srv.Router, path)
-}
-
-// preflight answers the question of a browser whether a page may send to the
-// path, once for all methods of the path.
-func preflight(router chi.Router, path string) {
-	if !router.Match(chi.NewRouteContext(), http.MethodOptions, path) {
-		router.With(anyOrigin).Options(path, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	}
+	api.Preflight(srv.Router, path)
 }
 
 // trackingCollector is a route of the tracking API.

@@ -29,6 +29,6 @@ func (s *Service) jitsuRoutes(srv *api.Server) {
 		})
 	}
 	for _, path := range []string{"/api/s/{type}", "/api/s/s2s/{type}", "/api/px/{type}"} {
-		srv.Router.With(anyOrigin, srv.Require(api.ScopeIngest)).Post(path, unknown)
+		srv.Router.With(api.AnyOrigin, srv.Require(api.ScopeIngest)).Post(path, unknown)
 	}
 }

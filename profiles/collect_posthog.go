@@ -35,8 +35,8 @@ func (s *Service) postHogRoutes(srv *api.Server) {
 		s.collect(srv, http.MethodPost, path+"/", c)
 	}
 	for _, path := range []string{"/flags", "/flags/", "/decide", "/decide/"} {
-		srv.Router.With(anyOrigin).Post(path, s.serveFlags)
-		preflight(srv.Router, path)
+		srv.Router.With(api.AnyOrigin).Post(path, s.serveFlags)
+		api.Preflight(srv.Router, path)
 	}
 }
 

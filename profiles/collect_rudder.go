@@ -43,11 +43,11 @@ func (s *Service) rudderRoutes(srv *api.Server) {
 	for _, kind := range []tracking.Type{tracking.Track, tracking.Page} {
 		s.collect(srv, http.MethodGet, "/pixel/v1/"+kind.String(), pixelCollector(kind, ""))
 	}
-	srv.Router.With(anyOrigin).Get("/health", func(w http.ResponseWriter, _ *http.Request) {
+	srv.Router.With(api.AnyOrigin).Get("/health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]string{"server": "UP", "appType": "GATEWAY"})
 	})
 	version := srv.API.OpenAPI().Info.Version
-	srv.Router.With(anyOrigin).Get("/version", func(w http.ResponseWriter, _ *http.Request) {
+	srv.Router.With(api.AnyOrigin).Get("/version", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]string{"Version": version})
 	})
 }

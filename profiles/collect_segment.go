@@ -23,18 +23,18 @@ func (s *Service) segmentRoutes(srv *api.Server) {
 		s.collect(srv, http.MethodPost, path, trackingCollector(kind))
 	}
 	const settings = "/v1/projects/{writeKey}/settings"
-	srv.Router.With(anyOrigin).Get(settings, s.serveSettings)
-	preflight(srv.Router, settings)
+	srv.Router.With(api.AnyOrigin).Get(settings, s.serveSettings)
+	api.Preflight(srv.Router, settings)
 	// The library counts its own calls and sends the counts here. Nobody needs them.
 	const counts = "/v1/m"
-	srv.Router.With(anyOrigin).Post(counts, func(w http.ResponseWriter, r *http.Request) {
+	srv.Router.With(api.AnyOrigin).Post(counts, func(w http.ResponseWriter, r *http.Request) {
 		if _, err := api.ReadBody(r, tracking.MaxBody); err != nil {
 			api.WriteProblem(w, r, err)
 			return
 		}
 		writeJSON(w, map[string]bool{"success": true})
 	})
-	preflight(srv.Router, counts)
+	api.Preflight(srv.Router, counts)
 }
 
 // serveSettings tells the library for browsers where to send events: to the host

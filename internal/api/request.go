@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -135,6 +136,23 @@ func DeadlineHTTP(d time.Duration) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// Unlimited takes the deadline and the server's timeouts from a request that is
+// answered for as long as its caller listens. The handler has to end by itself when
+// [Server.Draining] is closed.
+func Unlimited(w http.ResponseWriter, r *http.Request) error {
+	if rc := requestFrom(r.Context()); rc != nil && rc.timed.Load() == nil {
+		rc.deadline = time.Time{}
+	}
+	c := http.NewResponseController(w)
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("taking the read timeout from a stream: %w", err)
+	}
+	if err := c.SetWriteDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("taking the write timeout from a stream: %w", err)
+	}
+	return nil
 }
 
 func limitRequest(r *http.Request, limit time.Duration) {

@@ -15,6 +15,9 @@ import (
 var openRoutes = []string{
 	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file}",
 	"GET /auth/link/{token}", "POST /auth/login", "POST /auth/logout",
+	// What GrowthBook's SDKs call: the key is in the path, and errors have a form of
+	// their own.
+	"GET /api/features/{clientKey}", "GET /sub/{clientKey}", "POST /api/eval/{clientKey}", "GET /ofrep/v1/stream/{clientKey}",
 	// What clients of other tracking servers ask for; it tells and stores nothing.
 	"GET /health", "GET /version", "POST /v1/m",
 }

@@ -28,6 +28,9 @@ const (
 	ScopeApprove Scope = "approve"
 	// ScopeAdmin also manages keys, users and roles, and erases people.
 	ScopeAdmin Scope = "admin"
+	// ScopeFlags evaluates flags and loads them. A key with this scope alone is a
+	// client key: it may be in a browser or an app, where everybody can read it.
+	ScopeFlags Scope = "flags"
 	// ScopeIdentity joins people and tells them apart. Messages that a key with this
 	// scope sends may join two known people: it is for servers, never for browsers.
 	ScopeIdentity Scope = "identity"
@@ -37,7 +40,7 @@ const (
 
 // Scopes lists every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeApprove, ScopeIdentity, ScopeAdmin}
+	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeDefine, ScopeApprove, ScopeIdentity, ScopeFlags, ScopeAdmin}
 }
 
 // Principal is who makes a request.
@@ -52,6 +55,9 @@ type Principal struct {
 	Scopes []Scope
 	// Mask hides personal data from the caller; nil shows everything.
 	Mask *Mask
+	// PayloadKey is the key, in base64, with which what clients load by a client key is
+	// encrypted; empty when it is not.
+	PayloadKey string
 	// NeedsApproval keeps a user from starting experiments that nobody else has
 	// approved.
 	NeedsApproval bool

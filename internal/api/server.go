@@ -88,6 +88,7 @@ type Server struct {
 	large     map[string]int64 // limits of paths that take more
 	deadline  time.Duration
 	draining  atomic.Bool
+	drained   chan struct{}
 }
 
 // New makes a server with the routes that every server has.
@@ -113,7 +114,7 @@ func New(o Options) *Server {
 	router := chi.NewRouter()
 	s := &Server{
 		Router: router, auth: o.Auth, auditor: o.Auditor, logger: o.Logger, ids: newIDSource(),
-		metrics: newMetrics(o.Registry), bodyLimit: o.BodyLimit, deadline: min(o.Deadline, maxDeadline),
+		drained: make(chan struct{}), metrics: newMetrics(o.Registry), bodyLimit: o.BodyLimit, deadline: min(o.Deadline, maxDeadline),
 	}
 	router.Use(s.observe, middleware.GetHead)
 	router.NotFound(notFound)
@@ -211,6 +212,9 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// Draining is closed when the server stops: streams are to end.
+func (s *Server) Draining() <-chan struct{} { return s.drained }
+
 // Run serves the listener until ctx ends, then answers /readyz with 503, takes no
 // more connections and lets running requests finish for at most drain. It
 // returns nil when they all did.
@@ -233,7 +237,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener, drain time.Dura
 		return fmt.Errorf("serving HTTP on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	s.draining.Store(true)
+	if !s.draining.Swap(true) {
+		close(s.drained)
+	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if err := server.Shutdown(stop); err != nil {

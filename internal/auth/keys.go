@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,8 +33,9 @@ const (
 type Key struct {
 	ID         string      `json:"id"`
 	Name       string      `json:"name"`
-	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
+	Scopes     []api.Scope `json:"scopes" enum:"ingest,decide,read,define,approve,flags,admin" nullable:"false"`
 	Masked     bool        `json:"masked" doc:"Personal data is shown in part only"`
+	Encrypted  bool        `json:"encrypted" doc:"What clients load by the key is encrypted"`
 	CreatedAt  time.Time   `json:"createdAt"`
 	CreatedBy  string      `json:"createdBy"`
 	LastUsedAt *time.Time  `json:"lastUsedAt,omitempty" doc:"About a minute exact"`
@@ -88,10 +90,19 @@ func keyID(secret string) (string, bool) {
 
 // CreateKey makes a key for by and returns its secret, which cannot be had again.
 func (s *Service) CreateKey(ctx context.Context, name string, scopes []api.Scope, by string) (string, Key, error) {
-	return s.createKey(ctx, NewAPIKey{Name: name, Scopes: scopes}, by)
+	secret, k, _, err := s.createKey(ctx, NewAPIKey{Name: name, Scopes: scopes}, by)
+	return secret, k, err
 }
 
-func (s *Service) createKey(ctx context.Context, in NewAPIKey, by string) (string, Key, error) {
+// newPayloadKey makes a key of 128 bits, in base64.
+func newPayloadKey() string {
+	var key [16]byte
+	rand.Read(key[:]) // never fails
+	return base64.StdEncoding.EncodeToString(key[:])
+}
+
+// createKey also returns the key with which payloads are encrypted, if they are.
+func (s *Service) createKey(ctx context.Context, in NewAPIKey, by string) (secret string, key Key, payloadKey string, err error) {
 	name, scopes := strings.TrimSpace(in.Name), in.Scopes
 	var bad problem.Invalid
 	if n := utf8.RuneCountInString(name); n < 1 || n > maxKeyName {
@@ -101,34 +112,42 @@ func (s *Service) createKey(ctx context.Context, in NewAPIKey, by string) (strin
 		bad.Add("name", "must not contain the character 0", nil)
 	}
 	if len(scopes) == 0 {
-		bad.Add("scopes", "must name at least one of ingest, decide, read, define, approve, admin", nil)
+		bad.Add("scopes", "must name at least one of ingest, decide, read, define, approve, flags, admin", nil)
 	}
 	for i, scope := range scopes {
 		if !slices.Contains(api.Scopes(), scope) {
-			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, admin", string(scope))
+			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, flags, admin", string(scope))
 		}
 	}
 	if err := bad.Err(); err != nil {
-		return "", Key{}, err
+		return "", Key{}, "", err
+	}
+	if in.Encrypted && !slices.Contains(scopes, api.ScopeFlags) {
+		bad.Add("encrypted", "must be left out without the scope flags: nothing else is loaded by a key in a path", in.Encrypted)
+		return "", Key{}, "", bad
+	}
+	payload := ""
+	if in.Encrypted {
+		payload = newPayloadKey()
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	scopes = slices.Compact(slices.Sorted(slices.Values(scopes)))
 	k := Key{
-		ID: strings.ToLower(rand.Text())[:12], Name: name, Scopes: scopes, Masked: in.Masked,
+		ID: strings.ToLower(rand.Text())[:12], Name: name, Scopes: scopes, Masked: in.Masked, Encrypted: in.Encrypted,
 		CreatedAt: s.now().UTC().Truncate(time.Microsecond), CreatedBy: by,
 	}
-	secret := keyPrefix + k.ID + "_" + strings.ToLower(rand.Text())
-	tag, err := s.pool.Exec(ctx, `INSERT INTO api_keys (id, name, scopes, hash, created_at, created_by, masked)
-		SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7`,
-		k.ID, k.Name, scopeNames(scopes), tokenHash(secret), k.CreatedAt, k.CreatedBy, maxKeys, k.Masked)
+	secret = keyPrefix + k.ID + "_" + strings.ToLower(rand.Text())
+	tag, err := s.pool.Exec(ctx, `INSERT INTO api_keys (id, name, scopes, hash, created_at, created_by, masked, payload_key)
+		SELECT $1, $2, $3, $4, $5, $6, $8, $9 WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7`,
+		k.ID, k.Name, scopeNames(scopes), tokenHash(secret), k.CreatedAt, k.CreatedBy, maxKeys, k.Masked, payload)
 	if err != nil {
-		return "", Key{}, fmt.Errorf("storing the API key: %w", err)
+		return "", Key{}, "", fmt.Errorf("storing the API key: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
-		return "", Key{}, problem.Conflict(fmt.Sprintf("There are %d API keys, the most there may be; revoke some first.", maxKeys))
+		return "", Key{}, "", problem.Conflict(fmt.Sprintf("There are %d API keys, the most there may be; revoke some first.", maxKeys))
 	}
-	return secret, k, s.changed(ctx)
+	return secret, k, payload, s.changed(ctx)
 }
 
 // ListKeys lists all keys, revoked ones too, newest first.
@@ -142,7 +161,7 @@ func (s *Service) listKeys(ctx context.Context, after string, limit int) ([]Key,
 	if limit >= 0 {
 		most = &limit
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, created_at, created_by, last_used_at, revoked_at FROM api_keys
+	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, payload_key <> '', created_at, created_by, last_used_at, revoked_at FROM api_keys
 		WHERE $1 = '' OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $1)
 		ORDER BY created_at DESC, id DESC LIMIT $2`, after, most)
 	if err != nil {
@@ -151,7 +170,7 @@ func (s *Service) listKeys(ctx context.Context, after string, limit int) ([]Key,
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
 		var k Key
 		var scopes []string
-		err := row.Scan(&k.ID, &k.Name, &scopes, &k.Masked, &k.CreatedAt, &k.CreatedBy, &k.LastUsedAt, &k.RevokedAt)
+		err := row.Scan(&k.ID, &k.Name, &scopes, &k.Masked, &k.Encrypted, &k.CreatedAt, &k.CreatedBy, &k.LastUsedAt, &k.RevokedAt)
 		k.Scopes = toScopes(scopes)
 		return k, err
 	})
@@ -211,7 +230,7 @@ func (s *Service) changed(ctx context.Context) error {
 func (s *Service) reload(ctx context.Context) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, hash, revoked_at IS NOT NULL, last_used_at FROM api_keys
+	rows, err := s.pool.Query(ctx, `SELECT id, name, scopes, masked, payload_key, hash, revoked_at IS NOT NULL, last_used_at FROM api_keys
 		ORDER BY revoked_at IS NOT NULL, created_at DESC LIMIT $1`, 2*maxKeys)
 	if err != nil {
 		return fmt.Errorf("reading API keys: %w", err)
@@ -223,15 +242,16 @@ func (s *Service) reload(ctx context.Context) error {
 		scopes   []string
 		hash     []byte
 		masked   bool
+		payload  string
 		revoked  bool
 		lastUsed *time.Time
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &name, &scopes, &masked, &hash, &revoked, &lastUsed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &name, &scopes, &masked, &payload, &hash, &revoked, &lastUsed}, func() error {
 		if old := before[id]; old != nil && old.revoked == revoked && old.principal.Name == name {
 			next[id] = old // keys never change otherwise, and this one knows when it was used
 			return nil
 		}
-		k := &cachedKey{revoked: revoked, principal: api.Principal{ID: id, Name: name, Kind: "key", Scopes: toScopes(scopes)}}
+		k := &cachedKey{revoked: revoked, principal: api.Principal{ID: id, Name: name, Kind: "key", Scopes: toScopes(scopes), PayloadKey: payload}}
 		if copy(k.hash[:], hash) != sha256.Size || len(hash) != sha256.Size {
 			return errors.New("a key's hash has the wrong length")
 		}

@@ -18,7 +18,7 @@ import (
 // Role is what users with it may do and which personal data they see.
 type Role struct {
 	Title  string         `json:"title" maxLength:"100"`
-	Scopes []api.Scope    `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
+	Scopes []api.Scope    `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,flags,admin" nullable:"false"`
 	Masks  []api.MaskRule `json:"masks,omitempty" maxItems:"200" doc:"Personal data that is not shown in full; without any, everything is"`
 	// NeedsApproval asks for a second person.
 	NeedsApproval bool `json:"needsApproval,omitempty" doc:"Experiments that users with this role start must have been approved by somebody else, who has the scope approve"`
@@ -52,7 +52,7 @@ func checkRole(_ context.Context, key string, r *Role) error {
 	}
 	for i, scope := range r.Scopes {
 		if !slices.Contains(api.Scopes(), scope) {
-			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, admin", string(scope))
+			bad.Add(fmt.Sprintf("scopes[%d]", i), "must be one of ingest, decide, read, define, approve, flags, admin", string(scope))
 		}
 	}
 	for i, m := range r.Masks {

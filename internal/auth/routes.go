@@ -54,15 +54,18 @@ type PasswordBody struct {
 
 // NewAPIKey is a key to be created.
 type NewAPIKey struct {
-	Name   string      `json:"name" minLength:"1" maxLength:"100"`
-	Scopes []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,admin" nullable:"false"`
-	Masked bool        `json:"masked,omitempty" doc:"Show the key's holder personal data in part only: a•••@example.org"`
+	Name      string      `json:"name" minLength:"1" maxLength:"100"`
+	Scopes    []api.Scope `json:"scopes" minItems:"1" maxItems:"10" enum:"ingest,decide,read,define,approve,flags,admin" nullable:"false"`
+	Masked    bool        `json:"masked,omitempty" doc:"Show the key's holder personal data in part only: a•••@example.org"`
+	Encrypted bool        `json:"encrypted,omitempty" doc:"Encrypt what clients load by the key, which needs the scope flags"`
 }
 
 // CreatedAPIKey is a new key with its secret.
 type CreatedAPIKey struct {
 	Secret string `json:"secret" doc:"Shown this once"`
-	Key    Key    `json:"key"`
+	// DecryptionKey is for those whom the payload is meant for.
+	DecryptionKey string `json:"decryptionKey,omitempty" doc:"With encrypted: what clients decrypt with, AES-128 in base64. Shown this once"`
+	Key           Key    `json:"key"`
 }
 
 // APIKeyList is a page of keys.
@@ -237,11 +240,11 @@ func (s *Service) keyRoutes(a huma.API) {
 	}
 	api.Require(api.ScopeAdmin)(&create)
 	huma.Register(a, create, func(ctx context.Context, in *struct{ Body NewAPIKey }) (*createOutput, error) {
-		secret, k, err := s.createKey(ctx, in.Body, api.By(ctx))
+		secret, k, payloadKey, err := s.createKey(ctx, in.Body, api.By(ctx))
 		if err != nil {
 			return nil, err
 		}
-		return &createOutput{Body: CreatedAPIKey{Secret: secret, Key: k}}, nil
+		return &createOutput{Body: CreatedAPIKey{Secret: secret, Key: k, DecryptionKey: payloadKey}}, nil
 	})
 
 	revoke := huma.Operation{

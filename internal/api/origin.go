@@ -1,31 +1,33 @@
-package profiles
+package api
 
 import (
 	"net/http"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 )
 
-// The headers that let pages of other origins send events. No answer allows
+// The headers that let pages of other origins use a route. No answer allows
 // credentials: a page has a key of its own, and the console's cookie stays out.
 var (
 	anyOriginValue   = []string{"*"}
 	anyMethod        = []string{"GET, POST, OPTIONS"}
-	crossOrigin      = []string{"cross-origin"}
+	allowEmbedding   = []string{"cross-origin"}
 	preflightSeconds = []string{"86400"}
-	exposedHeaders   = []string{"Retry-After, X-Request-Id"}
+	exposedHeaders   = []string{"Retry-After, X-Request-Id, ETag, X-SSE-Support"}
 	varyPreflight    = []string{"Access-Control-Request-Headers"}
 )
 
 // usualHeaders are those that the browser libraries send.
-const usualHeaders = "Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Api-Key, AnonymousId"
+const usualHeaders = "Authorization, Content-Type, Content-Encoding, If-None-Match, X-Write-Key, X-Api-Key, AnonymousId"
 
-// anyOrigin lets pages of any origin use a route and read its answer, errors
+// AnyOrigin lets pages of any origin use a route and read its answer, errors
 // included.
-func anyOrigin(next http.Handler) http.Handler {
+func AnyOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		// An image of this route may be shown anywhere.
-		h["Cross-Origin-Resource-Policy"] = crossOrigin
+		h["Cross-Origin-Resource-Policy"] = allowEmbedding
 		h["Access-Control-Allow-Origin"] = anyOriginValue
 		if r.Method == http.MethodOptions {
 			h["Access-Control-Allow-Methods"] = anyMethod
@@ -48,4 +50,12 @@ func allowedHeaders(asked string) string {
 		return usualHeaders
 	}
 	return asked
+}
+
+// Preflight answers the question of a browser whether a page may send to the
+// path, once for all methods of the path.
+func Preflight(router chi.Router, path string) {
+	if !router.Match(chi.NewRouteContext(), http.MethodOptions, path) {
+		router.With(AnyOrigin).Options(path, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	}
 }
