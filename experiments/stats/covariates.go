@@ -40,14 +40,16 @@ func (c *Covariates) Add(y float64, x ...float64) {
 	}
 	c.N++
 	c.Sum += y
-	i := 0
-	values := append([]float64{y}, x...)
-	for a := range values {
-		if a > 0 {
-			c.CovariateSums[a-1] += values[a]
-		}
-		for b := a; b < len(values); b++ {
-			c.Products[i] += values[a] * values[b]
+	c.Products[0] += y * y
+	i := 1
+	for _, v := range x {
+		c.Products[i] += y * v
+		i++
+	}
+	for a, v := range x {
+		c.CovariateSums[a] += v
+		for _, w := range x[a:] {
+			c.Products[i] += v * w
 			i++
 		}
 	}
