@@ -55,10 +55,13 @@ func (s *Store) Enter() uint32 { return s.crossing.enter() }
 // Leave ends what began with [Store.Enter].
 func (s *Store) Leave(side uint32) { s.crossing.leave(side) }
 
+// AnyErased says whether anybody was erased.
+func (s *Store) AnyErased() bool { return s.suppressions.erased.Load() > 0 }
+
 // Erased says whether one of the identifiers is of a person who was erased: nothing
 // about them may be stored. Where nobody was erased it costs one atomic read.
 func (s *Store) Erased(ids []Identifier) bool {
-	if s.suppressions.erased.Load() == 0 {
+	if !s.AnyErased() {
 		return false
 	}
 	for _, i := range s.normal(ids) {

@@ -363,8 +363,12 @@ func (e *Eraser) Erase(ctx context.Context, person identity.ID, mode ErasureMode
 
 // subjectOf gathers all that leads to a person.
 func (e *Eraser) subjectOf(person identity.ID, mode ErasureMode) *ErasureSubject {
+	return aboutWhom(e.profiles.store, person, mode)
+}
+
+func aboutWhom(store *Store, person identity.ID, mode ErasureMode) *ErasureSubject {
 	sub := &ErasureSubject{Mode: mode}
-	e.gather(sub, e.profiles.store.Members(e.profiles.store.PersonOf(person)))
+	store.gather(sub, store.Members(store.PersonOf(person)))
 	return sub
 }
 
@@ -372,20 +376,19 @@ func (e *Eraser) subjectOf(person identity.ID, mode ErasureMode) *ErasureSubject
 func (e *Eraser) grow(sub *ErasureSubject) bool {
 	profiles, identifiers := len(sub.Profiles), len(sub.Identifiers)
 	for _, id := range sub.IDs() {
-		e.gather(sub, e.profiles.store.Members(e.profiles.store.PersonOf(id)))
+		e.profiles.store.gather(sub, e.profiles.store.Members(e.profiles.store.PersonOf(id)))
 	}
 	return len(sub.Profiles) > profiles || len(sub.Identifiers) > identifiers
 }
 
 // gather adds profiles with all that leads to them.
-func (e *Eraser) gather(sub *ErasureSubject, profiles []identity.ID) {
-	store := e.profiles.store
+func (s *Store) gather(sub *ErasureSubject, profiles []identity.ID) {
 	seen := map[Identifier]bool{}
 	for _, i := range sub.Identifiers {
 		seen[i] = true
 	}
 	add := func(i Identifier) {
-		if normal, err := store.index.Normal(i); err == nil {
+		if normal, err := s.index.Normal(i); err == nil {
 			i = normal
 		}
 		if i.Value != "" && !seen[i] {
@@ -397,12 +400,12 @@ func (e *Eraser) gather(sub *ErasureSubject, profiles []identity.ID) {
 		if !slices.Contains(sub.IDs(), id) {
 			sub.Profiles = append(sub.Profiles, newErasedProfile(id))
 		}
-		v, there := store.Get(id)
+		v, there := s.Get(id)
 		if !there {
 			continue
 		}
 		for _, i := range v.Identifiers {
-			if store.index.Owns(id, i) {
+			if s.index.Owns(id, i) {
 				add(i)
 			}
 		}

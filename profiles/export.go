@@ -37,22 +37,33 @@ type DecisionLog interface {
 	EachDecision(ctx context.Context, profiles []string, f func(decision any) error) error
 }
 
+// QuarantineLog shows what was refused.
+type QuarantineLog interface {
+	// EachQuarantined calls f with everything in quarantine that is about the person, with
+	// its body, the oldest first.
+	EachQuarantined(ctx context.Context, sub *ErasureSubject, f func(item any) error) error
+}
+
 // ExportDeps are what an exporter is made of.
 type ExportDeps struct {
-	Profiles  *Service
-	Segments  *Segments   // nil without
-	Decisions DecisionLog // nil without
+	Profiles   *Service
+	Segments   *Segments     // nil without
+	Decisions  DecisionLog   // nil without
+	Quarantine QuarantineLog // nil without
 }
 
 // Exporter writes down all that is known of a person.
 type Exporter struct {
 	*Service
-	segments  *Segments
-	decisions DecisionLog
+	segments   *Segments
+	decisions  DecisionLog
+	quarantine QuarantineLog
 }
 
 // OpenExporter makes an exporter.
-func OpenExporter(d ExportDeps) *Exporter { return &Exporter{d.Profiles, d.Segments, d.Decisions} }
+func OpenExporter(d ExportDeps) *Exporter {
+	return &Exporter{d.Profiles, d.Segments, d.Decisions, d.Quarantine}
+}
 
 // ExportedExposure is a variant of an experiment that a profile saw.
 type ExportedExposure struct {
@@ -256,6 +267,11 @@ func (x *Exporter) writeLog(ctx context.Context, id identity.ID, d *document) {
 	})
 	if x.decisions != nil {
 		d.list("decisions", func(add func(any) error) error { return x.decisions.EachDecision(ctx, profiles, add) })
+	}
+	if x.quarantine != nil {
+		d.list("quarantine", func(add func(any) error) error {
+			return x.quarantine.EachQuarantined(ctx, aboutWhom(x.store, members[0], ""), add)
+		})
 	}
 	d.list("events", func(add func(any) error) error { return x.eachEvent(ctx, profiles, add) })
 }

@@ -158,6 +158,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	sc.names = append(sc.names[:0], make([]identity.Names, len(messages))...)
 	sc.resolutions = append(sc.resolutions[:0], make([]identity.Resolution, len(messages))...)
 	trusted := trustedSource(ctx)
+	again, _ := ctx.Value(replayKey{}).(bool)
 	for i := range messages {
 		m := &messages[i]
 		sc.names[i] = s.namesOf(m, trusted)
@@ -167,7 +168,13 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	sc.encoder.begin(h)
 	first := 0
 	for i := range messages {
-		sc.fill(&messages[i], &sc.resolutions[i], trusted)
+		sc.fill(&messages[i], &sc.resolutions[i])
+		if trusted {
+			sc.item.flags |= flagTrusted
+		}
+		if again {
+			sc.item.flags |= flagAgain
+		}
 		sc.encoder.add(&sc.item)
 		s.countRefused(&sc.resolutions[i])
 		if entries := sc.resolutions[i].Entries; len(entries) > 0 {
@@ -191,7 +198,7 @@ func (s *Service) publish(ctx context.Context, sc *scratch, received int64, sour
 	return nil
 }
 
-func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution, trusted bool) {
+func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution) {
 	it := &sc.item
 	*it = item{
 		profile: r.Profile, kind: m.Type, time: m.Time, index: uint32(m.Index), messageID: m.MessageID, userID: m.UserID,
@@ -201,7 +208,7 @@ func (sc *scratch) fill(m *tracking.Message, r *identity.Resolution, trusted boo
 	for _, f := range [...]struct {
 		set  bool
 		flag byte
-	}{{r.UserID, flagUser}, {r.AnonymousID, flagAnonymous}, {r.Fresh, flagFresh}, {trusted, flagTrusted}} {
+	}{{r.UserID, flagUser}, {r.AnonymousID, flagAnonymous}, {r.Fresh, flagFresh}} {
 		if f.set {
 			it.flags |= f.flag
 		}

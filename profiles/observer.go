@@ -44,6 +44,8 @@ type AppliedEvent struct {
 	Numbers []tracking.Number
 	// Properties is a JSON object, "" without properties.
 	Properties string
+	// Again says that the message was refused when it was received, and taken in later.
+	Again bool
 }
 
 // Observe registers an observer. It is called before [Service.Run]; what the
@@ -73,7 +75,7 @@ func (o *observed) applied(h *recordHeader, it *item, person identity.ID, sequen
 	o.numbers = append(o.numbers, it.numbers...)
 	o.events = append(o.events, AppliedEvent{
 		Name: it.event, Type: it.kind, Time: it.time, Received: h.received, MessageID: it.messageID, Source: h.source,
-		Numbers: o.numbers[from:len(o.numbers):len(o.numbers)], Properties: it.properties,
+		Numbers: o.numbers[from:len(o.numbers):len(o.numbers)], Properties: it.properties, Again: it.flags&flagAgain != 0,
 	})
 	o.changes = append(o.changes, Change{
 		Profile: it.profile, Person: person, Sequence: sequence, TraitsChanged: c.traitsChanged, ConsentsChanged: c.consentsChanged,

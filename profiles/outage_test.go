@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -133,5 +134,19 @@ func TestUnreadableRecordsAreSetAside(t *testing.T) {
 	var kept int
 	if err := b.postgres.QueryRow(t.Context(), "SELECT count(*) FROM rejected_records WHERE reason <> '' AND length(payload) > 0").Scan(&kept); err != nil || kept != 6 {
 		t.Errorf("%d records kept by two readers, want 6, %v", kept, err)
+	}
+	// One message of the stream may be several records: none is lost by the other.
+	b.service.refuse(t.Context(), "events", 9, []byte("a bad one"), errors.New("bad"))
+	b.service.refuse(t.Context(), "events", 9, []byte("another bad one"), errors.New("bad"))
+	b.service.refuse(t.Context(), "events", 9, []byte("another bad one"), errors.New("bad")) // the same
+	if err := b.postgres.QueryRow(t.Context(), "SELECT count(*) FROM rejected_records WHERE sequence = 9").Scan(&kept); err != nil || kept != 2 {
+		t.Errorf("of two bad records of one message %d are kept, %v", kept, err)
+	}
+	// What was discarded does not come back when the stream is read again.
+	b.execute("DELETE FROM rejected_records")
+	b.open()
+	b.flush()
+	if err := b.postgres.QueryRow(t.Context(), "SELECT count(*) FROM rejected_records").Scan(&kept); err != nil || kept != 0 {
+		t.Errorf("%d records came back after a restart, %v", kept, err)
 	}
 }

@@ -162,7 +162,7 @@ func (p *projector) project(records []stream.Message, refuse func(stream.Message
 	p.applied = max(p.applied, sequence)
 	p.mu.Unlock()
 	for i, err := range bad {
-		if err != nil {
+		if err != nil && !old { // set aside when it was applied, and perhaps discarded since
 			refuse(records[i], err)
 		}
 	}

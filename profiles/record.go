@@ -23,6 +23,7 @@ const (
 	flagAnonymous             // the anonymousId does
 	flagFresh                 // one of the links is new or moved
 	flagTrusted               // the source has proved who it is
+	flagAgain                 // it was refused when it was received
 )
 
 // item is one message with its profile, as it lies in the stream and goes from

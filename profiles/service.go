@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -83,6 +84,8 @@ type Service struct {
 	people     *peopleMap
 	gate       Gate    // nil without
 	watcher    Watcher // nil without
+	// watchFailures is how often in a row the watcher failed; the sink's goroutine counts.
+	watchFailures int
 	// identityRules is nil where there is no store of definitions.
 	identityRules *definitions.Collection[identity.Rules]
 
@@ -269,8 +272,10 @@ func (s *Service) refuse(ctx context.Context, reader string, sequence uint64, pa
 	s.log.Error("a record of the stream cannot be read and is set aside", "topic", Topic, "reader", reader, "sequence", sequence, "error", reason)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := s.postgres.Exec(ctx, `INSERT INTO rejected_records (topic, reader, sequence, reason, payload) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT DO NOTHING`, Topic, reader, int64(sequence), reason.Error(), payload[:min(len(payload), maxPayload)])
+	kept := payload[:min(len(payload), maxPayload)]
+	sum := sha256.Sum256(kept) // several records may be one message of the stream
+	_, err := s.postgres.Exec(ctx, `INSERT INTO rejected_records (topic, reader, sequence, digest, reason, payload) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT DO NOTHING`, Topic, reader, int64(sequence), sum[:16], reason.Error(), kept)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Error("cannot keep a record that was set aside", "topic", Topic, "reader", reader, "sequence", sequence, "error", err)
 	}

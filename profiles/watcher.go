@@ -29,10 +29,28 @@ type Watcher interface {
 // UseWatcher sets the watcher. It is called before [Service.Run].
 func (s *Service) UseWatcher(w Watcher) { s.watcher = w }
 
+// maxWatchFailures is how often a range is stored again for the sake of the watcher.
+// What it counts must not keep events from being stored.
+const maxWatchFailures = 20
+
 func (s *Service) watch(ctx context.Context, token string, c *eventColumns) error {
 	if s.watcher == nil {
 		return nil
 	}
+	err := s.showStored(ctx, token, c)
+	if err == nil || ctx.Err() != nil {
+		s.watchFailures = 0
+		return err
+	}
+	if s.watchFailures++; s.watchFailures < maxWatchFailures {
+		return err
+	}
+	s.watchFailures = 0
+	s.log.Error("a range of events is stored and not counted: counting it failed too often", "range", token, "events", len(c.messageID), "error", err)
+	return nil
+}
+
+func (s *Service) showStored(ctx context.Context, token string, c *eventColumns) error {
 	return s.watcher.Stored(ctx, token, func(yield func(*StoredEvent) bool) {
 		var e StoredEvent
 		for i := range c.messageID {

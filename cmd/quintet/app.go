@@ -136,7 +136,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
 	}
-	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide})
+	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
 		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),

@@ -94,7 +94,7 @@ func Parse(text string) (Identifier, error) {
 // says which rule is broken in words that fit behind the name of a field.
 func Normalise(i Identifier) (Identifier, error) {
 	i.Namespace = CanonicalNamespace(i.Namespace)
-	if !validNamespace(i.Namespace) {
+	if !ValidNamespace(i.Namespace) {
 		return i, fmt.Errorf("must have a namespace of 1 to %d letters, digits, dots, dashes and underscores", MaxNamespace)
 	}
 	value := strings.TrimSpace(i.Value)
@@ -127,8 +127,9 @@ func Normalise(i Identifier) (Identifier, error) {
 	return i, nil
 }
 
-// validNamespace also keeps ':' out, which separates namespace and value.
-func validNamespace(s string) bool {
+// ValidNamespace says whether a namespace may have the name: letters, digits, dots,
+// dashes and underscores. It keeps ':' out, which separates namespace and value.
+func ValidNamespace(s string) bool {
 	if s == "" || len(s) > MaxNamespace {
 		return false
 	}

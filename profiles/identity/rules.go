@@ -114,7 +114,7 @@ func (r *Rules) Validate() problem.Invalid {
 	for i := range r.Namespaces {
 		n := &r.Namespaces[i]
 		at := fmt.Sprintf("namespaces[%d]", i)
-		if !validNamespace(n.Namespace) {
+		if !ValidNamespace(n.Namespace) {
 			bad.Add(at+".namespace", fmt.Sprintf("must have 1 to %d letters, digits, dots, dashes and underscores", MaxNamespace), problem.Clip(n.Namespace))
 		}
 		if seen[n.Namespace] {

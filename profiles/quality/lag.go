@@ -105,7 +105,7 @@ func (w *lagWatch) Applied(changed []profiles.Change) {
 	var of lags
 	for i := range changed {
 		e := changed[i].Event
-		if e == nil || e.Source == profiles.NoteSource {
+		if e == nil || e.Source == profiles.NoteSource || e.Again {
 			continue
 		}
 		lag := max(0, now-e.Received)

@@ -126,13 +126,16 @@ func (q *quarantine) flush(ctx context.Context) error {
 		return nil
 	}
 	// Whoever erases waits for this lock, so that what is looked up here holds.
-	rows, err := q.rows(ctx, queue)
+	rows, lost, err := q.rows(ctx, queue)
 	if err == nil && len(rows) > 0 {
 		_, err = q.s.postgres.CopyFrom(ctx, pgx.Identifier{"quarantine"}, []string{
 			"id", "received_at", "source", "cause", "form", "kind", "message_id", "field", "rule", "errors", "body", "shared", "truncated", "trusted",
 		}, pgx.CopyFromRows(rows))
 	}
 	if err == nil {
+		for source, n := range lost {
+			q.lose(source, n)
+		}
 		return nil
 	}
 	q.kept = map[string]int{} // counted anew
@@ -152,28 +155,29 @@ func (q *quarantine) flush(ctx context.Context) error {
 	return fmt.Errorf("storing %d refused messages: %w", len(queue), err)
 }
 
-// rows are what is kept of the queue, within the bound of the day.
-func (q *quarantine) rows(ctx context.Context, queue []*profiles.Refused) ([][]any, error) {
+// rows are what is kept of the queue, within the bound of the day; lost is how many of
+// each source are beyond it.
+func (q *quarantine) rows(ctx context.Context, queue []*profiles.Refused) (rows [][]any, lost map[string]int, err error) {
 	if day := q.s.now().UTC().Truncate(24 * time.Hour); !day.Equal(q.day) {
 		kept, err := q.countSince(ctx, day)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		q.day, q.kept = day, kept
 	}
-	var rows [][]any
+	lost = map[string]int{}
 	for _, r := range queue {
 		if q.erased(r) {
 			continue
 		}
 		if q.kept[r.Source] >= MaxQuarantinedPerDay {
-			q.lose(r.Source, 1)
+			lost[r.Source]++
 			continue
 		}
 		q.kept[r.Source]++
 		rows = append(rows, rowOf(r))
 	}
-	return rows, nil
+	return rows, lost, nil
 }
 
 func (q *quarantine) countSince(ctx context.Context, day time.Time) (map[string]int, error) {
@@ -241,6 +245,9 @@ func withoutKeys(form tracking.Form, raw string) []byte {
 		if keyMembers[name] {
 			return
 		}
+		if form == tracking.FormPostHog && name == "properties" && value[0] == '{' {
+			value = string(withoutKeys(tracking.FormTracking, value)) // PostHog's clients repeat it there
+		}
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
@@ -257,13 +264,58 @@ func (q *quarantine) erased(r *profiles.Refused) bool {
 		return false
 	}
 	store := q.s.profiles.Store()
-	found := false
-	for text := range texts(r.Raw + r.Shared) {
-		if found || len(text) > identity.MaxValue {
+	if !store.AnyErased() {
+		return false
+	}
+	known := texts(r.Raw + r.Shared)
+	for text := range numbers(r.Raw) { // an id that is refused as it is no text
+		known[text] = struct{}{}
+	}
+	// Namespaces of one's own stand in the message beside their values.
+	namespaces := []string{identity.UserID, identity.AnonymousID, identity.Email, identity.Phone, identity.Device, identity.Card, identity.Telegram}
+	for text := range known {
+		if len(namespaces) < maxNamespaces && strings.Contains(r.Raw+r.Shared, `"externalIds"`) && identity.ValidNamespace(text) {
+			namespaces = append(namespaces, text)
+		}
+	}
+	candidates := make([]identity.Identifier, 0, len(namespaces))
+	for text := range known {
+		if text == "" || len(text) > identity.MaxValue {
 			continue
 		}
-		candidates := [...]identity.Identifier{{Namespace: identity.UserID, Value: text}, {Namespace: identity.AnonymousID, Value: text}, {Namespace: identity.Email, Value: strings.ToLower(text)}, {Namespace: identity.Phone, Value: text}}
-		found = store.Erased(candidates[:])
+		candidates = candidates[:0]
+		for _, namespace := range namespaces {
+			candidates = append(candidates, identity.Identifier{Namespace: namespace, Value: text})
+		}
+		if store.Erased(candidates) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxNamespaces bounds in how many namespaces the texts of a message are looked up.
+const maxNamespaces = 40
+
+// numbers are all numbers that stand as values, as they are written.
+func numbers(raw string) map[string]struct{} {
+	found := map[string]struct{}{}
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			end := quotedEnd(raw, i)
+			if end < 0 {
+				return found
+			}
+			i = end - 1
+		case c >= '0' && c <= '9' || c == '-':
+			end := i + 1
+			for end < len(raw) && strings.IndexByte("0123456789.eE+-", raw[end]) >= 0 {
+				end++
+			}
+			found[raw[i:end]] = struct{}{}
+			i = end - 1
+		}
 	}
 	return found
 }
@@ -285,8 +337,12 @@ func texts(raw string) map[string]struct{} {
 	return found
 }
 
-// clean removes what is too old.
+// clean removes what is too old, and opens what a replay left behind.
 func (q *quarantine) clean(ctx context.Context) error {
+	// Whoever was replaying these was cut off.
+	if _, err := q.s.postgres.Exec(ctx, `UPDATE quarantine SET status = 'open' WHERE status = 'replaying' AND claimed_at < now() - make_interval(secs => $1)`, claimTimeout.Seconds()); err != nil {
+		return fmt.Errorf("letting go what was being replayed: %w", err)
+	}
 	if _, err := q.s.postgres.Exec(ctx, `DELETE FROM quarantine WHERE received_at < $1`, q.s.now().Add(-QuarantineRetention)); err != nil {
 		return fmt.Errorf("removing what is too old from quarantine: %w", err)
 	}

@@ -131,17 +131,23 @@ func readCursor(cursor string) (time.Time, string, error) {
 
 func (q *quarantine) scan(row pgx.CollectableRow) (Quarantined, error) {
 	var i Quarantined
+	err := q.scanInto(&i, row)
+	return i, err
+}
+
+// scanInto reads the columns of an item, and further ones behind them.
+func (q *quarantine) scanInto(i *Quarantined, row pgx.CollectableRow, further ...any) error {
 	var errors string
-	if err := row.Scan(&i.ID, &i.ReceivedAt, &i.Source, &i.Cause, &i.form, &i.kind, &i.MessageID, &i.Field, &i.Rule, &errors, &i.Bytes, &i.Truncated, &i.trusted,
-		&i.Status, &i.Attempts, &i.SettledAt, &i.SettledBy); err != nil {
-		return i, err
+	if err := row.Scan(append([]any{&i.ID, &i.ReceivedAt, &i.Source, &i.Cause, &i.form, &i.kind, &i.MessageID, &i.Field, &i.Rule, &errors, &i.Bytes, &i.Truncated, &i.trusted,
+		&i.Status, &i.Attempts, &i.SettledAt, &i.SettledBy}, further...)...); err != nil {
+		return err
 	}
 	i.ReceivedAt = i.ReceivedAt.UTC()
 	if json.Unmarshal([]byte(errors), &i.Errors) != nil || i.Errors == nil {
 		i.Errors = []problem.Violation{}
 	}
 	i.SourceName = q.s.nameOf(i.Source)
-	return i, nil
+	return nil
 }
 
 // get returns one item with its body.
@@ -166,6 +172,12 @@ func (q *quarantine) get(ctx context.Context, id string) (*Quarantined, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading an item in quarantine: %w", err)
 	}
+	i.show()
+	return &i, nil
+}
+
+// show makes the body what the API shows of it.
+func (i *Quarantined) show() {
 	switch {
 	case len(i.body) == 0:
 	case !i.Truncated && json.Valid(i.body):
@@ -173,7 +185,6 @@ func (q *quarantine) get(ctx context.Context, id string) (*Quarantined, error) {
 	default:
 		i.Body, _ = json.Marshal(string(i.body)) // bytes that are no text become marks
 	}
-	return &i, nil
 }
 
 // hide removes what callers from whom personal data is hidden may not see.

@@ -10,6 +10,7 @@ import (
 
 	"quintet/profiles"
 	"quintet/profiles/identity"
+	"quintet/profiles/tracking"
 )
 
 func (b *bed) quarantined(query string) []map[string]any {
@@ -206,7 +207,7 @@ func TestRecordsMasksAndPages(t *testing.T) {
 	for i := range 7 {
 		b.call("POST", "/v1/track", fmt.Sprintf(`{"userId":"planted-%d","messageId":"m%d"}`, i, i))
 	}
-	if _, err := b.postgres.Exec(t.Context(), `INSERT INTO rejected_records (topic, reader, sequence, reason, payload) VALUES ('EVENTS', 'events', 9, 'a string is cut off', $1)`, []byte{1, 0, 255}); err != nil {
+	if _, err := b.postgres.Exec(t.Context(), `INSERT INTO rejected_records (topic, reader, sequence, digest, reason, payload) VALUES ('EVENTS', 'events', 9, '\xaa', 'a string is cut off', $1), ('EVENTS', 'events', 9, '\xbb', 'a string is cut off', '')`, []byte{1, 0, 255}); err != nil {
 		t.Fatal(err)
 	}
 	b.flush()
@@ -220,13 +221,13 @@ func TestRecordsMasksAndPages(t *testing.T) {
 			break
 		}
 	}
-	if len(seen) != 8 || !seen["record-EVENTS-events-9"] {
+	if len(seen) != 9 || !seen["record-EVENTS-events-9-aa"] || !seen["record-EVENTS-events-9-bb"] {
 		t.Errorf("the pages have %v", seen)
 	}
-	if out := items(b.must("POST", "/v1/quarantine/replay", `{"ids":["record-EVENTS-events-9","nobody"]}`)); out[0]["status"] != "unreadable" || out[1]["status"] != "unknown" {
+	if out := items(b.must("POST", "/v1/quarantine/replay", `{"ids":["record-EVENTS-events-9-aa","nobody"]}`)); out[0]["status"] != "unreadable" || out[1]["status"] != "unknown" {
 		t.Errorf("the record becomes %v", out)
 	}
-	if body := b.must("GET", "/v1/quarantine/record-EVENTS-events-9", "")["body"]; body == nil {
+	if body := b.must("GET", "/v1/quarantine/record-EVENTS-events-9-aa", "")["body"]; body == nil {
 		t.Error("the record has no body")
 	}
 	b.token = "masked"
@@ -252,6 +253,9 @@ func TestRecordsMasksAndPages(t *testing.T) {
 			t.Errorf("%s is answered with %d %v", bad, status, out)
 		}
 	}
+	if out := b.must("POST", "/v1/quarantine/discard", `{"ids":["record-EVENTS-events-9-bb"]}`); out["discarded"] != 1.0 {
+		t.Errorf("discarded of two records of one message are %v", out)
+	}
 	if out := b.must("POST", "/v1/quarantine/discard", `{"filter":{}}`); out["discarded"] != 8.0 {
 		t.Errorf("discarded are %v", out)
 	}
@@ -269,8 +273,11 @@ func TestBoundsOfTheQuarantine(t *testing.T) {
 	if len(found) != 1 || found[0]["truncated"] != true || found[0]["bytes"].(float64) > profiles.MaxQuarantined+10 {
 		t.Fatalf("the long one is %v", found)
 	}
-	if out := items(b.must("POST", "/v1/quarantine/replay", `{"filter":{},"patch":{"userId":"u"}}`)); out[0]["status"] != "truncated" {
+	if out := items(b.must("POST", "/v1/quarantine/replay", fmt.Sprintf(`{"ids":[%q],"patch":{"userId":"u"}}`, found[0]["id"]))); out[0]["status"] != "truncated" {
 		t.Errorf("the long one becomes %v", out)
+	}
+	if out := b.must("POST", "/v1/quarantine/replay", `{"filter":{},"patch":{"userId":"u"}}`); len(items(out)) != 0 {
+		t.Errorf("a filter chooses what cannot be replayed: %v", out)
 	}
 	// A source has used up its day.
 	if _, err := b.postgres.Exec(t.Context(), `INSERT INTO quarantine (id, received_at, source, cause, form, kind, message_id, field, rule, errors, body, shared, truncated, trusted)
@@ -333,24 +340,67 @@ func TestAReplayIsTrustedAsItsSourceWas(t *testing.T) {
 	}
 }
 
-func TestErasureReachesTheQuarantine(t *testing.T) {
+// What stays refused is not in the way of what comes behind it, and what a replay left
+// behind that was cut off is open again.
+func TestReplaysGetThrough(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	b.call("POST", "/v1/track", `{"userId":"planted-user","messageId":"1"}`)
-	b.call("POST", "/v1/track", `{"userId":"17","messageId":"2"}`)
-	b.call("POST", "/v1/track", `{"userId":"170","messageId":"3"}`)
-	b.call("POST", "/v1/track", `{"userId":"17","messageId":"4","event":{"planted":"planted-user"}}`)
-	sub := &profiles.ErasureSubject{Identifiers: []profiles.Identifier{{Namespace: identity.UserID, Value: "planted-user"}, {Namespace: identity.UserID, Value: "17"}}}
-	counts, err := b.service.Erase(t.Context(), sub)
-	if err != nil || counts["postgres quarantine"] != 3 {
-		t.Fatalf("erased are %v, %v", counts, err)
+	if _, err := b.postgres.Exec(t.Context(), `INSERT INTO quarantine (id, received_at, source, cause, form, kind, message_id, field, rule, errors, body, shared, truncated, trusted)
+		SELECT 'f' || i, now() - interval '1 hour', 'k1', 'rule', 'tracking', 'track', 'f' || i, 'userId', '', '[]', '{"event":"A","properties":7}', '', false, false FROM generate_series(1, $1) i`, maxSettled); err != nil {
+		t.Fatal(err)
 	}
-	checks, err := b.service.Check(t.Context(), sub)
-	if err != nil || len(checks) != 1 || checks[0].Rows != 0 {
-		t.Fatalf("left are %v, %v", checks, err)
+	b.call("POST", "/v1/track", `{"event":"A","messageId":"behind"}`)
+	stored := 0.0
+	for range 2 {
+		stored += b.must("POST", "/v1/quarantine/replay", `{"filter":{},"patch":{"userId":"u"}}`)["stored"].(float64)
 	}
-	if n := b.rows(`SELECT count(*) FROM quarantine`); n != 1 {
-		t.Errorf("%d are left, want that of somebody else", n)
+	if stored != 1 {
+		t.Errorf("%v were stored, want the one behind %d that stay refused", stored, maxSettled)
+	}
+	if _, err := b.postgres.Exec(t.Context(), `UPDATE quarantine SET status = 'replaying', claimed_at = now() - CASE WHEN id = 'f1' THEN interval '1 hour' ELSE interval '1 second' END WHERE id IN ('f1', 'f2')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.service.quarantine.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.rows(`SELECT count(*) FROM quarantine WHERE id = 'f1' AND status = 'open' OR id = 'f2' AND status = 'replaying'`); n != 2 {
+		t.Errorf("%d of two are as they should be", n)
+	}
+}
+
+// A replay counts as an event of its day and is no delay of today.
+func TestReplaysAreNoLag(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.call("POST", "/v1/track", `{"event":"A","messageId":"1"}`)
+	b.flush()
+	if _, err := b.postgres.Exec(t.Context(), `UPDATE quarantine SET received_at = now() - interval '2 days'`); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.must("POST", "/v1/quarantine/replay", `{"filter":{},"patch":{"userId":"u"}}`); out["stored"] != 1.0 {
+		t.Fatal(out)
+	}
+	b.flush()
+	if n := b.number(`SELECT toUInt64(sum(arraySum(mapValues(lag)))) FROM quality_intake`); n != 0 {
+		t.Errorf("%d replays are counted as lag", n)
+	}
+}
+
+func TestItemsAreKeptWithoutKeys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		form      tracking.Form
+		raw, want string
+	}{
+		{tracking.FormTracking, `{"writeKey":"k","event":"A"}`, `{"event":"A"}`},
+		{tracking.FormTracking, `{"properties":{"token":"mine"}}`, `{"properties":{"token":"mine"}}`},
+		{tracking.FormPostHog, `{"api_key":"k","properties":{"token":"k","a":1},"event":"A"}`, `{"properties":{"a":1},"event":"A"}`},
+		{tracking.FormPostHog, `{"properties":7}`, `{"properties":7}`},
+		{profiles.FormWebhook, `{"token":"theirs"}`, `{"token":"theirs"}`},
+	} {
+		if got := string(withoutKeys(c.form, c.raw)); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.form, c.raw, got, c.want)
+		}
 	}
 }
 

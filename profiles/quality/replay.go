@@ -26,7 +26,7 @@ const claimTimeout = 5 * time.Minute
 // Selection chooses items in quarantine.
 type Selection struct {
 	IDs    []string          `json:"ids,omitempty" maxItems:"500"`
-	Filter *QuarantineFilter `json:"filter,omitempty" doc:"In place of ids: open items, the oldest first, at most 500 of them"`
+	Filter *QuarantineFilter `json:"filter,omitempty" doc:"In place of ids: open items, those that were replayed least and then the oldest first, at most 500 of them; for a replay without those that are truncated or records of the stream"`
 }
 
 // ReplayRequest says what is to be replayed.
@@ -61,7 +61,7 @@ func (s *Service) Replay(ctx context.Context, in *ReplayRequest, by string) (*Re
 			return nil, err
 		}
 	}
-	ids, more, err := s.quarantine.chosen(ctx, &in.Selection)
+	ids, more, err := s.quarantine.chosen(ctx, &in.Selection, true)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,10 @@ func (s *Service) Replay(ctx context.Context, in *ReplayRequest, by string) (*Re
 	return out, nil
 }
 
-// chosen are the ids that a selection names.
-func (q *quarantine) chosen(ctx context.Context, sel *Selection) (ids []string, more bool, err error) {
+// chosen are the ids that a selection names. By a filter those come first that were
+// tried least, so that what stays refused is not in the way of the rest; what cannot be
+// replayed at all is left out where that is what they are chosen for.
+func (q *quarantine) chosen(ctx context.Context, sel *Selection, replay bool) (ids []string, more bool, err error) {
 	switch {
 	case len(sel.IDs) == 0 && sel.Filter == nil:
 		return nil, false, problem.Invalid{{Field: "ids", Rule: "ids or a filter is required"}}
@@ -113,7 +115,10 @@ func (q *quarantine) chosen(ctx context.Context, sel *Selection) (ids []string, 
 		return nil, false, problem.Invalid{{Field: "filter.status", Rule: "must be open, or left out"}}
 	}
 	where, arguments := sel.Filter.where()
-	rows, err := q.s.postgres.Query(ctx, `SELECT id FROM quarantine_items WHERE status = 'open' AND `+where+` ORDER BY received_at, id LIMIT `+strconv.Itoa(maxSettled+1), arguments...)
+	if replay {
+		where += " AND NOT truncated AND cause <> 'record'"
+	}
+	rows, err := q.s.postgres.Query(ctx, `SELECT id FROM quarantine_items WHERE status = 'open' AND `+where+` ORDER BY attempts, received_at, id LIMIT `+strconv.Itoa(maxSettled+1), arguments...)
 	if err != nil {
 		return nil, false, fmt.Errorf("choosing items in quarantine: %w", err)
 	}
@@ -245,7 +250,7 @@ func (s *Service) Discard(ctx context.Context, in *Selection, by string) (*Disca
 	if err := s.quarantine.flush(ctx); err != nil {
 		return nil, err
 	}
-	ids, more, err := s.quarantine.chosen(ctx, in)
+	ids, more, err := s.quarantine.chosen(ctx, in, false)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +260,7 @@ func (s *Service) Discard(ctx context.Context, in *Selection, by string) (*Disca
 		if err != nil {
 			return err
 		}
-		records, err := tx.Exec(ctx, `DELETE FROM rejected_records WHERE 'record-' || topic || '-' || reader || '-' || sequence = ANY($1)`, ids)
+		records, err := tx.Exec(ctx, `DELETE FROM rejected_records WHERE 'record-' || topic || '-' || reader || '-' || sequence || '-' || encode(digest, 'hex') = ANY($1)`, ids)
 		out.Discarded = int(tag.RowsAffected() + records.RowsAffected())
 		return err
 	})
