@@ -18,10 +18,13 @@ import (
 // little endian, so that it comes back bit for bit. Context and traits are JSON.
 // Of a candidate only what follows the beginning that it shares with the one before
 // is written: actions are offer, channel and creative, in that order.
-const recordVersion = 3
+const recordVersion = 4
 
-// plainVersion had its candidates in full. A stream may still hold such records.
-const plainVersion = 2
+// Older versions, which a stream may still hold.
+const (
+	plainVersion      = 2 // had its candidates in full
+	untargetedVersion = 3 // had neither exclusions nor how somebody came to a variant
+)
 
 // Bounds of a list of a record that is read: its elements, and the bytes of a list
 // of strings, which can be many more than the record has.
@@ -82,6 +85,15 @@ func appendRecord(b []byte, r *Record) ([]byte, error) {
 		w.text(x.Key)
 		w.text(x.Variant)
 		w.integer(x.Version)
+		w.text(x.How)
+		w.text(x.Unit)
+	}
+	w.length(len(r.Excluded))
+	for _, x := range r.Excluded {
+		w.text(x.Key)
+		w.integer(x.Version)
+		w.text(x.Reason)
+		w.text(x.Unit)
 	}
 	w.flag(r.Fallback)
 	w.text(r.FallbackReason)
@@ -91,6 +103,9 @@ func appendRecord(b []byte, r *Record) ([]byte, error) {
 	}
 	if err := w.object(r.Traits); err != nil {
 		return w.b, fmt.Errorf("encoding the traits: %w", err)
+	}
+	if err := w.object(r.Audience); err != nil {
+		return w.b, fmt.Errorf("encoding what audiences read: %w", err)
 	}
 	return w.b, nil
 }
@@ -105,8 +120,8 @@ func decodeRecord(data []byte) (*Record, error) {
 	for _, object := range []struct {
 		text string
 		into *map[string]any
-	}{{r.context, &r.Context}, {r.traits, &r.Traits}} {
-		if object.text == "{}" {
+	}{{r.context, &r.Context}, {r.traits, &r.Traits}, {r.audience, &r.Audience}} {
+		if object.text == "{}" || object.text == "" {
 			continue
 		}
 		if err := json.Unmarshal([]byte(object.text), object.into); err != nil {
@@ -116,12 +131,11 @@ func decodeRecord(data []byte) (*Record, error) {
 	return &r.Record, nil
 }
 
-// row is a record as it is stored: candidates, context and traits are as the
-// stream has them.
+// row is a record as it is stored: candidates and objects are as the stream has them.
 type row struct {
 	Record
-	candidates      texts
-	context, traits string
+	candidates                texts
+	context, traits, audience string
 }
 
 // texts is a list of strings as it is encoded, without its length.
@@ -151,9 +165,10 @@ func (t texts) strings() []string {
 // decode reads what [encodeRecord] wrote. The strings of the row are parts of data,
 // and lists that the row has from a record before are used again.
 func (r *row) decode(data string) error {
-	if data == "" || data[0] != recordVersion && data[0] != plainVersion {
-		return fmt.Errorf("%w: it is not of version %d or %d", errDamaged, plainVersion, recordVersion)
+	if data == "" || data[0] < plainVersion || data[0] > recordVersion {
+		return fmt.Errorf("%w: it is not of a version from %d to %d", errDamaged, plainVersion, recordVersion)
 	}
+	targeted := data[0] > untargetedVersion
 	d := recordReader{text: data, at: 1}
 	r.DecisionID = d.string()
 	r.DecidedAt = d.time()
@@ -176,7 +191,7 @@ func (r *row) decode(data string) error {
 	r.Policy = d.string()
 	r.ModelVersion = d.integer()
 	r.Draw = d.float()
-	r.candidates = d.texts(data[0] == recordVersion)
+	r.candidates = d.texts(data[0] != plainVersion)
 	r.Probabilities = d.floats(r.Probabilities)
 	r.Removed = sized(r.Removed, d.length(2))
 	for i := range r.Removed {
@@ -192,11 +207,24 @@ func (r *row) decode(data string) error {
 	r.Experiments = sized(r.Experiments, d.length(3))
 	for i := range r.Experiments {
 		r.Experiments[i] = Enrolment{Key: d.string(), Variant: d.string(), Version: d.integer()}
+		if targeted {
+			r.Experiments[i].How, r.Experiments[i].Unit = d.string(), d.string()
+		}
+	}
+	r.Excluded = r.Excluded[:0]
+	if n := d.optional(targeted, 4); n > 0 {
+		r.Excluded = sized(r.Excluded, n)
+		for i := range r.Excluded {
+			r.Excluded[i] = Exclusion{Key: d.string(), Version: d.integer(), Reason: d.string(), Unit: d.string()}
+		}
 	}
 	r.Fallback = d.flag()
 	r.FallbackReason = d.string()
 	r.Source = d.string()
-	r.context, r.traits = d.string(), d.string()
+	r.context, r.traits, r.audience = d.string(), d.string(), "{}"
+	if targeted {
+		r.audience = d.string()
+	}
 	parallel := r.candidates.n == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue)
 	if d.bad || d.at != len(d.text) || !parallel {
 		return fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
@@ -327,6 +355,14 @@ func (d *recordReader) length(size int) int {
 		return 0
 	}
 	return int(n)
+}
+
+// optional is a length that is there under a condition, else 0.
+func (d *recordReader) optional(there bool, size int) int {
+	if !there {
+		return 0
+	}
+	return d.length(size)
 }
 
 func (d *recordReader) string() string {

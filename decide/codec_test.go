@@ -2,10 +2,10 @@ package decide
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"math"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,13 +52,21 @@ func drawRecord(t *rapid.T, at time.Time) *Record {
 		r.FeatureIndex, r.FeatureValue = append(r.FeatureIndex, rapid.Uint32().Draw(t, "index")), append(r.FeatureValue, number("value"))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "experiments") {
-		r.Experiments = append(r.Experiments, Enrolment{Key: genKey.Draw(t, "key"), Variant: genKey.Draw(t, "variant"), Version: rapid.Int64Range(0, math.MaxInt64).Draw(t, "version")})
+		r.Experiments = append(r.Experiments, Enrolment{Key: genKey.Draw(t, "key"), Variant: genKey.Draw(t, "variant"), Version: rapid.Int64Range(0, math.MaxInt64).Draw(t, "version"),
+			How: rapid.SampledFrom([]string{"", "forced", howKeep, "sticky"}).Draw(t, "how"), Unit: rapid.OneOf(rapid.Just(""), genText).Draw(t, "unit")})
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "excluded") {
+		r.Excluded = append(r.Excluded, Exclusion{Key: genKey.Draw(t, "excludedKey"), Version: rapid.Int64Range(0, math.MaxInt64).Draw(t, "excludedVersion"),
+			Reason: genKey.Draw(t, "exclusion"), Unit: rapid.OneOf(rapid.Just(""), genText).Draw(t, "excludedUnit")})
 	}
 	if flip("context") {
 		r.Context = genObject.Draw(t, "contextObject")
 	}
 	if flip("traits") {
 		r.Traits = genObject.Draw(t, "traitObject")
+	}
+	if flip("audience") {
+		r.Audience = genObject.Draw(t, "audienceObject")
 	}
 	return r
 }
@@ -96,22 +104,41 @@ func TestRecordsComeBackFromTheStream(t *testing.T) {
 	})
 }
 
-// A stream may hold records from before candidates were shortened.
-func TestPlainRecordsAreRead(t *testing.T) {
+// versionThree is a record as version 3 of its form had it: made by the program of
+// that time.
+const versionThree = "031a30314b53505857364b5641414141414141414141414141414141f6a1a484ce67046865726f060b6164766572746973696e67027031" +
+	"0774726561746564010004612f6f6e0161000000f6a1a484ce670000000000000000000000000000e03f0000000000000000000000000000000000000000" +
+	"00000000000000000000000007756e69666f726d00000000000000d03f0304612f6f6e0302666600016203000000000000e03f000000000000d03f000000" +
+	"000000d03f010163017200000211756e6976657273616c2d686f6c646f757407747265617465640205747269616c01620e0000036b65790a7b22686f7572" +
+	"223a397d0f7b22706c616e223a2266726565227d"
+
+// A stream may hold records of earlier versions of the program.
+func TestEarlierRecordsAreRead(t *testing.T) {
 	t.Parallel()
-	want := &Record{DecisionID: "x", Candidates: []string{"a/on", "a/off", "b"}, Probabilities: []float64{.5, .25, .25}}
-	data, err := encodeRecord(want)
+	at := time.UnixMilli(1780000000123).UTC()
+	want := &Record{DecisionID: "01KSPXW6KVAAAAAAAAAAAAAAAA", DecidedAt: at, Decision: "hero", PointVersion: 3, Class: "advertising", ProfileID: "p1",
+		Group: GroupTreated, Eligible: true, Action: "a/on", Offer: "a", SendAt: at, Propensity: .5, Policy: "uniform", Draw: .25,
+		Candidates: []string{"a/on", "a/off", "b"}, Probabilities: []float64{.5, .25, .25}, Removed: []Removal{{"c", "r"}},
+		Experiments: []Enrolment{{Key: "universal-holdout", Variant: "treated", Version: 1}, {Key: "trial", Variant: "b", Version: 7}},
+		Source:      "key", Context: map[string]any{"hour": 9.0}, Traits: map[string]any{"plan": "free"}}
+	three, err := hex.DecodeString(versionThree)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := bytes.Replace(data, []byte("\x03\x04a/on\x03\x02ff\x00\x01b"), []byte("\x03\x04a/on\x05a/off\x01b"), 1)
-	if len(plain) == len(data) {
-		t.Fatalf("%q has no shortened candidates", data)
+	// Version 2 had its candidates in full.
+	two := bytes.Replace(three, []byte("\x03\x04a/on\x03\x02ff\x00\x01b"), []byte("\x03\x04a/on\x05a/off\x01b"), 1)
+	two[0] = plainVersion
+	four, err := encodeRecord(want)
+	if err != nil {
+		t.Fatal(err)
 	}
-	plain[0] = plainVersion
-	got, err := decodeRecord(plain)
-	if err != nil || !slices.Equal(got.Candidates, want.Candidates) || !slices.Equal(got.Probabilities, want.Probabilities) {
-		t.Fatalf("got %+v, %v", got, err)
+	for version, data := range map[int][]byte{2: two, 3: three, 4: four} {
+		if got, err := decodeRecord(data); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("version %d: got %+v, %v\nwant %+v", version, got, err, want)
+		}
+		if _, err := decodeRecord(data[:len(data)-1]); !errors.Is(err, errDamaged) {
+			t.Errorf("version %d without its last byte: %v", version, err)
+		}
 	}
 }
 

@@ -34,6 +34,17 @@ func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[
 	if n := s.recent.erase(sub.Texts()); n > 0 {
 		removed["memory decisions"] = int64(n)
 	}
+	units := sub.Texts()
+	for _, id := range sub.Identifiers {
+		units = append(units, id.Value)
+	}
+	n, err := s.eraseKept(ctx, units)
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		removed["postgres kept_variants"] = n
+	}
 	found, err := s.findInStream(ctx, sub)
 	if err != nil {
 		return nil, err

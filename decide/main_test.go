@@ -79,13 +79,15 @@ type worldOptions struct {
 	change  func(*Deps) // after the defaults
 	noSink  bool
 	holdout float64
+	// comparison gives the universal holdout its comparison arm.
+	comparison bool
 }
 
 func newWorld(t testing.TB, o worldOptions) *world {
 	t.Helper()
 	ctx := t.Context()
 	w := &world{crowd: &crowd{view: make(map[profiles.Identifier]*profiles.View)}, pool: enginetest.Postgres(t), logged: enginetest.ClickHouse(t)}
-	if err := postgres.Migrate(ctx, w.pool, definitions.Migrations(), models.PostgresMigrations()); err != nil {
+	if err := postgres.Migrate(ctx, w.pool, definitions.Migrations(), models.PostgresMigrations(), PostgresMigrations()); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.logged.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), ClickHouseMigrations()); err != nil {
@@ -106,7 +108,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		t.Fatal(err)
 	}
 	w.deps = Deps{Logger: log, Definitions: store, Stream: enginetest.StreamWith(t, o.stream), ClickHouse: w.logged,
-		People: w.crowd, Models: w.learn, History: w.learn.Trainer(), Trials: w.tests, Stock: shelf{}, Deadline: 5 * time.Second}
+		People: w.crowd, Models: w.learn, History: w.learn.Trainer(), Trials: w.tests, Stock: shelf{}, Postgres: w.pool, Deadline: 5 * time.Second}
 	if o.change != nil {
 		o.change(&w.deps)
 	}
@@ -123,7 +125,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		})
 		t.Cleanup(func() { stop(); wg.Wait() })
 	}
-	if _, err := w.tests.Holdouts().Put(ctx, experiments.UniversalHoldout, experiments.Holdout{Share: o.holdout}, "test", 0); err != nil {
+	if _, err := w.tests.Holdouts().Put(ctx, experiments.UniversalHoldout, experiments.Holdout{Share: o.holdout, Comparison: &o.comparison}, "test", 0); err != nil {
 		t.Fatal(err)
 	}
 	for key, c := range map[string]Channel{

@@ -5,7 +5,18 @@ import (
 	"io/fs"
 
 	"quintet/internal/clickhouse"
+	"quintet/internal/postgres"
 )
+
+//go:embed migrations/postgres/*.sql
+var postgresFiles embed.FS
+
+// PostgresMigrations is the schema history of what sticky experiments keep.
+func PostgresMigrations() postgres.MigrationSet {
+	// Sub fails on a malformed path only, and this one is a constant.
+	files, _ := fs.Sub(postgresFiles, "migrations/postgres")
+	return postgres.MigrationSet{Name: "decide", Files: files}
+}
 
 //go:embed migrations/clickhouse/*.sql
 var clickhouseFiles embed.FS

@@ -113,7 +113,9 @@ func (s *Service) overview(ctx context.Context, from OverviewSources) (*Overview
 		}
 		o.Lag[name] = Lag{Messages: messages, Seconds: age.Seconds()}
 	}
-	o.Holdout.Share = s.state.Load().holdout.Share
+	if h := s.state.Load().plan.Holdout(experiments.UniversalHoldout); h != nil {
+		o.Holdout.Share = h.Held.To
+	}
 	if o.Holdout.Metric = from.Metric(); o.Holdout.Metric != "" {
 		if o.Holdout.Report, err = s.lift.report(ctx, from, o.Holdout.Metric); err != nil {
 			return nil, fmt.Errorf("reporting on the universal holdout: %w", err)

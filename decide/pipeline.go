@@ -81,7 +81,7 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 			s.fallback(p, rec, req, fallbackInternal, a)
 		}
 	}()
-	if err := s.fill(st, p, rec, sc, a); err != nil {
+	if err := s.fill(st, p, req, rec, sc, a); err != nil {
 		s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
 		s.fallback(p, rec, req, fallbackInternal, a)
 		return
@@ -106,10 +106,11 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 		return
 	}
 	s.recent.add(rec, sc.data)
+	s.keep(st.plan, rec)
 }
 
 // fill runs the stages and writes what they found into the record.
-func (s *Service) fill(st *state, p *point, rec *Record, sc *scratch, a *answer) error {
+func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scratch, a *answer) error {
 	view, known := s.people.Lookup(sc.ids)
 	if known {
 		rec.ProfileID = view.ID
@@ -121,26 +122,15 @@ func (s *Service) fill(st *state, p *point, rec *Record, sc *scratch, a *answer)
 	defer func() { a.enrolments = rec.Experiments }()
 	rec.Experiments = a.enrolments[:0]
 
-	rec.Group, rec.Eligible = GroupTreated, true
-	if p.def.Class == ClassAdvertising {
-		held := Enrolment{Key: experiments.UniversalExperiment, Variant: experiments.TreatedVariant, Version: st.holdoutVersion}
-		if st.holdout.Holds(rec.ProfileID) {
-			held.Variant = experiments.HoldoutVariant
-			rec.Experiments = append(rec.Experiments, held)
-			rec.Group, rec.Eligible = GroupHoldout, false
-			rec.Reasons = []string{experiments.UniversalExperiment}
-			rec.Policy = "none"
-			return nil
-		}
-		rec.Experiments = append(rec.Experiments, held)
+	sc.subject = subject{profile: rec.ProfileID, ids: sc.ids, view: view, context: req.Context, segments: s.segments, keeper: s.keeper}
+	if len(p.audience) > 0 {
+		sc.audience = audienceRead(p, &sc.subject, sc.audience)
+		rec.Audience = sc.audience
 	}
-
-	policy, enrolments, control := assign(st.plan, p, rec.ProfileID, rec.Experiments)
-	rec.Experiments = enrolments
-	if control {
-		rec.Group = GroupControl
+	policy, ok := enrol(st.plan, p, &sc.subject, rec)
+	if !ok {
+		return nil
 	}
-	rec.Policy = policy.Type
 
 	sc.actions, sc.verdicts = sc.actions[:0], sc.verdicts[:0]
 	guards := s.guards(p)
@@ -185,15 +175,59 @@ func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc 
 	return nil
 }
 
+// enrol finds out which holdouts, groups and experiments have the person and writes it
+// into the record, with the policy that follows; false when nothing may be sent. It
+// depends on nothing but the plan, the point, the subject and the moment of the record.
+func enrol(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) (Policy, bool) {
+	rec.Group, rec.Eligible = GroupTreated, true
+	var st standing
+	st, rec.Experiments = p.stand(rec.ProfileID, plan.Forces(p.key, s), rec.Experiments)
+	if st.held != "" {
+		rec.Group, rec.Eligible, rec.Policy = GroupHoldout, false, "none"
+		rec.Reasons = []string{st.held}
+	}
+	if st.part == assignment.Last {
+		rec.Group = GroupControl
+	}
+	if st.aside != "" {
+		for _, t := range plan.At(p.key) {
+			rec.Excluded = append(rec.Excluded, Exclusion{Key: t.Key, Version: t.Version, Reason: string(st.aside)})
+		}
+		if st.held != "" {
+			return Policy{}, false
+		}
+		policy := st.policy(p)
+		rec.Policy = policy.Type
+		return policy, true
+	}
+	policy, control := assign(plan, p, s, rec)
+	if control {
+		rec.Group = GroupControl
+	}
+	rec.Policy = policy.Type
+	return policy, true
+}
+
+// Ways in which somebody came to a variant, beside those of [assignment.Reason].
+const howKeep = "keep"
+
 // assign finds the experiment variant that applies and the policy it asks for. It
-// adds the enrolment to those that there are.
-func assign(plan *experiments.Plan, p *point, profileID string, enrolments []Enrolment) (Policy, []Enrolment, bool) {
+// adds to the enrolments and the exclusions of the record.
+func assign(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) (Policy, bool) {
 	policy := p.def.Policy
 	var room [4]experiments.Assignment
+	var out [4]experiments.Exclusion
 	control := false
-	got, _ := plan.Assign(p.key, assignment.Bare(profileID), time.Time{}, room[:0], nil)
+	got, excluded := plan.Assign(p.key, s, rec.DecidedAt, room[:0], out[:0])
+	for _, x := range excluded {
+		rec.Excluded = append(rec.Excluded, Exclusion{Key: x.Experiment, Version: x.Version, Reason: string(x.Reason), Unit: x.Unit})
+	}
 	for _, a := range got {
-		enrolments = append(enrolments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version})
+		how := string(a.How)
+		if a.Keep {
+			how = howKeep
+		}
+		rec.Experiments = append(rec.Experiments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version, How: how, Unit: a.Unit})
 		control = control || a.Control
 		if len(a.Policy) == 0 {
 			if a.Control {
@@ -205,7 +239,7 @@ func assign(plan *experiments.Plan, p *point, profileID string, enrolments []Enr
 			policy = over
 		}
 	}
-	return policy, enrolments, control
+	return policy, control
 }
 
 // allowed says whether an action can be taken; the rule is empty for an action

@@ -45,6 +45,8 @@ type DecisionPoint struct {
 	DefaultAction       string           `json:"defaultAction,omitempty" doc:"Action of the baseline and of the fall-back; none unless set"`
 	NoneAction          *bool            `json:"noneAction,omitempty" doc:"Whether sending nothing is among the actions; true unless set to false"`
 	ExpiresAfterMinutes float64          `json:"expiresAfterMinutes,omitempty" doc:"How long an answer may be used; 60 unless set"`
+	Groups              *Groups          `json:"groups,omitempty" doc:"People set aside from a bandit: a random and a business-as-usual group. 0.05 each for a decision point that becomes a bandit, unless set"`
+	Holdouts            []string         `json:"holdouts,omitempty" maxItems:"10" nullable:"false" doc:"Keys of the named holdouts that advertising here respects, beside the universal one"`
 }
 
 // Creative is one way to say an offer, described by its factors.
@@ -113,6 +115,10 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 		bad.Add("expiresAfterMinutes", "must be above 0 and at most 129600", nil)
 	}
 	p.Policy.validate(&bad, "policy", p)
+	p.Groups.validate(&bad)
+	if len(p.Holdouts) > maxHoldouts {
+		bad.Add("holdouts", "must have at most "+itoa(maxHoldouts)+" entries", len(p.Holdouts))
+	}
 	bad.Nest("objective", p.Objective.Validate())
 	p.validateFeatures(&bad)
 	if len(bad) == 0 && !*p.NoneAction && len(p.Offers)*len(p.Channels) == 0 {

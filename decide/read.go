@@ -13,7 +13,8 @@ import (
 const selectDecisions = "SELECT decision_id, decided_at, decision_point, point_version, class, profile_id, `group`, eligible, reasons, " +
 	"action, offer, channel, creative, items, send_at, contact_cost, propensity, propensity_what, propensity_where, " +
 	"propensity_when, propensity_how, policy, model_version, draw, candidates, probabilities, removed_actions, removed_rules, " +
-	"feature_index, feature_value, experiments, variants, experiment_versions, fallback, fallback_reason, source, context, traits " +
+	"feature_index, feature_value, experiments, variants, experiment_versions, arrayResize(experiment_how, length(experiments)), arrayResize(experiment_units, length(experiments)), " +
+	"excluded, excluded_versions, excluded_reasons, excluded_units, fallback, fallback_reason, source, context, traits, audience " +
 	"FROM decisions "
 
 // Find returns one decision, also one that ClickHouse does not have yet.
@@ -111,20 +112,22 @@ func (s *Service) query(ctx context.Context, clause string, args ...any) ([]*Rec
 	var out []*Record
 	for rows.Next() {
 		rec := new(Record)
-		var group, contextJSON, traits string
-		var removed, rules, keys, variants []string
-		var versions []uint64
+		var group, contextJSON, traits, audience string
+		var removed, rules, keys, variants, how, units, excluded, exclusions, excludedUnits []string
+		var versions, excludedVersions []uint64
 		var pointVersion, modelVersion uint64
 		if err := rows.Scan(&rec.DecisionID, &rec.DecidedAt, &rec.Decision, &pointVersion, &rec.Class, &rec.ProfileID, &group, &rec.Eligible, &rec.Reasons,
 			&rec.Action, &rec.Offer, &rec.Channel, &rec.Creative, &rec.Items, &rec.SendAt, &rec.ContactCost,
 			&rec.Propensity, &rec.Propensities.What, &rec.Propensities.Where, &rec.Propensities.When, &rec.Propensities.How,
 			&rec.Policy, &modelVersion, &rec.Draw, &rec.Candidates, &rec.Probabilities, &removed, &rules,
-			&rec.FeatureIndex, &rec.FeatureValue, &keys, &variants, &versions, &rec.Fallback, &rec.FallbackReason,
-			&rec.Source, &contextJSON, &traits); err != nil {
+			&rec.FeatureIndex, &rec.FeatureValue, &keys, &variants, &versions, &how, &units,
+			&excluded, &excludedVersions, &exclusions, &excludedUnits, &rec.Fallback, &rec.FallbackReason,
+			&rec.Source, &contextJSON, &traits, &audience); err != nil {
 			return nil, err
 		}
 		rec.Group, rec.PointVersion, rec.ModelVersion = Group(group), int64(pointVersion), int64(modelVersion)
-		if len(removed) != len(rules) || len(keys) != len(variants) || len(keys) != len(versions) || !rec.parallel() {
+		if len(removed) != len(rules) || len(keys) != len(variants) || len(keys) != len(versions) || !rec.parallel() ||
+			len(excluded) != len(excludedVersions) || len(excluded) != len(exclusions) || len(excluded) != len(excludedUnits) {
 			return nil, fmt.Errorf("reading decision %s: %w: columns that belong together differ in length", rec.DecisionID, errDamaged)
 		}
 		rec.Removed = make([]Removal, len(removed))
@@ -133,13 +136,22 @@ func (s *Service) query(ctx context.Context, clause string, args ...any) ([]*Rec
 		}
 		rec.Experiments = make([]Enrolment, len(keys))
 		for i := range keys {
-			rec.Experiments[i] = Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])}
+			rec.Experiments[i] = Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i]), How: how[i], Unit: units[i]}
+		}
+		rec.Excluded = make([]Exclusion, len(excluded))
+		for i := range excluded {
+			rec.Excluded[i] = Exclusion{Key: excluded[i], Version: int64(excludedVersions[i]), Reason: exclusions[i], Unit: excludedUnits[i]}
 		}
 		if err := json.Unmarshal([]byte(contextJSON), &rec.Context); err != nil {
 			return nil, fmt.Errorf("reading the context of decision %s: %w", rec.DecisionID, err)
 		}
 		if err := json.Unmarshal([]byte(traits), &rec.Traits); err != nil {
 			return nil, fmt.Errorf("reading the traits of decision %s: %w", rec.DecisionID, err)
+		}
+		if audience != "" && audience != "{}" {
+			if err := json.Unmarshal([]byte(audience), &rec.Audience); err != nil {
+				return nil, fmt.Errorf("reading what audiences read in decision %s: %w", rec.DecisionID, err)
+			}
 		}
 		out = append(out, rec)
 	}

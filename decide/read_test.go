@@ -55,8 +55,12 @@ func TestRowsInClickHouseAreTheRecords(t *testing.T) {
 	}
 	for _, got := range found {
 		rec := want[got.DecisionID]
-		enrolments += uint64(len(rec.Experiments))
-		for _, list := range []any{got.Reasons, got.Items, got.Candidates, got.Removed, got.Experiments, got.FeatureIndex, got.Context, got.Traits} {
+		for _, e := range rec.Experiments {
+			if e.How != "forced" { // was not drawn, and counts nowhere
+				enrolments++
+			}
+		}
+		for _, list := range []any{got.Reasons, got.Items, got.Candidates, got.Removed, got.Experiments, got.Excluded, got.FeatureIndex, got.Context, got.Traits} {
 			if reflect.ValueOf(list).IsNil() {
 				t.Errorf("%s: a list is null in JSON", got.DecisionID)
 			}

@@ -38,12 +38,23 @@ type Record struct {
 	FeatureIndex []uint32  `json:"featureIndex" nullable:"false"`
 	FeatureValue []float64 `json:"featureValue" nullable:"false"`
 
-	Experiments    []Enrolment    `json:"experiments" nullable:"false"`
+	Experiments []Enrolment `json:"experiments" nullable:"false"`
+	// Excluded are the running experiments of the point that do not have the person.
+	Excluded       []Exclusion    `json:"excluded" nullable:"false" doc:"Running experiments that do not have the person, with what keeps them out"`
 	Fallback       bool           `json:"fallback"`
 	FallbackReason string         `json:"fallbackReason,omitempty"`
 	Source         string         `json:"source" doc:"Id of the API key that asked"`
 	Context        map[string]any `json:"context" doc:"Context of the request"`
 	Traits         map[string]any `json:"traits" doc:"Traits of the profile that the decision read"`
+	Audience       map[string]any `json:"audience,omitempty" doc:"What the audiences of experiments read of the profile: traits, computed attributes and segments"`
+}
+
+// Exclusion is an experiment that does not have the person.
+type Exclusion struct {
+	Key     string `json:"key"`
+	Version int64  `json:"version" doc:"Version of the experiment's definition"`
+	Reason  string `json:"reason" doc:"What keeps the person out, such as audience, coverage, layer:checkout, holdout:team or group:random"`
+	Unit    string `json:"unit,omitempty" doc:"What was assigned, where that is not the profile"`
 }
 
 // parallel says whether the lists that belong together are of the same length.

@@ -3,6 +3,7 @@ package decide
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"quintet/experiments"
+	"quintet/experiments/assignment"
 	"quintet/internal/definitions"
 	"quintet/models"
 )
@@ -43,7 +45,7 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 		return ReplayResult{}, err
 	}
 	again := &Record{
-		DecisionID: rec.DecisionID, Class: p.def.Class, Candidates: rec.Candidates,
+		DecisionID: rec.DecisionID, ProfileID: rec.ProfileID, Class: p.def.Class, Candidates: rec.Candidates,
 		Context: rec.Context, Traits: rec.Traits, Group: GroupTreated, Eligible: true,
 	}
 	// The id of a decision holds the time at which it was made.
@@ -71,66 +73,153 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 
 // regroup assigns the person again, by the versions that the record names.
 func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Policy, error) {
-	policy := p.def.Policy
-	again.Policy = policy.Type
-	trials := rec.Experiments
-	if p.def.Class == ClassAdvertising {
-		// Also where the record lacks it: that is a difference.
-		universal := Enrolment{Key: experiments.UniversalExperiment}
-		if len(trials) > 0 && trials[0].Key == universal.Key {
-			universal.Version, trials = trials[0].Version, trials[1:]
-		}
-		var err error
-		if universal.Variant, err = s.reholdout(ctx, rec.ProfileID, universal.Version); err != nil {
-			return Policy{}, err
-		}
-		again.Experiments = append(again.Experiments, universal)
-		if universal.Variant == experiments.HoldoutVariant {
-			again.Group, again.Eligible, again.Policy, again.Reasons = GroupHoldout, false, "none", []string{experiments.UniversalExperiment}
-			again.Candidates = nil
-			return policy, nil
-		}
+	plan, err := s.planOf(ctx, p, rec)
+	if err != nil {
+		return Policy{}, err
 	}
-	for _, e := range trials {
-		if e.Key == experiments.UniversalExperiment {
-			continue // misplaced, which is a difference
-		}
-		v, err := s.trials.Definitions().AtVersion(ctx, e.Key, e.Version)
-		if err != nil {
-			return Policy{}, fmt.Errorf("loading experiment %s version %d: %w", e.Key, e.Version, err)
-		}
-		s.compileOverrides(p, v)
-		var enrolments []Enrolment
-		var control bool
-		var over Policy
-		over, enrolments, control = assign(experiments.Compile(experiments.Sources{Experiments: map[string]definitions.Versioned[experiments.Experiment]{e.Key: v}}), p, rec.ProfileID, nil)
-		again.Experiments = append(again.Experiments, enrolments...)
-		if control {
-			again.Group = GroupControl
-		}
-		if len(enrolments) > 0 {
-			policy = over
-		}
+	p.holdouts = p.respects(plan)
+	for _, t := range plan.At(p.key) {
+		s.compileOverrides(p, t.Key, t.Variants)
 	}
-	again.Policy = policy.Type
+	again.Audience = rec.Audience
+	policy, ok := enrol(plan, p, pastOf(plan, rec), again)
+	if !ok {
+		again.Candidates = nil
+		policy = p.def.Policy
+	}
+	// What was made before exclusions were recorded has none.
+	if len(rec.Excluded) == 0 {
+		again.Excluded = nil
+	}
 	return policy, nil
 }
 
-// reholdout is the variant of the universal holdout by its definition of a version,
-// 0 for the time before there was one.
-func (s *Service) reholdout(ctx context.Context, profileID string, version int64) (string, error) {
-	var h experiments.Holdout
-	if version > 0 {
-		v, err := s.trials.Holdouts().AtVersion(ctx, experiments.UniversalHoldout, version)
+// planOf makes a plan of the definitions that a record names. What experiments refer
+// to is as it was then: layers do not change while somebody uses them, holdouts are in
+// the record, and experiments that others require are those of the moment.
+func (s *Service) planOf(ctx context.Context, p *point, rec *Record) (*experiments.Plan, error) {
+	src := experiments.Sources{
+		Experiments: make(map[string]definitions.Versioned[experiments.Experiment]),
+		Holdouts:    make(map[string]definitions.Versioned[experiments.Holdout]),
+		Layers:      s.trials.Layers().Snapshot(),
+	}
+	load := func(key string, version int64) error {
+		v, err := s.trials.Definitions().AtVersion(ctx, key, version)
 		if err != nil {
-			return "", fmt.Errorf("loading the universal holdout's version %d: %w", version, err)
+			return fmt.Errorf("loading experiment %s version %d: %w", key, version, err)
 		}
-		h = v.Value
+		src.Experiments[key] = v
+		return nil
 	}
-	if h.Holds(profileID) {
-		return experiments.HoldoutVariant, nil
+	for _, e := range rec.Experiments {
+		holdout, comparison, ok := experiments.HoldoutOf(e.Key)
+		switch {
+		case comparison || p.groups != nil && e.Key == p.groups.Salt:
+		case !ok:
+			if err := load(e.Key, e.Version); err != nil {
+				return nil, err
+			}
+		case e.Version > 0:
+			v, err := s.trials.Holdouts().AtVersion(ctx, holdout, e.Version)
+			if err != nil {
+				return nil, fmt.Errorf("loading version %d of holdout %s: %w", e.Version, holdout, err)
+			}
+			src.Holdouts[holdout] = v
+		}
 	}
-	return experiments.TreatedVariant, nil
+	for _, x := range rec.Excluded {
+		if err := load(x.Key, x.Version); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.loadRequired(ctx, &src, rec.DecidedAt); err != nil {
+		return nil, err
+	}
+	return experiments.Compile(src), nil
+}
+
+// loadRequired adds what the experiments of a plan refer to, as it was at a moment.
+func (s *Service) loadRequired(ctx context.Context, src *experiments.Sources, at time.Time) error {
+	missing := slices.Collect(maps.Keys(src.Experiments))
+	for len(missing) > 0 {
+		e := src.Experiments[missing[0]].Value
+		missing = missing[1:]
+		for _, p := range e.Prerequisites {
+			if _, ok := src.Experiments[p.Experiment]; ok || p.Experiment == "" {
+				continue
+			}
+			v, ok, err := s.trials.Definitions().AtTime(ctx, p.Experiment, at)
+			if err != nil {
+				return fmt.Errorf("loading experiment %s as of %s: %w", p.Experiment, at.Format(time.RFC3339), err)
+			}
+			if ok {
+				src.Experiments[p.Experiment] = v
+				missing = append(missing, p.Experiment)
+			}
+		}
+		for _, key := range e.Holdouts {
+			if _, ok := src.Holdouts[key]; ok {
+				continue
+			}
+			v, ok, err := s.trials.Holdouts().AtTime(ctx, key, at)
+			if err != nil {
+				return fmt.Errorf("loading holdout %s as of %s: %w", key, at.Format(time.RFC3339), err)
+			}
+			if ok {
+				src.Holdouts[key] = v
+			}
+		}
+	}
+	return nil
+}
+
+// pastOf is the person of a record. That somebody was forced or blocked by an
+// identifier, and that a variant was kept, is what the record says: neither is among
+// what it holds otherwise.
+func pastOf(plan *experiments.Plan, rec *Record) *past {
+	p := &past{rec: rec, kept: make(map[string]assignment.Kept), units: make(map[string]string)}
+	for _, e := range rec.Experiments {
+		t := plan.Trial(e.Key)
+		if t == nil {
+			continue
+		}
+		p.units[t.Unit] = e.Unit
+		i := slices.IndexFunc(t.Variants, func(v experiments.Variant) bool { return v.Key == e.Variant })
+		switch assignment.Reason(e.How) {
+		case assignment.ByForce:
+			for id, v := range t.Forced.ByIdentifier {
+				if v == i {
+					p.ids = append(p.ids, id)
+					break
+				}
+			}
+		case assignment.ByKeeper:
+			p.kept[e.Key] = assignment.Kept{Variant: i, Version: t.BucketVersion}
+		}
+	}
+	for _, x := range rec.Excluded {
+		t := plan.Trial(x.Key)
+		if t == nil {
+			continue
+		}
+		if x.Unit != "" {
+			p.units[t.Unit] = x.Unit
+		}
+		switch assignment.Reason(x.Reason) {
+		case assignment.Blocked:
+			for id := range t.Blocked.ByIdentifier {
+				p.ids = append(p.ids, id)
+				break
+			}
+		case assignment.BucketVersion:
+			p.kept[x.Key] = assignment.Kept{Version: t.MinimumVersion - 1}
+		case assignment.Dropped:
+			if i := slices.Index(t.Dropped, true); t.Sticky && i >= 0 {
+				p.kept[x.Key] = assignment.Kept{Variant: i, Version: t.BucketVersion}
+			}
+		}
+	}
+	return p
 }
 
 // redraw encodes, distributes and draws again.
@@ -192,6 +281,7 @@ func compare(rec, again *Record) []string {
 	differ(slices.Equal(rec.Reasons, again.Reasons), "reasons", rec.Reasons, again.Reasons)
 	differ(rec.Policy == again.Policy, "policy", rec.Policy, again.Policy)
 	differ(slices.Equal(rec.Experiments, again.Experiments), "experiments", rec.Experiments, again.Experiments)
+	differ(slices.Equal(rec.Excluded, again.Excluded), "exclusions", rec.Excluded, again.Excluded)
 	differ(slices.Equal(rec.Candidates, again.Candidates), "candidates", rec.Candidates, again.Candidates)
 	differ(slices.Equal(rec.FeatureIndex, again.FeatureIndex), "features", rec.FeatureIndex, again.FeatureIndex)
 	differ(sameBits(rec.FeatureValue, again.FeatureValue), "values of features", rec.FeatureValue, again.FeatureValue)

@@ -121,6 +121,8 @@ type Enrolment struct {
 	Key     string `json:"key"`
 	Variant string `json:"variant"`
 	Version int64  `json:"version,omitempty" doc:"Version of the experiment's definition"`
+	How     string `json:"how,omitempty" doc:"How the person came to the variant if not by hash alone: forced, which counts in no report; keep, a variant that a sticky experiment keeps from now on; sticky, one that it kept"`
+	Unit    string `json:"unit,omitempty" doc:"What was assigned, where that is not the profile"`
 }
 
 // validate checks a request and returns the person's identifiers, in a fixed

@@ -103,6 +103,12 @@ func appendEnrolments(b []byte, list []Enrolment) []byte {
 			b = append(b, `,"version":`...)
 			b = strconv.AppendInt(b, e.Version, 10)
 		}
+		if e.How != "" {
+			b = appendField(b, `,"how":`, e.How)
+		}
+		if e.Unit != "" {
+			b = appendField(b, `,"unit":`, e.Unit)
+		}
 		b = append(b, '}')
 	}
 	return append(b, ']')

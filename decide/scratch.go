@@ -17,6 +17,8 @@ type scratch struct {
 
 	rec       Record
 	traits    map[string]any
+	audience  map[string]any
+	subject   subject
 	actions   []int     // candidates, as indices into the point's actions
 	verdicts  []verdict // about channels
 	x         bandits.Vector
@@ -32,9 +34,10 @@ type scratch struct {
 func (sc *scratch) begin() *Record {
 	was := &sc.rec
 	clear(sc.traits)
+	clear(sc.audience)
 	sc.rec = Record{
 		Items: was.Items[:0], Removed: was.Removed[:0], Probabilities: was.Probabilities[:0],
-		FeatureIndex: was.FeatureIndex[:0], FeatureValue: was.FeatureValue[:0],
+		FeatureIndex: was.FeatureIndex[:0], FeatureValue: was.FeatureValue[:0], Excluded: was.Excluded[:0],
 	}
 	return &sc.rec
 }

@@ -116,8 +116,11 @@ type Service struct {
 	recent   *recent
 	lift     liftCache
 	segments func(string) []string
+	pool     *pgxpool.Pool
 	keeper   *keeper
-	metrics  *metrics
+	// keptThrough is the newest change of what is kept that memory has.
+	keptThrough int64
+	metrics     *metrics
 }
 
 // Open loads the definitions, compiles them and connects the sink; [Service.Run]
@@ -134,7 +137,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.segments = d.Segments
+	s.segments, s.pool, s.keeper = d.Segments, d.Postgres, newKeeper(keptUnits)
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
 	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", ValidateOffer); err != nil {
@@ -155,12 +158,18 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.channels.OnChange(s.compile)
 	s.points.OnChange(s.compile)
 	s.trials.OnPlan(s.compile)
+	if err := s.loadKept(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // Run moves decision records from the stream to ClickHouse until the context
 // ends, then finishes what it has begun.
 func (s *Service) Run(ctx context.Context) error {
+	var following sync.WaitGroup
+	following.Go(func() { s.keepUp(ctx) })
+	defer following.Wait()
 	if err := s.sink.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("moving decisions to ClickHouse: %w", err)
 	}
@@ -257,7 +266,7 @@ func (s *Service) compile() {
 		}
 		for _, e := range trials {
 			if e.Value.DecisionPoint == key {
-				s.compileOverrides(p, e)
+				s.compileOverrides(p, e.Key, e.Value.Variants)
 			}
 		}
 		p.holdouts = p.respects(next.plan)
@@ -268,14 +277,15 @@ func (s *Service) compile() {
 	s.state.Store(next)
 }
 
-func (s *Service) compileOverrides(p *point, e definitions.Versioned[experiments.Experiment]) {
-	for _, v := range e.Value.Variants {
+// compileOverrides compiles the policies of an experiment's variants.
+func (s *Service) compileOverrides(p *point, key string, variants []experiments.Variant) {
+	for _, v := range variants {
 		if len(v.Policy) == 0 {
 			continue
 		}
 		policy, err := p.def.Policy.override(v.Policy, &p.def)
 		if err != nil {
-			s.log.Error("policy of an experiment's variant cannot be used", "experiment", e.Key, "variant", v.Key, "error", err)
+			s.log.Error("policy of an experiment's variant cannot be used", "experiment", key, "variant", v.Key, "error", err)
 			continue
 		}
 		p.overrides[string(v.Policy)] = policy

@@ -18,6 +18,7 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 	rows := &s.rows.decisionRows
 	rows.reset()
 	var r row
+	var kept []keptRow
 	for _, m := range b.Messages {
 		if isMark(m.Data) {
 			continue
@@ -30,6 +31,10 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 			continue
 		}
 		rows.add(&r, m.Sequence, m.Time.UnixMilli())
+		kept = keptIn(&r.Record, kept)
+	}
+	if err := s.storeKept(ctx, kept); err != nil {
+		return err
 	}
 	return s.db.InsertOnce(ctx, "decisions", b.Token(), rows.fields())
 }
@@ -39,7 +44,7 @@ const maxCandidateLists = 1000
 
 // decisionRows gathers rows by column.
 type decisionRows struct {
-	id, profile, context, traits                      clickhouse.Strings
+	id, profile, context, traits, audience            clickhouse.Strings
 	point, class, group, policy                       clickhouse.Names
 	action, offer, channel, creative                  clickhouse.Names
 	fallbackReason, source                            clickhouse.Names
@@ -48,11 +53,12 @@ type decisionRows struct {
 	eligible, fallback                                clickhouse.Flags
 	cost, propensity, what, where, when, how, draw    clickhouse.Numbers[float64]
 	reasons, candidates, removedActions, removedRules clickhouse.NameLists
-	experiments, variants                             clickhouse.NameLists
-	items                                             clickhouse.StringLists
+	experiments, variants, cameBy                     clickhouse.NameLists
+	excluded, exclusions                              clickhouse.NameLists
+	items, units, excludedUnits                       clickhouse.StringLists
 	probabilities, featureValue                       clickhouse.NumberLists[float64]
 	featureIndex                                      clickhouse.NumberLists[uint32]
-	experimentVersions                                clickhouse.NumberLists[uint64]
+	experimentVersions, excludedVersions              clickhouse.NumberLists[uint64]
 
 	// candidateKeys are lists of candidates as they are encoded: a decision point
 	// has few, and each comes with very many decisions.
@@ -109,11 +115,18 @@ func (r *decisionRows) fields() []clickhouse.Field {
 		{Name: "experiments", Column: &r.experiments},
 		{Name: "variants", Column: &r.variants},
 		{Name: "experiment_versions", Column: &r.experimentVersions},
+		{Name: "experiment_how", Column: &r.cameBy},
+		{Name: "experiment_units", Column: &r.units},
+		{Name: "excluded", Column: &r.excluded},
+		{Name: "excluded_versions", Column: &r.excludedVersions},
+		{Name: "excluded_reasons", Column: &r.exclusions},
+		{Name: "excluded_units", Column: &r.excludedUnits},
 		{Name: "fallback", Column: &r.fallback},
 		{Name: "fallback_reason", Column: &r.fallbackReason},
 		{Name: "source", Column: &r.source},
 		{Name: "context", Column: &r.context},
 		{Name: "traits", Column: &r.traits},
+		{Name: "audience", Column: &r.audience},
 	}
 }
 
@@ -172,15 +185,30 @@ func (r *decisionRows) add(rec *row, sequence uint64, received int64) {
 		r.experiments.Elements.Add(x.Key)
 		r.variants.Elements.Add(x.Variant)
 		r.experimentVersions.Elements.Add(uint64(x.Version))
+		r.cameBy.Elements.Add(x.How)
+		r.units.Elements.Add(x.Unit)
 	}
 	r.experiments.End()
 	r.variants.End()
 	r.experimentVersions.End()
+	r.cameBy.End()
+	r.units.End()
+	for _, x := range rec.Excluded {
+		r.excluded.Elements.Add(x.Key)
+		r.excludedVersions.Elements.Add(uint64(x.Version))
+		r.exclusions.Elements.Add(x.Reason)
+		r.excludedUnits.Elements.Add(x.Unit)
+	}
+	r.excluded.End()
+	r.excludedVersions.End()
+	r.exclusions.End()
+	r.excludedUnits.End()
 	r.fallback.Add(rec.Fallback)
 	r.fallbackReason.Add(rec.FallbackReason)
 	r.source.Add(rec.Source)
 	r.context.Add(rec.context)
 	r.traits.Add(rec.traits)
+	r.audience.Add(rec.audience)
 }
 
 // keys are those of the candidates in their column.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"quintet/experiments"
+	"quintet/experiments/assignment"
 	"quintet/internal/definitions"
 	"quintet/models/bandits"
 )
@@ -12,10 +13,8 @@ import (
 // state is everything that a decision reads, compiled from the definitions.
 // It is immutable; a change of any definition swaps it for a new one.
 type state struct {
-	points         map[string]*point
-	plan           *experiments.Plan
-	holdout        experiments.Holdout
-	holdoutVersion int64
+	points map[string]*point
+	plan   *experiments.Plan
 }
 
 // point is a compiled decision point.
@@ -36,6 +35,10 @@ type point struct {
 	// apply here, by its JSON.
 	overrides map[string]Policy
 	consented bool // whether a channel of the actions is for a purpose
+
+	holdouts []*assignment.Holdout // that the point respects
+	groups   *assignment.Split     // nil for a policy that does not learn, and for a point without
+	audience []string              // what the audiences of experiments here read of a profile
 }
 
 // action is one full answer of a decision point.
@@ -59,6 +62,7 @@ func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]defi
 		return nil, fmt.Errorf("compiling the features of decision point %s: %w", v.Key, err)
 	}
 	p.encoder = encoder
+	p.compileGroups()
 	for _, o := range p.def.Offers {
 		for _, c := range p.def.Channels {
 			for i := range p.def.Creatives {

@@ -109,8 +109,9 @@ func ComparisonExperiment(holdout string) string {
 	return comparisonPrefix + holdout
 }
 
-// holdoutOf is the holdout that an experiment's key stands for.
-func holdoutOf(experiment string) (holdout string, comparison, ok bool) {
+// HoldoutOf is the holdout that an experiment's key stands for, and whether it is the one that compares
+// it with its comparison arm.
+func HoldoutOf(experiment string) (holdout string, comparison, ok bool) {
 	switch experiment {
 	case UniversalExperiment:
 		return UniversalHoldout, false, true

@@ -3,6 +3,7 @@ package experiments
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ type Exclusion struct {
 	Experiment string
 	Version    int64
 	Reason     assignment.Reason
+	Unit       string // what would have been assigned, where that is not the person
 }
 
 // FlagSource is what experiments need of feature flags, which are built on top of
@@ -252,6 +254,18 @@ func (p *Plan) Holdout(key string) *assignment.Holdout {
 	return p.holdouts[key]
 }
 
+// Reads are the attributes that the audiences of the running experiments at a decision
+// point read, of the experiments that they require as well; the context, which a
+// decision has anyway, is not among them.
+func (p *Plan) Reads(decisionPoint string) []string {
+	names := make(map[string]bool)
+	for _, t := range p.At(decisionPoint) {
+		t.EachAttribute(func(name string) { names[name] = true })
+	}
+	delete(names, "context")
+	return slices.Sorted(maps.Keys(names))
+}
+
 // Forces says whether a running experiment at the decision point forces a variant on
 // the subject.
 func (p *Plan) Forces(decisionPoint string, s assignment.Subject) bool {
@@ -286,7 +300,11 @@ func (p *Plan) Assign(decisionPoint string, s assignment.Subject, at time.Time, 
 		if r.In() {
 			return append(out, t.assignment(r)), excluded
 		}
-		excluded = append(excluded, Exclusion{Experiment: t.Key, Version: t.Version, Reason: r.Reason})
+		x := Exclusion{Experiment: t.Key, Version: t.Version, Reason: r.Reason}
+		if t.Unit != assignment.Person {
+			x.Unit = r.Unit
+		}
+		excluded = append(excluded, x)
 	}
 	return out, excluded
 }

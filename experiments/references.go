@@ -25,8 +25,19 @@ func (s *Service) UseFlags(f FlagSource) {
 // Recompile makes the plan anew.
 func (s *Service) Recompile() {
 	s.compiling.Lock()
-	defer s.compiling.Unlock()
 	s.plan.Store(Compile(s.sources()))
+	watchers := slices.Clone(s.planned)
+	s.compiling.Unlock()
+	for _, f := range watchers {
+		f()
+	}
+}
+
+// OnPlan has f called whenever there is a new plan.
+func (s *Service) OnPlan(f func()) {
+	s.compiling.Lock()
+	defer s.compiling.Unlock()
+	s.planned = append(s.planned, f)
 }
 
 func (s *Service) sources() Sources {

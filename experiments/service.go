@@ -50,8 +50,10 @@ type Service struct {
 	flags       atomic.Pointer[FlagSource]
 	plan        atomic.Pointer[Plan]
 	compiling   sync.Mutex
+	planned     []func() // called when there is a new plan
 	pool        *pgxpool.Pool
 	db          *clickhouse.Database
+	irregular   sync.Map // keys of experiments with units of which first_exposures does not say all
 	pointExists func(string) bool
 	checkPolicy func(string, json.RawMessage) error
 	pointGroups func(string) (PointGroups, bool)
@@ -130,7 +132,7 @@ func (s *Service) checkExperiment(ctx context.Context, key string, e *Experiment
 		e.keepOwn(ctx, before, exists, &bad)
 	}
 	bad = append(bad, e.validate()...)
-	if _, _, taken := holdoutOf(key); taken {
+	if _, _, taken := HoldoutOf(key); taken {
 		bad.Add("path.key", "is the name under which a holdout is reported", key)
 	}
 	s.checkReferences(key, e, before, &bad)

@@ -44,7 +44,7 @@ func (g PointGroups) Compile(decisionPoint string) *assignment.Split {
 // of one.
 func (s *Service) standing(key string) (*Experiment, bool, error) {
 	metrics := slices.Sorted(maps.Keys(s.metrics.Snapshot()))
-	if holdout, comparison, ok := holdoutOf(key); ok {
+	if holdout, comparison, ok := HoldoutOf(key); ok {
 		h, exists := s.holdouts.Get(holdout)
 		if !exists || comparison && h.Value.comparison() == 0 {
 			return nil, true, problem.NotFound("holdout", problem.Clip(holdout))

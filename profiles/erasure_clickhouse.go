@@ -149,7 +149,7 @@ func (e *Eraser) keepResults(ctx context.Context, mode ErasureMode) error {
 		SELECT experiment, variant, %s, exposed_at, received_at, decision_id, source, sequence FROM exposures WHERE unit IN %s`, e.replaced("unit"), erasedNow)); err != nil {
 		return fmt.Errorf("keeping exposures: %w", err)
 	}
-	return e.mutate(ctx, "decisions", fmt.Sprintf("UPDATE profile_id = %s, context = '{}', traits = '{}', source = 'erased' WHERE profile_id IN %s", e.replaced("profile_id"), erasedNow))
+	return e.mutate(ctx, "decisions", fmt.Sprintf("UPDATE profile_id = %s, context = '{}', traits = '{}', audience = '{}', experiment_units = arrayMap(x -> '', experiment_units), excluded_units = arrayMap(x -> '', excluded_units), source = 'erased' WHERE profile_id IN %s", e.replaced("profile_id"), erasedNow))
 }
 
 func (e *Eraser) mutate(ctx context.Context, table, what string) error {

@@ -213,6 +213,16 @@ func (s *Segments) Of(person identity.ID) []string {
 	return keys
 }
 
+// OfProfile lists the keys of the segments that the person of a profile is in, in
+// order. It looks into memory alone.
+func (s *Segments) OfProfile(profile string) []string {
+	id, ok := identity.ParseID(profile)
+	if !ok {
+		return []string{}
+	}
+	return s.Of(s.profiles.store.PersonOf(id))
+}
+
 // tables are what rules read in ClickHouse.
 var segmentTables = segments.Tables{People: "people", Events: "events", Persons: "person_map", Members: "segment_membership"}
 

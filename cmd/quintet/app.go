@@ -120,6 +120,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log,
 		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
 		CheckPolicy:         func(point string, policy json.RawMessage) error { return a.decide.CheckPolicy(point, policy) },
+		PointGroups:         func(point string) (experiments.PointGroups, bool) { return a.decide.Groups(point) },
 	}); err != nil {
 		return fmt.Errorf("opening experiments: %w", err)
 	}
@@ -128,7 +129,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	if a.decide, err = decide.Open(ctx, decide.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Stream: e.Stream, ClickHouse: e.ClickHouse,
-		People: a.profiles.Store(), Contacts: a.profiles.Store(), Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Stock: a.catalogue, Deadline: a.cfg.DecideTimeout,
+		People: a.profiles.Store(), Contacts: a.profiles.Store(), Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Deadline: a.cfg.DecideTimeout,
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}

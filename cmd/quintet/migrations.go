@@ -25,7 +25,7 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil

@@ -396,3 +396,16 @@ func (e *Experiment) share(bucket, coverage float64) int {
 
 // String names the experiment, for logs.
 func (e *Experiment) String() string { return fmt.Sprintf("%s@%d", e.Key, e.Version) }
+
+// EachAttribute calls f for the names of all attributes that are read of a subject, by
+// the experiment and by those that it requires; perhaps more than once for one.
+func (e *Experiment) EachAttribute(f func(name string)) {
+	for _, name := range e.Audience.Names() {
+		f(name)
+	}
+	for i := range e.requirements {
+		if r := e.requirements[i].Experiment; r != nil {
+			r.EachAttribute(f)
+		}
+	}
+}

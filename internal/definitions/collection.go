@@ -256,6 +256,25 @@ func (c *Collection[T]) History(ctx context.Context, key string, before int64, l
 	return out, nil
 }
 
+// AtTime returns a definition as it was at a moment; false when there was none.
+func (c *Collection[T]) AtTime(ctx context.Context, key string, at time.Time) (Versioned[T], bool, error) {
+	if v, ok := c.Get(key); ok && !v.UpdatedAt.After(at) {
+		return v, true, nil
+	}
+	if checkText("path.key", key) != nil {
+		return Versioned[T]{}, false, nil // no key has such characters
+	}
+	r, err := c.store.versionAt(ctx, c.kind, key, at)
+	if err != nil || r == nil || r.deleted {
+		return Versioned[T]{}, false, err
+	}
+	v, err := decode[T](r)
+	if err != nil {
+		return v, false, fmt.Errorf("reading version %d of %s %s: %w", r.version, c.kind, key, err)
+	}
+	return v, true, nil
+}
+
 // check validates a value and encodes it.
 func (c *Collection[T]) check(ctx context.Context, key string, v T) (change, error) {
 	if err := checkText("path.key", key); err != nil {

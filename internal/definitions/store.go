@@ -139,6 +139,22 @@ func (s *Store) version(ctx context.Context, kind, key string, version int64) (*
 	return &r, nil
 }
 
+// versionAt reads the version that was current at a moment; nil when there was none.
+func (s *Store) versionAt(ctx context.Context, kind, key string, at time.Time) (*row, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var r row
+	err := s.pool.QueryRow(ctx, "SELECT "+columns+` FROM definition_versions
+		WHERE kind = $1 AND key = $2 AND updated_at <= $3 ORDER BY version DESC LIMIT 1`, kind, key, at).Scan(r.targets()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s %s as of %s: %w", kind, key, at.Format(time.RFC3339), err)
+	}
+	return &r, nil
+}
+
 // history reads at most limit versions of a definition, newest first, from the one
 // before the given version; 0 is from the newest.
 func (s *Store) history(ctx context.Context, kind, key string, before int64, limit int) ([]row, error) {

@@ -1,0 +1,180 @@
+package decide
+
+import (
+	"slices"
+
+	"quintet/experiments"
+	"quintet/experiments/assignment"
+	"quintet/internal/problem"
+)
+
+// Groups sets people aside from a bandit, by a fixed hash, so that what it brings can
+// be measured against chance and against what there was before.
+type Groups struct {
+	Random          float64 `json:"random" minimum:"0" maximum:"0.5" doc:"Share of people for whom every action is as probable as any other"`
+	BusinessAsUsual float64 `json:"businessAsUsual" minimum:"0" maximum:"0.5" doc:"Share of people who get the default action"`
+}
+
+// defaultGroupShare is the share of either group at a new decision point that learns.
+const defaultGroupShare = 0.05
+
+func (g *Groups) validate(bad *problem.Invalid) {
+	if g == nil {
+		return
+	}
+	for _, f := range [...]struct {
+		name  string
+		value float64
+	}{{"groups.random", g.Random}, {"groups.businessAsUsual", g.BusinessAsUsual}} {
+		if !(f.value >= 0 && f.value <= 0.5) {
+			bad.Add(f.name, "must be between 0 and 0.5", f.value)
+		}
+	}
+}
+
+// Reasons why somebody who is not held out is in no experiment of a point.
+const (
+	asideRandom   assignment.Reason = "group:" + experiments.RandomVariant
+	asideBusiness assignment.Reason = "group:" + experiments.BusinessVariant
+)
+
+// standing is where a person is before experiments are asked.
+type standing struct {
+	held  string            // key of the experiment whose holdout has the person; empty when none has
+	aside assignment.Reason // why no experiment has them; empty when they may
+	part  assignment.Part   // of the groups
+}
+
+// stand finds out where a person is and adds what that enrols them in. Who is forced
+// into a variant is outside of holdouts and groups, and counts in neither.
+func (p *point) stand(profileID string, forced bool, out []Enrolment) (standing, []Enrolment) {
+	var st standing
+	if forced {
+		return st, out
+	}
+	for _, h := range p.holdouts {
+		side := h.Side(profileID)
+		variant := experiments.TreatedVariant
+		if side == assignment.Held {
+			variant = experiments.HoldoutVariant
+		}
+		out = append(out, Enrolment{Key: h.Exposure, Variant: variant, Version: h.Version})
+		if side == assignment.Outside {
+			continue
+		}
+		if h.Comparison.To > h.Comparison.From {
+			if side == assignment.Comparison {
+				variant = experiments.ComparisonVariant
+			}
+			out = append(out, Enrolment{Key: h.ComparisonExposure, Variant: variant, Version: h.Version})
+		}
+		st.aside = h.Reason(side)
+		if side == assignment.Held {
+			st.held = h.Exposure
+			if p.groups != nil && h.Key == experiments.UniversalHoldout {
+				out = append(out, Enrolment{Key: p.groups.Salt, Variant: experiments.HoldoutVariant, Version: p.version})
+			}
+			return st, out
+		}
+	}
+	// The comparison arm gets the policy itself, and is in no group.
+	if p.groups == nil || st.aside != "" {
+		return st, out
+	}
+	variant := experiments.BanditVariant
+	switch st.part = p.groups.Part(profileID); st.part {
+	case assignment.First:
+		variant, st.aside = experiments.RandomVariant, asideRandom
+	case assignment.Last:
+		variant, st.aside = experiments.BusinessVariant, asideBusiness
+	}
+	return st, append(out, Enrolment{Key: p.groups.Salt, Variant: variant, Version: p.version})
+}
+
+// policy is the policy of a group.
+func (st standing) policy(p *point) Policy {
+	switch st.part {
+	case assignment.First:
+		return Policy{Type: PolicyUniform}
+	case assignment.Last:
+		return Policy{Type: PolicyFixed, Action: p.def.DefaultAction}
+	}
+	return p.def.Policy
+}
+
+// isStanding says whether an enrolment is in a holdout or a group, not in an
+// experiment that somebody defined.
+func (p *point) isStanding(key string) bool {
+	return slices.ContainsFunc(p.holdouts, func(h *assignment.Holdout) bool { return h.Exposure == key || h.ComparisonExposure == key }) ||
+		p.groups != nil && key == p.groups.Salt
+}
+
+// compileGroups makes the groups of a point whose policy learns.
+func (p *point) compileGroups() {
+	g := p.def.Groups
+	if g != nil && p.def.Policy.Type == PolicyBandit && (g.Random > 0 || g.BusinessAsUsual > 0) {
+		p.groups = p.pointGroups().Compile(p.key)
+	}
+}
+
+func (p *point) pointGroups() experiments.PointGroups {
+	return experiments.PointGroups{Random: p.def.Groups.Random, BusinessAsUsual: p.def.Groups.BusinessAsUsual, Advertising: p.def.Class == ClassAdvertising}
+}
+
+// Groups are the groups of a decision point; false when it has none.
+func (s *Service) Groups(decisionPoint string) (experiments.PointGroups, bool) {
+	p, ok := s.state.Load().points[decisionPoint]
+	if !ok || p.groups == nil {
+		return experiments.PointGroups{}, false
+	}
+	return p.pointGroups(), true
+}
+
+// respects are the holdouts that a point of a plan respects, the universal one first.
+func (p *point) respects(plan *experiments.Plan) []*assignment.Holdout {
+	var out []*assignment.Holdout
+	if p.def.Class == ClassAdvertising {
+		universal := plan.Holdout(experiments.UniversalHoldout)
+		if universal == nil { // deleted: nobody is held out
+			universal = assignment.NewHoldout(assignment.Holdout{Key: experiments.UniversalHoldout, Exposure: experiments.UniversalExperiment, ComparisonExposure: experiments.UniversalComparison})
+		}
+		out = append(out, universal)
+		for _, key := range p.def.Holdouts {
+			if h := plan.Holdout(key); h != nil {
+				out = append(out, h)
+			}
+		}
+	}
+	return out
+}
+
+// maxHoldouts is the most named holdouts that a point respects.
+const maxHoldouts = 10
+
+// checkStanding checks the holdouts of a point and sets groups where it becomes a
+// bandit and says nothing of them. While an experiment runs there it does not: people
+// would leave it.
+func (s *Service) checkStanding(key string, p *DecisionPoint, bad *problem.Invalid) {
+	for i, h := range p.Holdouts {
+		at := "holdouts[" + itoa(i) + "]"
+		switch _, ok := s.trials.Holdouts().Get(h); {
+		case h == experiments.UniversalHoldout:
+			bad.Add(at, "must be a named one: advertising respects the universal holdout anyway", h)
+		case !ok:
+			bad.Add(at, "must be the key of a holdout", h)
+		case slices.Contains(p.Holdouts[:i], h):
+			bad.Add(at, "must be unique", h)
+		}
+	}
+	if p.Groups != nil || p.Policy.Type != PolicyBandit {
+		return
+	}
+	was, exists := s.points.Get(key)
+	switch {
+	case exists && was.Value.Policy.Type == PolicyBandit:
+		p.Groups = was.Value.Groups
+	case len(s.trials.Plan().At(key)) > 0:
+	default:
+		p.Groups = &Groups{Random: defaultGroupShare, BusinessAsUsual: defaultGroupShare}
+	}
+}
