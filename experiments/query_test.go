@@ -37,14 +37,16 @@ func TestQueryReadsTheLogOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sql := buildQuery("e", "p", metrics, span{at: time.UnixMilli(1_700_000_000_123), asOf: time.UnixMilli(1_800_000_000_123)}).sql
+	request := SumsRequest{Experiment: "e", DecisionPoint: "p", Metrics: metrics, At: time.UnixMilli(1_700_000_000_123), AsOf: time.UnixMilli(1_800_000_000_123)}
+	sql := buildSums(&request, shape{}).sql
 	for part, times := range map[string]int{"FROM events AS x FINAL": 1, "FROM decisions": 0, " AS p0": 1, " AS p1": 1, " AS p2": 0,
-		"event IN ('Order Completed', 'Refund', 'Session Started')": 1} {
+		"event IN ('Order Completed', 'Session Started', 'Refund')": 1, "person_map": 0, "FROM exposures ": 0} {
 		if n := strings.Count(sql, part); n != times {
 			t.Errorf("%q is there %d times, want %d:\n%s", part, n, times, sql)
 		}
 	}
-	if sql := buildQuery("e", "p", metrics[:1], span{at: time.Now(), asOf: time.Now()}).sql; strings.Contains(sql, "numbers") {
+	request.Metrics = metrics[:1]
+	if sql := buildSums(&request, shape{}).sql; strings.Contains(sql, "numbers[") {
 		t.Errorf("a proportion reads properties:\n%s", sql)
 	}
 }

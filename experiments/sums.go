@@ -43,9 +43,9 @@ type BreakdownKind string
 const (
 	// NoBreakdown is one cell per arm.
 	NoBreakdown BreakdownKind = ""
-	// ByDay gives a cell per arm and UTC day, of everything up to the day's end:
-	// the same sums that a report at that moment has, of the people and the cap of
-	// the whole span.
+	// ByDay gives a cell per arm and UTC day, of everything up to the day's end: the
+	// same sums that a report at that moment has. Of a long span there are
+	// MaxSeries days, evenly spaced, the last among them.
 	ByDay BreakdownKind = "day"
 	// ByPhase tells people apart by the moment of their first exposure.
 	ByPhase BreakdownKind = "phase"
@@ -127,6 +127,8 @@ type Sums struct {
 	Quantile *stats.Quantile // of a quantile metric
 	// Funnel counts, for each step, the people who came so far.
 	Funnel []int64
+
+	bound float64 // of the cap
 }
 
 // CovariateSums are the sums of one covariate and of its products with the metric.
@@ -136,6 +138,8 @@ type CovariateSums struct {
 	XY      float64 // Σxy
 	XD      float64 // Σxd, of a ratio
 	Missing int64   // people of whom it is not known, who count as zero
+
+	known int64 // people of whom it is known; negative where that is all
 }
 
 // Sample is the metric without covariates, for the statistics.
