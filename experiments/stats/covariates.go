@@ -119,10 +119,14 @@ func (c Covariates) Slopes() ([]float64, error) {
 	if err := c.shape(); err != nil {
 		return nil, err
 	}
-	j := c.joint()
-	if err := j.check(false); err != nil {
+	if err := c.joint().check(false); err != nil {
 		return nil, err
 	}
+	return c.slopes()
+}
+
+func (c Covariates) slopes() ([]float64, error) {
+	j := c.joint()
 	ridge := c.Ridge
 	if ridge == 0 {
 		ridge = DefaultRidge
@@ -178,14 +182,23 @@ func compareCovariates(control, treatment Covariates, s Scale, o Options) (diffe
 		return difference{}, problem(KindsDiffer, "treatment", "the arms have %d and %d covariates, ridge %g and %g",
 			len(control.CovariateSums), len(treatment.CovariateSums), control.Ridge, treatment.Ridge)
 	}
-	thetaA, err := control.Slopes()
-	if err != nil {
-		return difference{}, about(err, "control")
+	var slopes [2][]float64
+	for i, arm := range []struct {
+		name string
+		sums Covariates
+	}{{"control", control}, {"treatment", treatment}} {
+		if err := arm.sums.shape(); err != nil {
+			return difference{}, about(err, arm.name)
+		}
+		if err := adjustable(arm.sums.plain(), arm.sums.joint(), arm.name, o); err != nil {
+			return difference{}, err
+		}
+		var err error
+		if slopes[i], err = arm.sums.slopes(); err != nil {
+			return difference{}, about(err, arm.name)
+		}
 	}
-	thetaB, err := treatment.Slopes()
-	if err != nil {
-		return difference{}, about(err, "treatment")
-	}
+	thetaA, thetaB := slopes[0], slopes[1]
 	nA, nB := float64(control.N), float64(treatment.N)
 	theta, none := make([]float64, len(thetaA)), true
 	for i := range theta {

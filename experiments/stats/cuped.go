@@ -126,14 +126,36 @@ func (a AdjustedRatio) joint() joint {
 	}
 }
 
+// adjustable refuses an arm that could not be compared without its covariates
+// either: what an adjustment makes of a metric that does not vary is not its
+// error.
+func adjustable(plain Sample, j joint, name string, o Options) error {
+	if r, ok := plain.(Ratio); ok {
+		if err := r.usable(); err != nil {
+			return about(err, name)
+		}
+	}
+	if err := j.check(o.Unchecked); err != nil {
+		return about(err, name)
+	}
+	if o.Unchecked {
+		return nil
+	}
+	e, err := plain.Estimate()
+	if err != nil {
+		return about(err, name)
+	}
+	return testableArm(e, name)
+}
+
 // compareAdjusted is CUPED with θ = cov(y, x)/var(x) over both arms together.
 func compareAdjusted(control, treatment Adjusted, s Scale, o Options) (difference, error) {
 	a, b := control.joint(), treatment.joint()
-	if err := a.check(o.Unchecked); err != nil {
-		return difference{}, about(err, "control")
+	if err := adjustable(control.plain(), a, "control", o); err != nil {
+		return difference{}, err
 	}
-	if err := b.check(o.Unchecked); err != nil {
-		return difference{}, about(err, "treatment")
+	if err := adjustable(treatment.plain(), b, "treatment", o); err != nil {
+		return difference{}, err
 	}
 	theta, err := pooledTheta(a.plus(b))
 	if err != nil {
@@ -191,14 +213,8 @@ func compareAdjustedRatio(control, treatment AdjustedRatio, s Scale, o Options) 
 	usable := true
 	for i, name := range []string{"control", "treatment"} {
 		a, j := arms[i], joints[i]
-		if err := j.check(o.Unchecked); err != nil {
-			return difference{}, about(err, name)
-		}
-		if a.Denominator == 0 || a.Denominator < 0 && !o.Unchecked {
-			return difference{}, problem(DenominatorNotPositive, name, "the denominators sum to %g; a ratio needs more than zero", a.Denominator)
-		}
-		if j.n < 2 {
-			return difference{}, problem(TooFewUnits, name, "a test needs two units or more, the arm has %d", j.n)
+		if err := adjustable(a.plain(), j, name, o); err != nil {
+			return difference{}, err
 		}
 		if a.PreDenominator == 0 || a.PreDenominator < 0 && !o.Unchecked {
 			usable = false

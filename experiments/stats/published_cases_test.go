@@ -146,6 +146,13 @@ func (c publishedCase) check(t *testing.T) {
 		}
 		value, ok := got[figure]
 		if !ok {
+			last := figure[strings.LastIndex(figure, ".")+1:]
+			if alias, known := aliases[last]; known {
+				last = alias
+			}
+			value, ok = got[last]
+		}
+		if !ok {
 			if value, ok = c.unadjusted(figure); !ok {
 				t.Logf("%s: %s = %g is not a figure of this package", c.ID, name, want)
 				continue
@@ -159,8 +166,48 @@ func (c publishedCase) check(t *testing.T) {
 			t.Errorf("%s (%s, %s): %s is %.16g, published %.16g", c.ID, c.Kind, c.Method, name, value, want)
 		}
 	}
+	c.checkRaw(t)
 	if compared == 0 {
 		t.Errorf("%s (%s, %s): no figure of %s could be compared", c.ID, c.Kind, c.Method, c.Expected)
+	}
+}
+
+// checkRaw adds up the single values that some cases carry, where they are a
+// plain list per arm (or the list y of several), and compares with the sums.
+func (c publishedCase) checkRaw(t *testing.T) {
+	raw, err := one[map[string]json.RawMessage](c.Input, "raw")
+	if err != nil {
+		return
+	}
+	pairs, err := c.pairs()
+	if err != nil || len(pairs) != 1 {
+		return
+	}
+	for i, arm := range []string{"control", "treatment"} {
+		s := pairs[0][i]
+		values, err := one[[]float64](*raw, arm)
+		if err != nil {
+			lists, err := one[map[string]json.RawMessage](*raw, arm)
+			if err != nil {
+				continue
+			}
+			if values, err = one[[]float64](*lists, "y", "post", "values"); err != nil {
+				continue
+			}
+		}
+		if s.Post != nil {
+			s = s.Post
+		}
+		if s.Type != "SampleMeanStatistic" && s.Type != "ProportionStatistic" {
+			continue
+		}
+		var m Moments
+		for _, y := range *values {
+			m.Add(y)
+		}
+		if m.N() != s.N || !relativelyNear(m.mean*float64(m.n), s.Sum, 1e-9) {
+			t.Errorf("%s: %d raw values of %s sum to %g, the statistic has %d and %g", c.ID, m.N(), arm, m.mean*float64(m.n), s.N, s.Sum)
+		}
 	}
 }
 

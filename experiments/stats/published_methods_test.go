@@ -104,7 +104,7 @@ func (c publishedCase) run() (published, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run, ok := methodsOfMoments[c.Method]; ok {
+	if run, ok := c.method(); ok {
 		d, err := c.moments(config)
 		if err != nil {
 			return nil, err
@@ -125,6 +125,17 @@ func (c publishedCase) run() (published, error) {
 		return c.bandit(config)
 	}
 	return nil, fmt.Errorf("unknown kind %q with method %q", c.Kind, c.Method)
+}
+
+// method is the longest known method that the case's method or kind names.
+func (c publishedCase) method() (run func(difference, gbConfig) (published, error), ok bool) {
+	longest := 0
+	for name, candidate := range methodsOfMoments {
+		if len(name) > longest && (strings.Contains(c.Method, name) || strings.Contains(c.Kind, name)) {
+			run, ok, longest = candidate, true, len(name)
+		}
+	}
+	return run, ok
 }
 
 var methodsOfMoments = map[string]func(difference, gbConfig) (published, error){
@@ -163,7 +174,8 @@ func sequentially(a Alternative) func(difference, gbConfig) (published, error) {
 		}
 		s := Sequence{Alpha: c.Alpha, Alternative: a, Tuning: c.Tuning}
 		if c.Rho != nil {
-			return nil, fmt.Errorf("unknown option rho")
+			// The N* that has this ρ.
+			s.Tuning *= s.rho() * s.rho() / *c.Rho / *c.Rho
 		}
 		e, err := AlwaysValid(plain, s)
 		if err != nil {
