@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// WriteText prints a report as tables for a terminal: checks first, then each
-// metric with its arms and effects.
+// WriteText prints a report as tables for a terminal: checks first, then what is
+// recommended, then each metric with its arms and effects.
 func WriteText(w io.Writer, r *Report) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Experiment %s", r.Experiment)
@@ -29,11 +29,25 @@ func WriteText(w io.Writer, r *Report) error {
 			mark = "FAIL"
 		case !c.Made:
 			mark = "... "
+		case c.Warning:
+			mark = "care"
 		}
 		fmt.Fprintf(&b, "  %s %s: %s\n", mark, c.Name, c.Detail)
 	}
+	fmt.Fprintf(&b, "\n  %s: %s\n", r.Recommendation.title(), r.Recommendation.Reason)
+	for _, g := range r.Guardrails {
+		fmt.Fprintf(&b, "  Guardrail %s of %s %s: %s\n", g.Metric, g.Variant, g.State, g.Detail)
+	}
 	for i := range r.Metrics {
 		r.Metrics[i].writeText(&b)
+	}
+	if d := r.Dimension; d != nil {
+		for i := range d.Values {
+			fmt.Fprintf(&b, "\n%s: %s\n", d.Name, d.Values[i].Value)
+			for j := range d.Values[i].Metrics {
+				d.Values[i].Metrics[j].writeText(&b)
+			}
+		}
 	}
 	if len(r.Metrics) == 0 {
 		b.WriteByte('\n')
@@ -51,19 +65,12 @@ func WriteText(w io.Writer, r *Report) error {
 }
 
 func (m *MetricReport) writeText(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n%s", m.Key)
-	if m.Name != "" && m.Name != m.Key {
-		fmt.Fprintf(b, " (%s)", m.Name)
-	}
+	fmt.Fprintf(b, "\n%s", m.keyFirst())
 	if m.Problem != "" {
 		fmt.Fprintf(b, ": %s\n", m.Problem)
 		return
 	}
 	fmt.Fprintf(b, ", %s within %s of the first exposure\n", m.Kind, window(m.WindowHours))
-	effects := make(map[string]*Effect, len(m.Effects))
-	for i := range m.Effects {
-		effects[m.Effects[i].Variant] = &m.Effects[i]
-	}
 	table := newTable(b)
 	fmt.Fprintln(table, "  arm\tpeople\tmean\tuplift\t95 % interval\trelative\t95 % interval\tp")
 	for _, a := range m.Arms {
@@ -71,7 +78,7 @@ func (m *MetricReport) writeText(b *bytes.Buffer) {
 		if a.Mean != nil {
 			mean = figure(*a.Mean)
 		}
-		e := effects[a.Variant]
+		e := m.effect(a.Variant)
 		fmt.Fprintf(table, "  %s\t%d\t%s", arm(a.Variant, e == nil), a.Units, mean)
 		switch {
 		case e == nil:
@@ -91,13 +98,34 @@ func (m *MetricReport) writeText(b *bytes.Buffer) {
 	}
 	_ = table.Flush() // into a buffer, which takes everything
 	for i := range m.Effects {
-		if e := &m.Effects[i]; e.RelativeProblem != "" {
-			fmt.Fprintf(b, "  No relative effect of %s: %s\n", e.Variant, e.RelativeProblem)
-		}
+		m.Effects[i].writeText(b)
 	}
-	for _, note := range m.Notes {
+	for _, note := range m.remarks() {
 		fmt.Fprintf(b, "  %s\n", note)
 	}
+}
+
+// writeText prints what holds however often somebody looks.
+func (e *Effect) writeText(b *bytes.Buffer) {
+	if e.Sequential == nil || e.Sequential.Absolute == nil {
+		return
+	}
+	fmt.Fprintf(b, "  %s, always valid: %s .. %s", e.Variant, signed(e.Sequential.Absolute.Lower), signed(e.Sequential.Absolute.Upper))
+	if r := e.Sequential.Relative; r != nil {
+		fmt.Fprintf(b, " (%+.1f .. %+.1f %%)", 100*r.Lower, 100*r.Upper)
+	}
+	if e.Bayesian != nil {
+		fmt.Fprintf(b, ", chance to win %.1f %%", 100*e.Bayesian.ChanceToWin)
+	}
+	b.WriteByte('\n')
+}
+
+// keyFirst is the key with the name behind it.
+func (m *MetricReport) keyFirst() string {
+	if m.Name != "" && m.Name != m.Key {
+		return m.Key + " (" + m.Name + ")"
+	}
+	return m.Key
 }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 4, 2, ' ', 0) }
