@@ -18,6 +18,9 @@ import (
 	"quintet/console"
 	"quintet/decide"
 	"quintet/experiments"
+	"quintet/experiments/flags"
+	"quintet/experiments/growthbook/backend"
+	"quintet/experiments/ofrep"
 	"quintet/internal/api"
 	"quintet/internal/audit"
 	"quintet/internal/auth"
@@ -53,6 +56,7 @@ type app struct {
 	retention   *retention.Service
 	catalogue   *recommend.Service
 	experiments *experiments.Service
+	flags       *flags.Service
 	models      *models.Service
 	decide      *decide.Service
 	server      *api.Server
@@ -121,8 +125,18 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
 		CheckPolicy:         func(point string, policy json.RawMessage) error { return a.decide.CheckPolicy(point, policy) },
 		PointGroups:         func(point string) (experiments.PointGroups, bool) { return a.decide.Groups(point) },
+		Person:              a.personFacts,
+		PointAt: func(ctx context.Context, point string, at time.Time) (experiments.PointStanding, bool, error) {
+			return a.decide.PointAt(ctx, point, at)
+		},
 	}); err != nil {
 		return fmt.Errorf("opening experiments: %w", err)
+	}
+	if a.flags, err = flags.Open(ctx, flags.Deps{
+		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Experiments: a.experiments,
+		People: flagPeople{a.profiles.Store(), a.segments.OfProfile}, Recorder: flagExposures{a.profiles},
+	}); err != nil {
+		return fmt.Errorf("opening flags: %w", err)
 	}
 	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry}); err != nil {
 		return fmt.Errorf("opening models: %w", err)
@@ -163,6 +177,9 @@ func (a *app) routes() {
 	a.retention.Routes(a.server)
 	a.catalogue.Routes(a.server)
 	a.experiments.Routes(a.server)
+	a.flags.Routes(a.server)
+	ofrep.Open(ofrep.Deps{Logger: a.log, Flags: a.flags, Keys: a.auth}).Routes(a.server)
+	backend.Open(backend.Deps{Logger: a.log, Flags: a.flags, Keys: a.auth}).Routes(a.server)
 	a.models.Routes(a.server)
 	a.decide.Routes(a.server)
 	a.decide.OverviewRoute(a.server, a.overviewSources())
@@ -188,7 +205,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWriting()
 	written := make(chan struct{})
 	var writers sync.WaitGroup
-	for _, run := range []func(context.Context) error{a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run} {
+	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run} {
 		writers.Add(1)
 		group.Go(func() error {
 			defer writers.Done()

@@ -43,8 +43,13 @@ type Evaluation struct {
 	Trial    *experiments.Trial
 	Assigned assignment.Result
 
-	plain any
+	plain  any
+	answer []byte
+	values []value // of the experiment's variants
 }
+
+// Values is the value that the flag has for a variant of the experiment.
+func (e *Evaluation) Values(variant int) json.RawMessage { return e.values[variant].raw }
 
 // Exposure says that a subject was given something by an experiment or a holdout.
 type Exposure struct {
@@ -85,15 +90,15 @@ func (st *State) evaluate(key string, s assignment.Subject, at time.Time, o *Ove
 		}
 	}
 	if f.off || f.circular || depth > maxDepth {
-		e.Reason = Off
-		return e, true
-	}
-	if len(f.rules) == 0 {
-		e.Reason = Static
-		e.take(&f.def)
+		e.Reason, e.answer = Off, f.offAnswer
 		return e, true
 	}
 	e.take(&f.def)
+	e.answer = f.defAnswer
+	if len(f.rules) == 0 {
+		e.Reason = Static
+		return e, true
+	}
 	for i := range f.parents {
 		p := &f.parents[i]
 		of, ok := st.evaluate(p.flag, s, at, o, seen, depth+1)
@@ -145,20 +150,14 @@ func (f *flag) side(s assignment.Subject, seen *[]Exposure) assignment.Side {
 // apply gives the rule's value to the subject, if the rule has one for it.
 func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time, o *Overrides, seen *[]Exposure) bool {
 	if r.experiment == "" {
-		e.Reason = Static
-		if r.condition != nil {
-			e.Reason = TargetingMatch
-		}
 		if r.shared {
 			unit := s.Unit(r.unit)
 			if unit == "" || assignment.GrowthBook.Bucket(r.salt, unit) >= r.share {
-				e.Reason = Fallback
 				return false
 			}
-			e.Reason = Split
 		}
 		e.take(&r.value)
-		e.Rule, e.Variant = r.key, r.key
+		e.Reason, e.Rule, e.Variant, e.answer = r.reason(), r.key, r.key, r.answers[0]
 		return true
 	}
 	if r.trial == nil {
@@ -175,7 +174,7 @@ func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time,
 	}
 	e.take(&r.values[got.Variant])
 	e.Reason, e.Rule, e.Trial, e.Assigned = Split, r.key, r.trial, got
-	e.Variant = r.trial.Variants[got.Variant].Key
+	e.Variant, e.answer, e.values = r.trial.Variants[got.Variant].Key, r.answers[got.Variant], r.values
 	if seen != nil && got.Reason != assignment.ByForce {
 		*seen = append(*seen, Exposure{
 			Experiment: r.experiment, Variant: e.Variant, Version: r.trial.Version, Unit: got.Unit, Flag: f.key, Tracked: f.tracked,

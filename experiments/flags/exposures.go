@@ -15,8 +15,9 @@ import (
 // Record is an exposure of a person at a moment.
 type Record struct {
 	Exposure
-	Profile string
-	At      time.Time
+	// UserID and AnonymousID say who it was; one of them at least.
+	UserID, AnonymousID string
+	At                  time.Time
 	// ID is the same for the same exposure on one day, so that it counts once.
 	ID string
 }
@@ -84,10 +85,10 @@ func newExposures(recorder Recorder, log *slog.Logger, registry prometheus.Regis
 	}
 }
 
-func (e *Exposure) fingerprint(profile string) uint64 {
+func (e *Exposure) fingerprint(who string) uint64 {
 	var d xxhash.Digest
 	d.Reset()
-	for _, part := range [...]string{e.Experiment, e.Variant, e.Unit, profile} {
+	for _, part := range [...]string{e.Experiment, e.Variant, e.Unit, who} {
 		// A digest's writes never fail.
 		_, _ = d.WriteString(part)
 		_, _ = d.WriteString("\x00")
@@ -129,25 +130,24 @@ func (x *Exposures) Record(ctx context.Context, s *Subject, seen []Exposure) err
 	if len(seen) == 0 || x.recorder == nil {
 		return nil
 	}
-	profile := s.Profile()
+	user, anonymous := s.Key, ""
+	if user == "" {
+		if anonymous, _ = s.Context[AnonymousUnit].(string); anonymous == "" {
+			return nil // nobody whom a report could count
+		}
+	}
 	var records []Record
 	var fingerprints []uint64
 	now := x.now()
 	for i := range seen {
 		e := &seen[i]
-		who := profile
-		if who == "" {
-			if who = s.profileOf(e.Unit); who == "" {
-				continue // nobody whom a report could count
-			}
-		}
-		f := e.fingerprint(who)
+		f := e.fingerprint(user + "\x00" + anonymous)
 		if !x.fresh(f) {
 			x.repeated.Inc()
 			continue
 		}
 		day := now.UTC().Unix() / 86_400
-		records = append(records, Record{Exposure: *e, Profile: who, At: now, ID: fmt.Sprintf("exposure-%016x-%d", f, day)})
+		records = append(records, Record{Exposure: *e, UserID: user, AnonymousID: anonymous, At: now, ID: fmt.Sprintf("exposure-%016x-%d", f, day)})
 		fingerprints = append(fingerprints, f)
 	}
 	if len(records) == 0 {

@@ -80,7 +80,7 @@ func (l *localiser) rules(r *rule) ([]growthbook.Rule, string) {
 			if r.unit == assignment.Person {
 				return nil, "takes a share of people, and a client knows users"
 			}
-			out.Seed, out.HashVersion, out.HashAttribute = r.salt, 2, attribute(r.unit)
+			out.Seed, out.HashVersion, out.HashAttribute = r.salt, 2, Attribute(r.unit)
 			out.Range = &growthbook.Range{To: r.share}
 		}
 		return []growthbook.Rule{out}, ""
@@ -93,7 +93,7 @@ func (l *localiser) rules(r *rule) ([]growthbook.Rule, string) {
 		return nil, "runs the experiment " + r.experiment + ", which " + problem
 	}
 	out := growthbook.Rule{
-		ID: r.key, Key: r.experiment, Seed: t.Salt, HashVersion: 2, HashAttribute: attribute(t.Unit), DisableStickyBucketing: !t.Sticky,
+		ID: r.key, Key: r.experiment, Seed: t.Salt, HashVersion: 2, HashAttribute: Attribute(t.Unit), DisableStickyBucketing: !t.Sticky,
 	}
 	for _, one := range t.Ranges(l.state.at) {
 		out.Ranges = append(out.Ranges, growthbook.Range(one))
@@ -174,8 +174,8 @@ func forced(r *rule, t *experiments.Trial, attribute string) []growthbook.Rule {
 	return rules
 }
 
-// attribute is the name under which an SDK has a unit.
-func attribute(unit string) string {
+// Attribute is the name under which an SDK has a unit.
+func Attribute(unit string) string {
 	if unit == UserUnit {
 		return IDAttribute
 	}

@@ -43,6 +43,9 @@ type flag struct {
 	holdouts []*assignment.Holdout
 	rules    []rule
 	tracked  bool // exposures are the client's to report
+	keyed    bool // whether it takes to know who asks
+
+	offAnswer, defAnswer []byte
 }
 
 type parent struct {
@@ -64,6 +67,8 @@ type rule struct {
 	experiment string
 	trial      *experiments.Trial // nil when there is none
 	values     []value            // parallel to its variants
+
+	answers [][]byte // by variant
 }
 
 // Compile makes a state of definitions as of a moment.
@@ -96,11 +101,20 @@ func write(h *xxhash.Digest, kind, key string, n int64) {
 // what is known of people.
 func (st *State) Tag() string { return st.tag }
 
+// At is when the state was made.
+func (st *State) At() time.Time { return st.at }
+
 // Keys are the flags in order.
 func (st *State) Keys() []string { return st.keys }
 
 // Has says whether there is a flag of the key.
 func (st *State) Has(key string) bool { return st.flags[key] != nil }
+
+// Keyed says whether a flag cannot be evaluated without knowing who asks.
+func (st *State) Keyed(key string) bool {
+	f := st.flags[key]
+	return f != nil && f.keyed && !f.off
+}
 
 // TypeOf is the type of a flag, empty when there is none.
 func (st *State) TypeOf(key string) Type {
@@ -108,6 +122,19 @@ func (st *State) TypeOf(key string) Type {
 		return f.kind
 	}
 	return ""
+}
+
+// Trials are the experiments that flags use, with the number of their variants.
+func (st *State) Trials() map[string]int {
+	out := make(map[string]int)
+	for _, f := range st.flags {
+		for i := range f.rules {
+			if t := f.rules[i].trial; t != nil {
+				out[t.Key] = len(t.Variants)
+			}
+		}
+	}
+	return out
 }
 
 // schedule finds when the state becomes stale, and returns how many moments of
@@ -174,10 +201,24 @@ func (st *State) compile(v definitions.Versioned[Flag]) *flag {
 		if r := &d.Rules[i]; within(st.at, r.StartAt, r.EndAt) {
 			if compiled, ok := st.rule(r, f); ok {
 				f.rules = append(f.rules, compiled)
+				f.keyed = f.keyed || compiled.byUser()
 			}
 		}
 	}
+	f.keyed = f.keyed || len(f.holdouts) > 0
+	f.prepare()
 	return f
+}
+
+// byUser says whether a rule draws by who the user is.
+func (r *rule) byUser() bool {
+	unit := r.unit
+	if r.trial != nil && r.trial.Running {
+		unit = r.trial.Unit
+	} else if !r.shared {
+		return false
+	}
+	return unit == assignment.Person || unit == UserUnit
 }
 
 func (st *State) rule(r *Rule, f *flag) (rule, bool) {

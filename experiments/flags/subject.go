@@ -9,6 +9,9 @@ import (
 // targeting key of OpenFeature, the attribute id of GrowthBook.
 const UserUnit = "userId"
 
+// AnonymousUnit is the field of the context that names somebody who has no user id yet.
+const AnonymousUnit = "anonymousId"
+
 // Known is what is known of a person.
 type Known struct {
 	// Profile is the id of the profile, or the one that it would get.
@@ -140,17 +143,3 @@ func (s *Subject) Identifier(i int) (namespace, value string, ok bool) {
 // Kept is nothing: flags of a sticky experiment are served by decisions and by clients
 // that keep them themselves.
 func (s *Subject) Kept(string, string) (assignment.Kept, bool) { return assignment.Kept{}, false }
-
-// profileOf is the profile of somebody who is known by another unit than the user's
-// id: by the name under which the client sends it.
-func (s *Subject) profileOf(unit string) string {
-	if s.people == nil || unit == "" {
-		return ""
-	}
-	for name, v := range s.Context {
-		if text, ok := v.(string); ok && text == unit {
-			return s.people.Know(name, unit).Profile
-		}
-	}
-	return ""
-}
