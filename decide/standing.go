@@ -1,7 +1,9 @@
 package decide
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"quintet/experiments"
 	"quintet/experiments/assignment"
@@ -177,4 +179,21 @@ func (s *Service) checkStanding(key string, p *DecisionPoint, bad *problem.Inval
 	default:
 		p.Groups = &Groups{Random: defaultGroupShare, BusinessAsUsual: defaultGroupShare}
 	}
+}
+
+// PointAt is what came before experiments at a decision point at a moment; false when
+// there was no such point.
+func (s *Service) PointAt(ctx context.Context, decisionPoint string, at time.Time) (experiments.PointStanding, bool, error) {
+	v, ok, err := s.points.AtTime(ctx, decisionPoint, at)
+	if err != nil || !ok {
+		return experiments.PointStanding{}, false, err
+	}
+	p := point{key: v.Key, def: v.Value}
+	p.compileGroups()
+	st := experiments.PointStanding{Advertising: p.def.Class == ClassAdvertising, Holdouts: p.def.Holdouts}
+	if p.groups != nil {
+		g := p.pointGroups()
+		st.Groups = &g
+	}
+	return st, true, nil
 }

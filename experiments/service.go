@@ -35,6 +35,12 @@ type Deps struct {
 	CheckPolicy func(decisionPoint string, policy json.RawMessage) error
 	// PointGroups are the groups of a decision point that has some. Nil means none have.
 	PointGroups func(decisionPoint string) (PointGroups, bool)
+	// Person finds a person by profile id or namespace:value; of one that nobody knows
+	// yet it gives the profile that they would get. Nil knows nobody.
+	Person func(unit string) (PersonFacts, bool)
+	// PointAt is what came before experiments at a decision point at a moment; false
+	// when there was no such point. Nil says nothing.
+	PointAt func(ctx context.Context, decisionPoint string, at time.Time) (PointStanding, bool, error)
 	// Now is the clock; time.Now unless set.
 	Now func() time.Time
 }
@@ -57,13 +63,15 @@ type Service struct {
 	pointExists func(string) bool
 	checkPolicy func(string, json.RawMessage) error
 	pointGroups func(string) (PointGroups, bool)
+	person      func(string) (PersonFacts, bool)
+	pointAt     func(context.Context, string, time.Time) (PointStanding, bool, error)
 	now         func() time.Time
 }
 
 // Open loads the definitions. A new installation gets the universal holdout at
 // 5 %, so that there is a control group from the first decision on.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, pool: d.Postgres, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, pointGroups: d.PointGroups, now: d.Now}
+	s := &Service{log: d.Logger, pool: d.Postgres, db: d.ClickHouse, pointExists: d.DecisionPointExists, checkPolicy: d.CheckPolicy, pointGroups: d.PointGroups, person: d.Person, pointAt: d.PointAt, now: d.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

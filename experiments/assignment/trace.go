@@ -144,3 +144,24 @@ func (t *Trace) variant(e *Experiment, unit string, b float64, v int, at time.Ti
 	}
 	t.bucket("variant", v >= 0, "", detail, e.Hash, e.Salt, unit, b, ranges...)
 }
+
+// Trace finds the side of a unit and tells how.
+func (h *Holdout) Trace(unit string) (Side, TraceStep) {
+	side := h.Side(unit)
+	t := new(Trace)
+	t.holdout(h, unit, side)
+	return side, t.Steps[0]
+}
+
+// Trace finds the part of a unit and tells how.
+func (s *Split) Trace(unit string) (Part, TraceStep) {
+	part := s.Part(unit)
+	t := new(Trace)
+	detail := map[Part]string{
+		Between: "the unit is in neither of the groups that are set aside",
+		First:   "the unit is in the random group",
+		Last:    "the unit is in the business-as-usual group",
+	}[part]
+	t.bucket("group", part == Between, "", detail, XXH64, s.Salt, unit, Bucket(s.Salt, unit), s.First, s.Last)
+	return part, t.Steps[0]
+}
