@@ -10,11 +10,11 @@ import (
 type PriorScale int
 
 const (
-	// RelativePrior: on the lift as a share of the control's mean. For an
+	// RelativePrior is one on the lift as a share of the control's mean. For an
 	// effect in the metric's unit mean and standard deviation are multiplied by
 	// the absolute value of the control's mean.
 	RelativePrior PriorScale = iota
-	// AbsolutePrior: on the difference in the metric's unit. For a relative
+	// AbsolutePrior is one on the difference in the metric's unit. For a relative
 	// effect it is divided by the absolute value of the control's mean.
 	AbsolutePrior
 	// PriorAsGiven is taken as it is, whatever the effect's scale. It is what

@@ -6,9 +6,9 @@ import "math"
 type Scale int
 
 const (
-	// AbsoluteScale: in the metric's own unit.
+	// AbsoluteScale is the metric's own unit.
 	AbsoluteScale Scale = iota
-	// RelativeScale: as a share of the absolute value of the control's
+	// RelativeScale is a share of the absolute value of the control's
 	// (unadjusted) mean.
 	RelativeScale
 )

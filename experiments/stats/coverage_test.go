@@ -16,7 +16,6 @@ type unit struct {
 
 // world draws units. Lift moves the treated units' mean by a known amount.
 type world struct {
-	name string
 	draw func(r *rand.Rand, treated bool, lift float64) unit
 	// mean is the control's mean, so that a relative effect is known too.
 	mean float64

@@ -37,7 +37,7 @@ func (c publishedCase) moments(config gbConfig) (difference, error) {
 	if err != nil {
 		return d, err
 	}
-	stratify := strings.Contains(c.Method+c.Kind, "PostStrat") || strings.Contains(c.Kind, "post_strat") || strings.Contains(c.Kind, "post-strat")
+	stratify := strings.Contains(strings.ToLower(c.Method+" "+c.Kind), "stratif")
 	if config.PostStratify != nil {
 		stratify = *config.PostStratify
 	}

@@ -231,7 +231,7 @@ func (q *Quadrature) panel(width float64) {
 	for i := range slopes {
 		a, out := &q.live[i], &slopes[i]
 		from, by := position(a.z), float64(float64(width*a.inverse)*cellsPerUnit)
-		// Written out eight times: a loop costs a tenth more.
+		// Written out eight times: a loop costs a fifth more.
 		bits[0], out[0] = cells.add(bits[0], from+float64(by*panelAt[0]))
 		bits[1], out[1] = cells.add(bits[1], from+float64(by*panelAt[1]))
 		bits[2], out[2] = cells.add(bits[2], from+float64(by*panelAt[2]))
