@@ -12,7 +12,9 @@ func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.metrics, definitions.RouteOptions{Tag: "Metrics", Singular: "metric"})
 	definitions.Routes(srv.API, s.holdouts, definitions.RouteOptions{Tag: "Holdouts", Singular: "holdout"})
 
+	s.assignmentRoutes(srv)
 	s.lifecycleRoutes(srv.API)
 	s.planningRoute(srv.API)
+	s.historyRoutes(srv.API)
 	s.reportRoute(srv.API)
 }
