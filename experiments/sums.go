@@ -114,6 +114,7 @@ type Sums struct {
 	NotFinite int64 // of those, with a property that is no number (NaN or infinite)
 
 	Y, YY float64 // Σy, Σy² of the people's values, cut to the cap
+	Cubes float64 // Σy³, of which the skewness is made; of means only
 	// The same without the cap; equal to Y and YY where there is none.
 	UncappedY, UncappedYY float64
 	D, DD, YD             float64 // Σd, Σd², Σyd of a ratio's denominator

@@ -126,6 +126,7 @@ func (c *SumsCell) add(o *SumsCell) error {
 		a.Units, a.Matured, a.NonZero, a.Capped = a.Units+b.Units, a.Matured+b.Matured, a.NonZero+b.NonZero, a.Capped+b.Capped
 		a.Events, a.Missing, a.NotFinite = a.Events+b.Events, a.Missing+b.Missing, a.NotFinite+b.NotFinite
 		a.Y, a.YY, a.UncappedY, a.UncappedYY = a.Y+b.Y, a.YY+b.YY, a.UncappedY+b.UncappedY, a.UncappedYY+b.UncappedYY
+		a.Cubes += b.Cubes
 		a.D, a.DD, a.YD = a.D+b.D, a.DD+b.DD, a.YD+b.YD
 		for j := range a.Covariates {
 			x, z := &a.Covariates[j], &b.Covariates[j]

@@ -171,6 +171,9 @@ func (b *builder) moments(c *metricColumns, i int, suffix, condition string) {
 	if !m.Kind.binary() {
 		c.add(sum(capped, whole), func(s *Sums, v float64) { s.Y = v })
 		c.add(sum(capped+" * "+capped, whole), func(s *Sums, v float64) { s.YY = v })
+		if m.Kind != RatioKind && m.Kind != TimeToEventKind {
+			c.add(sum(capped+" * "+capped+" * "+capped, whole), func(s *Sums, v float64) { s.Cubes = v })
+		}
 	}
 	d := ""
 	if m.Kind == RatioKind {
