@@ -271,9 +271,12 @@ func (e *Eraser) notes(j *Erasure, rewritten bool) []string {
 	} else {
 		notes = append(notes, "ClickHouse runs outside: the parts that held rows of the person were removed; its own query log, replicas and backups are for its operator.")
 	}
-	if e.embedded.stream {
+	switch {
+	case e.profiles.topic.Sealed():
+		notes = append(notes, "Stream: an earlier version made it so that single messages cannot be erased; it was trimmed up to the person's last message, and the bytes go with the file that they are in when that has been trimmed as a whole.")
+	case e.embedded.stream:
 		notes = append(notes, "Stream: the bytes of the messages were written over.")
-	} else {
+	default:
 		notes = append(notes, "NATS runs outside: the messages were deleted securely; replicas and backups are for its operator.")
 	}
 	for _, c := range j.checks {

@@ -17,6 +17,10 @@ func isSealed(err error) bool {
 	return errors.As(err, &api) && strings.Contains(api.Description, "deny message deletes")
 }
 
+// Sealed says whether an earlier version made the topic so that its messages cannot be deleted one by one. The server
+// never takes that back; [Topic.Erase] trims such a topic instead, whose bytes go with the file that they are in.
+func (t *Topic) Sealed() bool { return t.sealed }
+
 // Scan hands every record that the topic still has, from the first on, to f, and returns when it has handed over
 // the message with the sequence to, which must be there: publish one to have it. An error of f ends it.
 func (t *Topic) Scan(ctx context.Context, to uint64, f func(Message) error) error {

@@ -134,6 +134,9 @@ func TestEraseTrimsATopicOfAnEarlierVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !topic.Sealed() || first.Sealed() {
+		t.Errorf("it is sealed: %v, and before: %v", topic.Sealed(), first.Sealed())
+	}
 	for range 5 {
 		if _, err := topic.Publish(t.Context(), []byte("x")); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,10 @@ func (s *Stream) Topic(ctx context.Context, name string) (*Topic, error) {
 	if t.stream, err = s.js.CreateOrUpdateStream(ctx, config); isSealed(err) {
 		// The server never takes back that messages cannot be deleted.
 		config.DenyDelete, t.sealed = true, true
-		t.stream, err = s.js.CreateOrUpdateStream(ctx, config)
+		if t.stream, err = s.js.CreateOrUpdateStream(ctx, config); err == nil {
+			s.log.Warn("an earlier version made this topic so that single messages cannot be erased, which the server does not take back: "+
+				"the erasure of a person trims it up to their last message", "topic", name)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening topic %s: %w", name, fromClient(err))
