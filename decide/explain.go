@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"quintet/experiments"
+	"quintet/experiments/assignment"
 	"quintet/models/bandits"
 )
 
@@ -23,9 +24,16 @@ func explain(rec *Record) []string {
 			add("%s is in the holdout of that system.", who)
 			break
 		}
+		if len(rec.Reasons) > 0 && rec.Reasons[0] != experiments.UniversalExperiment {
+			add("%s is in the %s, a fixed random share of people whom no advertising of this decision point reaches, so nothing was sent.", who, holdoutName(rec.Reasons[0]))
+			return out
+		}
 		add("%s is in the universal holdout, a fixed random share of people whom no advertising reaches, so nothing was sent.", who)
 		return out
 	case GroupControl:
+		if groupOf(rec) == experiments.BusinessVariant {
+			break // said below
+		}
 		if names := trialNames(rec); names != "" {
 			add("%s is in the control group of %s.", who, names)
 		} else {
@@ -35,6 +43,9 @@ func explain(rec *Record) []string {
 		if names := trialNames(rec); names != "" {
 			add("%s takes part in %s.", who, names)
 		}
+	}
+	for _, line := range explainStanding(rec) {
+		add("%s", line)
 	}
 	if len(rec.Removed) > 0 {
 		add("%d of %d actions could not be taken: %s.", len(rec.Removed), len(rec.Removed)+len(rec.Candidates), removedByRule(rec.Removed))
@@ -72,9 +83,17 @@ func explain(rec *Record) []string {
 func trialNames(rec *Record) string {
 	var names []string
 	for _, e := range rec.Experiments {
-		if e.Key != experiments.UniversalExperiment {
-			names = append(names, fmt.Sprintf("experiment %s (variant %s)", e.Key, e.Variant))
+		if _, _, holdout := experiments.HoldoutOf(e.Key); holdout || e.Key == experiments.GroupsExperiment(rec.Decision) {
+			continue
 		}
+		how := ""
+		switch assignment.Reason(e.How) {
+		case assignment.ByForce:
+			how = ", into which the person was forced, so that it counts in no report"
+		case assignment.ByKeeper:
+			how = ", which the person got first and keeps"
+		}
+		names = append(names, fmt.Sprintf("experiment %s (variant %s%s)", e.Key, e.Variant, how))
 	}
 	return strings.Join(names, " and ")
 }

@@ -18,6 +18,15 @@ import (
 // The zero byte keeps salt and unit apart ("ab"+"c" is not "a"+"bc"); a salt
 // must not contain one itself, which the validation refuses.
 func Bucket(salt, unit string) float64 {
+	// Usual salts and units fit into a buffer, which is hashed in one go: that takes a
+	// third of the time of a digest.
+	var room [128]byte
+	if len(salt)+1+len(unit) <= len(room) {
+		n := copy(room[:], salt)
+		room[n] = 0
+		n += 1 + copy(room[n+1:], unit)
+		return float64(xxhash.Sum64(room[:n])>>11) * 0x1p-53
+	}
 	var d xxhash.Digest
 	d.Reset()
 	// A Digest's writes never fail.
