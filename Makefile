@@ -5,6 +5,7 @@ GO_BUILD := go build -trimpath -ldflags "-X main.version=$(VERSION)"
 
 ENGINES := engines/node_modules/.installed
 CLIENTS := profiles/clients/node_modules/.installed
+FLAG_CLIENTS := experiments/clients/node_modules/.installed
 CONSOLE_PACKAGES := console/node_modules/.installed
 CONSOLE := console/dist/index.html
 CONSOLE_SOURCES := $(shell find console/src console/public console/index.html console/vite.config.ts console/tsconfig.json -type f 2>/dev/null)
@@ -30,10 +31,15 @@ $(ENGINES): engines/package.json engines/package-lock.json
 	@scripts/engines-installed
 	@touch $@
 
-clients: $(CLIENTS) ## install the tracking clients that the tests run
+clients: $(CLIENTS) $(FLAG_CLIENTS) ## install the clients of others that the tests run
 $(CLIENTS): profiles/clients/package.json profiles/clients/package-lock.json
 	@scripts/need node
 	@scripts/npm-ci profiles/clients "the tracking clients that the tests run, about 45 MB on disk"
+	@touch $@
+
+$(FLAG_CLIENTS): experiments/clients/package.json experiments/clients/package-lock.json
+	@scripts/need node
+	@scripts/npm-ci experiments/clients "the flag clients that the tests run, about 7 MB on disk"
 	@touch $@
 
 $(CONSOLE_PACKAGES): console/package.json console/package-lock.json
