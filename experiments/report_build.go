@@ -23,13 +23,13 @@ type reportBuilder struct {
 	arms    []SumsCell
 	caps    []*float64
 	first   time.Time // day of the first exposure; zero when not known
-	daily   []dailyUnits
+	daily   []dailyPeople
 }
 
-// dailyUnits counts the people who were first seen on a day.
-type dailyUnits struct {
-	day   time.Time
-	units int64
+// dailyPeople counts the people who were seen by the end of a day.
+type dailyPeople struct {
+	day    time.Time
+	people int64
 }
 
 // steps of the report in their order.
@@ -251,17 +251,18 @@ func (b *reportBuilder) reach() reach {
 	return reach{days: to.Sub(from).Hours() / 24, allocation: e.coverage()}
 }
 
-// perDay is the number of people who come in a day: the mean of the last seven
+// perDay is the number of people who come in a day: the mean of the last week of
 // whole days where they are known.
 func (b *reportBuilder) perDay() float64 {
 	if n := len(b.daily); n > 1 {
-		whole := b.daily[:n-1] // the last day may not be over
-		whole = whole[max(0, len(whole)-7):]
-		var sum int64
-		for _, d := range whole {
-			sum += d.units
+		last := b.daily[n-2] // the newest day may not be over
+		from, before := b.first.AddDate(0, 0, -1), int64(0)
+		for _, d := range b.daily[:n-2] {
+			if !d.day.After(last.day.AddDate(0, 0, -7)) {
+				from, before = d.day, d.people
+			}
 		}
-		return float64(sum) / float64(len(whole))
+		return float64(last.people-before) / (last.day.Sub(from).Hours() / 24)
 	}
 	if r := b.reach(); r.days >= minimumReach.Hours()/24 {
 		return float64(b.report.people()) / r.days

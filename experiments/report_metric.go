@@ -3,6 +3,8 @@ package experiments
 import (
 	"fmt"
 	"slices"
+
+	"quintet/experiments/stats"
 )
 
 // Role is what a metric is for in an experiment.
@@ -58,6 +60,7 @@ type ArmSums struct {
 	NotFinite  int64            `json:"notFinite,omitempty" doc:"Events whose property is no finite number"`
 	Y          *float64         `json:"y,omitempty" doc:"Sum of the people's values"`
 	YY         *float64         `json:"yy,omitempty" doc:"Sum of their squares"`
+	YYY        *float64         `json:"yyy,omitempty" doc:"Sum of their cubes, of which the skewness is made"`
 	UncappedY  *float64         `json:"uncappedY,omitempty" doc:"Without the cap"`
 	UncappedYY *float64         `json:"uncappedYY,omitempty"`
 	D          *float64         `json:"d,omitempty" doc:"Of a ratio's denominator"`
@@ -79,6 +82,9 @@ func shownSums(s *Sums) *ArmSums {
 	out := &ArmSums{N: s.Units, NonZero: s.NonZero, Capped: s.Capped, Events: s.Events, Missing: s.Missing, NotFinite: s.NotFinite}
 	if s.Kind != QuantileKind {
 		out.Y, out.YY = known(s.Y), known(s.YY)
+	}
+	if !s.Kind.binary() && s.Kind.additive() {
+		out.YYY = known(s.Cubes)
 	}
 	if s.Capped > 0 {
 		out.UncappedY, out.UncappedYY = known(s.UncappedY), known(s.UncappedYY)
@@ -121,6 +127,9 @@ func (f *metricFigures) of(cell *SumsCell) measured {
 	m := measured{main: s.Sample(), adjusted: s.Adjusted(), outcomes: float64(s.NonZero)}
 	if s.Capped > 0 {
 		m.uncapped = s.Uncapped()
+	}
+	if !s.Kind.binary() && s.Kind.additive() {
+		m.shape = &stats.Shape{N: s.Units, Sum: s.Y, SumSquares: s.YY, SumCubes: s.Cubes}
 	}
 	return m
 }

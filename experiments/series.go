@@ -31,15 +31,13 @@ func (b *reportBuilder) follow(ctx context.Context) error {
 		order = append(order, day)
 	}
 	slices.SortFunc(order, func(x, y time.Time) int { return cmp.Compare(x.Unix(), y.Unix()) })
-	var before int64
 	for _, day := range order {
 		cells := b.inOrder(days[day])
 		var people int64
 		for _, c := range cells {
 			people += c.Units
 		}
-		b.daily = append(b.daily, dailyUnits{day, people - before})
-		before = people
+		b.daily = append(b.daily, dailyPeople{day, people})
 		for i := range b.metrics {
 			b.point(i, day, people, cells)
 		}
