@@ -44,8 +44,9 @@ const (
 	// NoBreakdown is one cell per arm.
 	NoBreakdown BreakdownKind = ""
 	// ByDay gives a cell per arm and UTC day, of everything up to the day's end: the
-	// same sums that a report at that moment has. Of a long span there are
-	// MaxSeries days, evenly spaced, the last among them.
+	// same sums that a report at that moment has, but of the people and with the cap
+	// of the whole span, and without quantiles. Of a long span there are MaxSeries
+	// days, evenly spaced, the last among them.
 	ByDay BreakdownKind = "day"
 	// ByPhase tells people apart by the moment of their first exposure.
 	ByPhase BreakdownKind = "phase"
@@ -65,6 +66,8 @@ type Breakdown struct {
 	// Phases, of ByPhase, are the moments at which one phase ends and the next
 	// begins, ascending.
 	Phases []time.Time
+
+	grid *dayGrid // of ByDay
 }
 
 // SumsTable holds the cells of a request.

@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -141,51 +140,4 @@ func (c *SumsCell) add(o *SumsCell) error {
 		a.Quantile = nil
 	}
 	return nil
-}
-
-// series computes the sums as of the end of each day since the first exposure.
-func (s *Service) series(ctx context.Context, r SumsRequest, form shape) (*SumsTable, error) {
-	var n uint64
-	var first int64
-	start := fmt.Sprintf("SELECT count(), toUnixTimestamp64Milli(min(exposed_at)) FROM exposures WHERE experiment = %s AND exposed_at <= %s AND received_at <= %s",
-		literal(r.Experiment), momentLiteral(r.At), momentLiteral(r.AsOf))
-	if err := s.db.Read.QueryRow(ctx, start).Scan(&n, &first); err != nil {
-		return nil, fmt.Errorf("looking for the first exposure: %w", err)
-	}
-	t := &SumsTable{Caps: make([]*float64, len(r.Metrics))}
-	if n == 0 {
-		return t, nil
-	}
-	for _, day := range seriesDays(time.UnixMilli(first).UTC(), r.At) {
-		one := r
-		one.By = Breakdown{}
-		// The day's last moment; of the day that is not over yet, now.
-		one.At = day.AddDate(0, 0, 1).Add(-time.Millisecond)
-		if one.At.After(r.At) {
-			one.At = r.At
-		}
-		cells, err := s.sumsOf(ctx, &one, form)
-		if err != nil {
-			return nil, fmt.Errorf("adding up %s: %w", day.Format(time.DateOnly), err)
-		}
-		for _, c := range cells.Cells {
-			c.Day = day
-			t.Cells = append(t.Cells, c)
-		}
-		t.Caps, t.SQL = cells.Caps, cells.SQL
-	}
-	return t, nil
-}
-
-// seriesDays are the days from begin to at, at most MaxSeries of them.
-func seriesDays(begin, at time.Time) []time.Time {
-	first := begin.Truncate(24 * time.Hour)
-	n := int(at.Truncate(24*time.Hour).Sub(first)/(24*time.Hour)) + 1
-	points := min(n, MaxSeries)
-	list := make([]time.Time, points)
-	for i := range list {
-		// Evenly spaced, and the last is the last.
-		list[i] = first.AddDate(0, 0, n-1-(points-1-i)*n/points)
-	}
-	return list
 }

@@ -83,8 +83,16 @@ func buildSums(r *SumsRequest, s shape) sumsQuery {
 	}
 	with = append(with, "exposed AS (\n"+indent(b.exposed())+"\n)")
 	result := b.totals(q.waits)
+	if r.By.grid != nil {
+		result = b.dailyTotals(q.waits)
+	}
 	if len(b.metrics) > 0 || r.By.Kind == ByDimension {
-		with = append(with, "facts AS (\n"+indent(b.facts.sql(b))+"\n)", "outcomes AS (\n"+indent(b.outcomes())+"\n)")
+		with = append(with, "facts AS (\n"+indent(b.facts.sql(b))+"\n)")
+		if r.By.grid != nil {
+			with = append(with, b.states()...)
+		} else {
+			with = append(with, "outcomes AS (\n"+indent(b.outcomes())+"\n)")
+		}
 		if caps := b.capsSQL(); caps != "" {
 			with = append(with, caps)
 		}
@@ -162,6 +170,8 @@ func (b *builder) phase(firstAt string) string {
 // cell are the expressions that tell the cells of a row apart.
 func (b *builder) cell(firstAt string, row int) string {
 	switch {
+	case b.request.By.grid != nil:
+		return "[toString(o.place), toString(o.gone)]"
 	case b.request.By.Kind == ByPhase:
 		return "[toString(" + b.phase(firstAt) + ")]"
 	case b.request.By.Kind == ByDimension && row == sumsRow:
@@ -187,6 +197,9 @@ func (b *builder) windows() []int64 {
 }
 
 func (b *builder) passed(firstAt string, window int64) string {
+	if b.request.By.grid != nil && firstAt == "o.first_at" {
+		return fmt.Sprintf("o.first_at + %d <= o.moment", window)
+	}
 	return fmt.Sprintf("%s + %d <= %s", firstAt, window, b.at())
 }
 
@@ -203,6 +216,12 @@ func (b *builder) totals(windows []int64) string {
 
 // outcomes selects one row per unit with facts.
 func (b *builder) outcomes() string {
+	return "SELECT e.key AS key,\n  " + strings.Join(b.unitColumns(), ",\n  ") + "\nFROM facts AS f\nINNER JOIN (SELECT key, arm, first_at FROM exposed WHERE mixed = 0) AS e ON f.key = e.key\nWHERE " +
+		b.facts.reach() + "\nGROUP BY e.key"
+}
+
+// unitColumns are what outcomes has of one unit.
+func (b *builder) unitColumns() []string {
 	columns := []string{"any(e.arm) AS arm", "any(e.first_at) AS first_at"}
 	for i := range b.metrics {
 		columns = append(columns, b.metrics[i].unit...)
@@ -218,8 +237,7 @@ func (b *builder) outcomes() string {
 			columns = append(columns, b.facts.dimensionColumn(i))
 		}
 	}
-	return "SELECT e.key AS key,\n  " + strings.Join(columns, ",\n  ") + "\nFROM facts AS f\nINNER JOIN (SELECT key, arm, first_at FROM exposed WHERE mixed = 0) AS e ON f.key = e.key\nWHERE " +
-		b.facts.reach() + "\nGROUP BY e.key"
+	return columns
 }
 
 // sums adds up the outcomes per arm and cell.

@@ -42,7 +42,10 @@ func (s *Service) Sums(ctx context.Context, r SumsRequest) (*SumsTable, error) {
 		return nil, err
 	}
 	if r.By.Kind == ByDay {
-		return s.series(ctx, r, form)
+		n, err := s.gridOf(ctx, &r)
+		if err != nil || n == 0 {
+			return &SumsTable{Caps: make([]*float64, len(r.Metrics))}, err
+		}
 	}
 	return s.sumsOf(ctx, &r, form)
 }
@@ -99,10 +102,10 @@ func (s *Service) run(ctx context.Context, r *SumsRequest, q *sumsQuery) (_ *Sum
 			sums = append(sums, row)
 			continue
 		}
-		if len(row.numbers) != len(q.waits)+1 {
+		if r.By.grid == nil && len(row.numbers) != len(q.waits)+1 {
 			return nil, false, fmt.Errorf("the query returned %d counts for %d windows", len(row.numbers), len(q.waits))
 		}
-		irregular = irregular || row.numbers[len(q.waits)] > 0
+		irregular = irregular || row.numbers[len(row.numbers)-1] > 0
 		totals = append(totals, row)
 	}
 	if err := rows.Err(); err != nil {
@@ -113,9 +116,12 @@ func (s *Service) run(ctx context.Context, r *SumsRequest, q *sumsQuery) (_ *Sum
 	}
 	// What is shown is right whatever the shape, and the same whenever it is made.
 	t := &SumsTable{SQL: []string{buildSums(r, shape{people: true, irregular: true}).sql}, Caps: make([]*float64, len(q.metrics))}
-	if r.By.Kind == ByDimension {
+	switch r.By.Kind {
+	case ByDimension:
 		err = t.fillValues(q, totals, sums)
-	} else {
+	case ByDay:
+		err = t.fillDays(q, r.By.grid, totals, sums)
+	default:
 		err = t.fill(q, r.By.Kind, totals, sums)
 	}
 	return t, irregular, err

@@ -19,7 +19,8 @@ type metricColumns struct {
 // sumColumn is one number of the result, or, as an array, several.
 type sumColumn struct {
 	sql   string
-	width int // of an array; 0 or 1 for a number
+	width int  // of an array; 0 or 1 for a number
+	bound bool // it is the bound of a cap, the same in every row
 	set   func(s *Sums, v []float64)
 }
 
@@ -162,7 +163,7 @@ func (b *builder) moments(c *metricColumns, i int, suffix, condition string) {
 	if m.Cap != nil {
 		bound := b.capOf(i)
 		capped = "least(" + y + ", " + bound + ")"
-		c.add(bound, func(s *Sums, v float64) { s.bound = v })
+		c.sums = append(c.sums, sumColumn{sql: bound, bound: true, set: func(s *Sums, v []float64) { s.bound = v[0] }})
 		c.add(fmt.Sprintf("toFloat64(countIf(%s > %s AND %s))", y, bound, condition), func(s *Sums, v float64) { s.Capped = int64(v) })
 		c.add(sum(y, whole), func(s *Sums, v float64) { s.UncappedY = v })
 		c.add(sum(y+" * "+y, whole), func(s *Sums, v float64) { s.UncappedYY = v })
@@ -380,7 +381,7 @@ func (b *builder) capsSQL() string {
 			continue
 		}
 		y := fmt.Sprint("o.y", i)
-		n := "(SELECT toFloat64(countIf(mixed = 0)) FROM exposed)"
+		n := "assumeNotNull((SELECT toFloat64(countIf(mixed = 0)) FROM exposed))"
 		if c.IgnoreZeros {
 			n = "toFloat64(countIf(" + y + " != 0))"
 		}
@@ -390,7 +391,11 @@ func (b *builder) capsSQL() string {
 	if len(list) == 0 {
 		return ""
 	}
-	return "(SELECT [" + strings.Join(list, ", ") + "] FROM outcomes AS o) AS caps"
+	last := ""
+	if b.request.By.grid != nil {
+		last = " WHERE o.gone = 0 AND o.next = 0"
+	}
+	return "(SELECT [" + strings.Join(list, ", ") + "] FROM outcomes AS o" + last + ") AS caps"
 }
 
 // needsUnits says whether some figure needs how many units an arm has.
