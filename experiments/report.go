@@ -81,6 +81,11 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportDeadline)
 	defer cancel()
+	if !o.AsOf.IsZero() {
+		if e, err = s.experimentAt(ctx, key, e, o.AsOf); err != nil {
+			return nil, err
+		}
+	}
 	r := &Report{Experiment: key, Name: e.Name, Status: e.Status, DecisionPoint: e.DecisionPoint, Analysis: e.analysis()}
 	if err := r.fillMoments(s.now().UTC(), &o); err != nil {
 		return nil, err
@@ -92,7 +97,7 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 		r.Analysis.Method = o.Method
 	}
 	b := &reportBuilder{service: s, key: key, experiment: e, options: o, report: r}
-	if err := b.chooseMetrics(); err != nil {
+	if err := b.chooseMetrics(ctx); err != nil {
 		return nil, err
 	}
 	for _, step := range b.steps() {

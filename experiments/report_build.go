@@ -46,7 +46,7 @@ func (b *reportBuilder) steps() []func(context.Context) error {
 }
 
 // chooseMetrics lists the metrics of the report.
-func (b *reportBuilder) chooseMetrics() error {
+func (b *reportBuilder) chooseMetrics(ctx context.Context) error {
 	e, s := b.experiment, b.service
 	type wanted struct {
 		key  string
@@ -78,6 +78,12 @@ func (b *reportBuilder) chooseMetrics() error {
 		v, ok := s.metrics.Get(w.key)
 		if !ok && b.options.Metric != "" {
 			return problem.Invalid{{Field: "query.metric", Rule: "must be the key of a metric", Value: w.key}}
+		}
+		if ok && b.report.GeneratedAt == nil {
+			var err error
+			if v, err = versionAt(ctx, s.metrics, v, b.report.AsOf); err != nil {
+				return err
+			}
 		}
 		m := v.Value
 		b.report.Metrics[i] = MetricReport{Key: w.key, Name: m.Name, Kind: m.Kind, Role: w.role, Direction: m.Direction, WindowHours: m.WindowHours,

@@ -17,4 +17,6 @@ func (s *Service) Routes(srv *api.Server) {
 	s.planningRoute(srv.API)
 	s.historyRoutes(srv.API)
 	s.reportRoute(srv.API)
+	s.programmeRoute(srv.API)
+	templateRoutes(srv.API)
 }
