@@ -4,6 +4,50 @@
  */
 
 export interface paths {
+    "/api/eval/{clientKey}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate all flags for an SDK
+         * @description What an SDK of GrowthBook calls. The key in the path is a client key, of the scope flags.
+         *
+         *     Needs the scope flags.
+         */
+        post: operations["growthbook-eval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/features/{clientKey}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Load the flags that an SDK evaluates
+         * @description What an SDK of GrowthBook calls. The key in the path is a client key, of the scope flags.
+         *
+         *     Needs the scope flags.
+         */
+        get: operations["growthbook-features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -61,6 +105,72 @@ export interface paths {
          */
         put: operations["password"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ofrep/v1/evaluate/flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate all flags
+         * @description Answers 304 when If-None-Match has the ETag of what would come.
+         *
+         *     Needs the scope flags.
+         */
+        post: operations["evaluate-flags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ofrep/v1/evaluate/flags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate one flag
+         * @description The OpenFeature remote evaluation protocol, version 0.3.
+         *
+         *     Needs the scope flags.
+         */
+        post: operations["evaluate-flag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ofrep/v1/track": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what was shown
+         * @description For flags whose exposures are tracked, and for clients that keep values.
+         *
+         *     Needs the scope flags.
+         */
+        post: operations["track-exposures"];
         delete?: never;
         options?: never;
         head?: never;
@@ -535,6 +645,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/decision-points/{key}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a policy would have brought, estimated from the log
+         * @description Off-policy evaluation from the probabilities that every decision was drawn with. A log that does not support the question is refused in supported and refusals.
+         *
+         *     Needs the scope read.
+         */
+        post: operations["evaluate-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decision-points/{key}/models": {
         parameters: {
             query?: never;
@@ -859,6 +991,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/experiment-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan an experiment: people, days and power
+         * @description Nothing is stored. Formulas are those of GrowthBook's power calculator; a sequential plan has its power at N*, where its band is tightest.
+         *
+         *     Needs the scope read.
+         */
+        post: operations["plan-experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/experiments": {
         parameters: {
             query?: never;
@@ -911,6 +1065,136 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/experiments/{key}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve an experiment in review
+         * @description By somebody other than who edited it last. Users whose role needs approval can then start it.
+         *
+         *     Needs the scope approve.
+         */
+        post: operations["approve-experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive an experiment
+         * @description It can be read and reported on and never changes again.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["archive-experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/assignment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say why a unit got its variant
+         * @description Computed again from the definitions that were valid at the moment, by the code that assigns, step by step, beside what the log has.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["audit-assignment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what of an experiment, when and why
+         * @description Needs the scope read.
+         */
+        get: operations["list-experiment-changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an arm out of a running experiment
+         * @description Its people leave the experiment; those of the other arms stay where they are.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["drop-variant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an experiment back to its draft
+         * @description With a reason, which the change log keeps.
+         *
+         *     Needs the scope approve.
+         */
+        post: operations["reject-experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/experiments/{key}/report": {
         parameters: {
             query?: never;
@@ -920,7 +1204,7 @@ export interface paths {
         };
         /**
          * Uplift report
-         * @description Checks first, then each metric by arm with absolute and relative effects and their 95 % intervals. The key universal-holdout reports on the universal holdout.
+         * @description Checks first, then what is recommended, then each metric by arm with its effects: as of a single look, always-valid, adjusted, as a posterior, and by the method that decides. The key universal-holdout reports on the universal holdout. A report as of a past moment is the same, byte for byte, whenever it is made.
          *
          *     Needs the scope read.
          */
@@ -944,7 +1228,7 @@ export interface paths {
         put?: never;
         /**
          * Start an experiment
-         * @description From now on its variants apply at its decision point. At most one experiment runs at a decision point; one that was stopped does not start again.
+         * @description From now on, or from startAt on, its variants apply. At most one experiment runs at a decision point; one that was stopped does not start again.
          *
          *     Needs the scope define.
          */
@@ -966,11 +1250,33 @@ export interface paths {
         put?: never;
         /**
          * Stop an experiment
-         * @description Its variants no longer apply. Its report goes on as outcomes come in.
+         * @description Its variants no longer apply. Its report goes on as outcomes come in. One that is scheduled is taken off the schedule.
          *
          *     Needs the scope define.
          */
         post: operations["stop-experiment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/experiments/{key}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit an experiment for review
+         * @description A draft goes into review, where an edit removes the approvals that it has.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["submit-experiment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1009,6 +1315,120 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-experiment-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List flags
+         * @description Needs the scope read.
+         */
+        get: operations["list-flags"];
+        /**
+         * Create or replace many flags, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-flags"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one flag
+         * @description Needs the scope read.
+         */
+        get: operations["get-flag"];
+        /**
+         * Create or replace one flag
+         * @description Needs the scope define.
+         */
+        put: operations["put-flag"];
+        post?: never;
+        /**
+         * Delete one flag
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-flag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flags/{key}/delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell how clients get a flag
+         * @description Every flag is evaluated by the server. Those that need nothing that only the server knows are also given to SDKs that evaluate by themselves.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["get-flag-delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flags/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one flag
+         * @description Needs the scope read.
+         */
+        get: operations["list-flag-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/flags/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one flag
+         * @description Needs the scope read.
+         */
+        get: operations["get-flag-version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1086,6 +1506,28 @@ export interface paths {
          * @description Needs the scope define.
          */
         delete: operations["delete-holdout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holdouts/{key}/units/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say whether a person is held out
+         * @description For systems that decide by themselves. Salt and ranges are enough to compute it elsewhere; a person whom nobody knows yet has the profile that they would get.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["read-holdout-unit"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1405,6 +1847,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List layers
+         * @description Needs the scope read.
+         */
+        get: operations["list-layers"];
+        /**
+         * Create or replace many layers, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-layers"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/layers/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one layer
+         * @description Needs the scope read.
+         */
+        get: operations["get-layer"];
+        /**
+         * Create or replace one layer
+         * @description Needs the scope define.
+         */
+        put: operations["put-layer"];
+        post?: never;
+        /**
+         * Delete one layer
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-layer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/layers/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one layer
+         * @description Needs the scope read.
+         */
+        get: operations["list-layer-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/layers/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one layer
+         * @description Needs the scope read.
+         */
+        get: operations["get-layer-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/lifecycle": {
         parameters: {
             query?: never;
@@ -1604,6 +2138,50 @@ export interface paths {
          * @description Needs the scope define.
          */
         delete: operations["delete-metric"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics/{key}/aa": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A/A replay on the own history
+         * @description Assigns people of the past by new salts to two arms that are treated alike, tests the metric between them many times in one scan, and says whether the p-values are uniform, as they must be.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["replay-metric"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics/{key}/baseline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a metric is without an experiment
+         * @description Mean and variance per person over the people of the last days, each from their first event of these days on, as a plan needs them.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["metric-baseline"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3183,6 +3761,8 @@ export interface components {
             /** Format: date-time */
             createdAt: string;
             createdBy: string;
+            /** @description What clients load by the key is encrypted */
+            encrypted: boolean;
             id: string;
             /**
              * Format: date-time
@@ -3194,7 +3774,7 @@ export interface components {
             name: string;
             /** Format: date-time */
             revokedAt?: string;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
         };
         APIKeyList: {
             items: components["schemas"]["APIKey"][];
@@ -3243,6 +3823,167 @@ export interface components {
              * @description Addresses that were, or came twice; what was said last counts
              */
             refreshed: number;
+        };
+        Adjustment: {
+            absolute?: components["schemas"]["Interval"];
+            /** @description What it is adjusted by */
+            by: string;
+            /** Format: double */
+            pValue?: number;
+            problem?: string;
+            relative?: components["schemas"]["Interval"];
+            relativeProblem?: string;
+            /** @description The same, always-valid */
+            sequential?: components["schemas"]["Figures"];
+            /**
+             * Format: double
+             * @description Share of the variance that the adjustment takes away: at 0.5, half the people give the same interval
+             */
+            varianceReduction?: number;
+        };
+        Analysis: {
+            /**
+             * Format: double
+             * @description Probability of a false alarm; 0.05 unless given
+             */
+            alpha?: number;
+            /**
+             * @description For several goal metrics and variants; holm unless given
+             * @enum {string}
+             */
+            correction?: "holm" | "bh" | "none";
+            /** @description Values from before the experiment that narrow the intervals; the unadjusted figures stay beside */
+            cuped?: components["schemas"]["Cuped"];
+            /** @description Dimensions that the console offers, and that the sample-ratio check looks into */
+            dimensions?: string[];
+            /**
+             * Format: int64
+             * @description Planned looks of a group-sequential analysis, evenly spaced; 5 unless given
+             */
+            looks?: number;
+            /**
+             * @description How intervals and the verdict are made; sequential unless given
+             * @enum {string}
+             */
+            method?: "sequential" | "fixed" | "bayesian" | "group-sequential";
+            /**
+             * Format: double
+             * @description Relative effect that the plan wants to see; 0.1 unless given
+             */
+            minimumEffect?: number;
+            /**
+             * Format: int64
+             * @description Planned number of people over all arms: where the sequential band is tightest, and where a fixed or group-sequential analysis ends; 10,000 unless given
+             */
+            nStar?: number;
+            /** @description Dimensions whose strata are weighed together again */
+            postStratify?: string[];
+            /** @description Of a Bayesian analysis, on the relative effect; mean 0, sd 0.3 unless given */
+            prior?: components["schemas"]["Prior"];
+        };
+        Approval: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            comment?: string;
+        };
+        ArmSums: {
+            /**
+             * Format: int64
+             * @description People whose value was cut to the cap
+             */
+            capped?: number;
+            covariates?: components["schemas"]["CovariateShown"][];
+            /** @description Upper triangle by rows of the sums of products of the covariates */
+            cross?: number[];
+            /**
+             * Format: double
+             * @description Of a ratio's denominator
+             */
+            d?: number;
+            /** Format: double */
+            dd?: number;
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description Events without the numeric property
+             */
+            missing?: number;
+            /**
+             * Format: int64
+             * @description People
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description People whose value is not zero
+             */
+            nonZero: number;
+            /**
+             * Format: int64
+             * @description Events whose property is no finite number
+             */
+            notFinite?: number;
+            /**
+             * Format: double
+             * @description Without the cap
+             */
+            uncappedY?: number;
+            /** Format: double */
+            uncappedYY?: number;
+            /**
+             * Format: double
+             * @description Sum of the people's values
+             */
+            y?: number;
+            /** Format: double */
+            yd?: number;
+            /**
+             * Format: double
+             * @description Sum of their squares
+             */
+            yy?: number;
+        };
+        AssignmentAudit: {
+            /** @description Whether the last recorded variant is the one computed here; absent when none was recorded */
+            agrees?: boolean;
+            /** @description The unit as it was asked for */
+            asked: string;
+            /** @description Whether the unit took part */
+            assigned: boolean;
+            /** Format: date-time */
+            at: string;
+            /** @description What an audience could read */
+            attributes: {
+                [key: string]: unknown;
+            };
+            experiment: string;
+            /** @description Where what is known of the person comes from */
+            facts: string;
+            /** @description forced or sticky, where it was not by hash */
+            how?: string;
+            /** @description What kept the unit out */
+            reason?: string;
+            /** @description What the log says the unit got, first and last up to the moment */
+            recorded: components["schemas"]["RecordedVariant"][];
+            /** @description Everything that was looked at, in order */
+            steps: components["schemas"]["TraceStep"][];
+            /** @description The outcome in a sentence */
+            summary: string;
+            /** @description The value that is assigned */
+            unit: string;
+            /**
+             * Format: date-time
+             * @description Since when it was valid
+             */
+            validFrom: string;
+            variant?: string;
+            /**
+             * Format: int64
+             * @description Version of the experiment that was valid at the moment
+             */
+            version: number;
         };
         Attribute: {
             /**
@@ -3546,6 +4287,31 @@ export interface components {
             /** @description RFC 9457 problem document */
             problem?: unknown;
         };
+        Belief: {
+            /**
+             * Format: double
+             * @description Probability that the arm is better than the control
+             */
+            chanceToWin: number;
+            /** @description Posterior mean and credible interval of the relative effect */
+            relative?: components["schemas"]["Interval"];
+            /**
+             * Format: double
+             * @description Relative loss to be expected from keeping the control
+             */
+            riskOfKeeping: number;
+            /**
+             * Format: double
+             * @description Relative loss to be expected from shipping the arm, over all it may turn out to be
+             */
+            riskOfShipping: number;
+        };
+        Bounds: {
+            /** Format: double */
+            lower?: number;
+            /** Format: double */
+            upper?: number;
+        };
         BuiltInAttribute: {
             description: string;
             /** @description Decisions and segments can read it; the others are in ClickHouse and in /v1/profiles/{id}/attributes */
@@ -3577,6 +4343,10 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["ExperimentBody"][];
         };
+        BulkInputFlagBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["FlagBody"][];
+        };
         BulkInputHoldoutBody: {
             /** @description Each with its key */
             items: components["schemas"]["HoldoutBody"][];
@@ -3584,6 +4354,10 @@ export interface components {
         BulkInputItemBody: {
             /** @description Each with its key */
             items: components["schemas"]["ItemBody"][];
+        };
+        BulkInputLayerBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["LayerBody"][];
         };
         BulkInputMetricBody: {
             /** @description Each with its key */
@@ -3630,6 +4404,20 @@ export interface components {
              */
             written: number;
         };
+        Cap: {
+            /** @description Take the quantile over values that are not zero */
+            ignoreZeros?: boolean;
+            /**
+             * Format: double
+             * @description The bound is this quantile of the people's values over all arms together, above 0.5 and below 1
+             */
+            quantile?: number;
+            /**
+             * Format: double
+             * @description The bound, in the metric's unit
+             */
+            value?: number;
+        };
         Card: {
             /**
              * Format: date-time
@@ -3665,6 +4453,25 @@ export interface components {
             firstSeen: string;
             namespace: string;
             value: string;
+        };
+        Change: {
+            /** @description edit, submit, approve, reject, schedule, start, ramp, drop, stop, roll-back or archive */
+            action?: string;
+            /** @description Why, in the words of who did it */
+            reason?: string;
+        };
+        ChangeEntry: {
+            /** @description create, edit, submit, approve, reject, schedule, unschedule, start, ramp, drop, stop, roll-back, archive or delete */
+            action: string;
+            /** Format: date-time */
+            at: string;
+            /** @description key:<id>, user:<name>, or system for what the service does by itself */
+            by: string;
+            /** @description At most 100 */
+            fields: components["schemas"]["FieldChange"][];
+            reason?: string;
+            /** Format: int64 */
+            version: number;
         };
         ChangedUser: {
             name?: string;
@@ -3765,6 +4572,8 @@ export interface components {
             pValue?: number;
             /** @description False when the check raised an alarm */
             passed: boolean;
+            /** @description The check passes, and what it says is to be kept in mind */
+            warning?: boolean;
         };
         CheckArm: {
             /** Format: double */
@@ -3901,7 +4710,32 @@ export interface components {
             name: string;
             role: string;
         };
+        Costs: {
+            /**
+             * Format: double
+             * @description Per person, above what the control's contacts cost
+             */
+            extra?: number;
+            /** Format: double */
+            perPerson?: number;
+            /** Format: double */
+            total: number;
+        };
+        CovariateShown: {
+            /**
+             * Format: int64
+             * @description People of whom it is not known, who count as zero
+             */
+            missing?: number;
+            name: string;
+            /** Format: double */
+            x?: number;
+            /** Format: double */
+            xy?: number;
+        };
         CreatedAPIKey: {
+            /** @description With encrypted: what clients decrypt with, AES-128 in base64. Shown this once */
+            decryptionKey?: string;
             key: components["schemas"]["APIKey"];
             /** @description Shown this once */
             secret: string;
@@ -3913,6 +4747,17 @@ export interface components {
             /** @description Key of the creative, unique within the decision point */
             key: string;
             tone?: string;
+        };
+        Cuped: {
+            /** @description Numeric traits as covariates */
+            covariates?: string[];
+            /**
+             * Format: double
+             * @description Days before the first exposure; 14 unless given
+             */
+            days?: number;
+            /** @description Metric whose value before the first exposure is the covariate; each metric's own unless given */
+            metric?: string;
         };
         CurrentModel: {
             actions: components["schemas"]["ModelAction"][];
@@ -3965,6 +4810,10 @@ export interface components {
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
             features?: components["schemas"]["BanditsField"][] | null;
+            /** @description People set aside from a bandit: a random and a business-as-usual group. 0.05 each for a decision point that becomes a bandit, unless set */
+            groups?: components["schemas"]["Groups"];
+            /** @description Keys of the named holdouts that advertising here respects, beside the universal one */
+            holdouts?: string[];
             /** @description Name shown in the console */
             name?: string;
             /** @description Whether sending nothing is among the actions; true unless set to false */
@@ -3999,6 +4848,10 @@ export interface components {
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
             features?: components["schemas"]["BanditsField"][] | null;
+            /** @description People set aside from a bandit: a random and a business-as-usual group. 0.05 each for a decision point that becomes a bandit, unless set */
+            groups?: components["schemas"]["Groups"];
+            /** @description Keys of the named holdouts that advertising here respects, beside the universal one */
+            holdouts?: string[];
             key?: string;
             /** @description Name shown in the console */
             name?: string;
@@ -4039,6 +4892,10 @@ export interface components {
             expiresAfterMinutes?: number;
             /** @description What the policy may know about the person and the moment */
             features?: components["schemas"]["BanditsField"][] | null;
+            /** @description People set aside from a bandit: a random and a business-as-usual group. 0.05 each for a decision point that becomes a bandit, unless set */
+            groups?: components["schemas"]["Groups"];
+            /** @description Keys of the named holdouts that advertising here respects, beside the universal one */
+            holdouts?: string[];
             key: string;
             /** @description Name shown in the console */
             name?: string;
@@ -4066,6 +4923,26 @@ export interface components {
             value?: components["schemas"]["DecisionPoint"];
             /** Format: int64 */
             version: number;
+        };
+        Decisive: {
+            absolute?: components["schemas"]["Interval"];
+            /** @description True where the effect is adjusted by what was known before */
+            adjusted: boolean;
+            /** @description Interval of the absolute effect that agrees with it */
+            corrected?: components["schemas"]["Bounds"];
+            /**
+             * Format: double
+             * @description With all goal metrics and variants taken into account
+             */
+            correctedPValue?: number;
+            /** @description The verdict in a sentence */
+            detail: string;
+            method: string;
+            /** Format: double */
+            pValue?: number;
+            relative?: components["schemas"]["Interval"];
+            /** @description better or worse than the control, or open */
+            verdict: string;
         };
         Declaration: {
             /** @description Values that are taken: texts, numbers or booleans; of a list, its members */
@@ -4214,6 +5091,10 @@ export interface components {
         Detail: {
             /** @description offer/channel/creative, none, or empty when not eligible */
             action: string;
+            /** @description What the audiences of experiments read of the profile: traits, computed attributes and segments */
+            audience?: {
+                [key: string]: unknown;
+            };
             candidates: components["schemas"]["Scored"][];
             channel: string;
             /** @description Message class */
@@ -4236,6 +5117,8 @@ export interface components {
              */
             draw: number;
             eligible: boolean;
+            /** @description Running experiments that do not have the person, with what keeps them out */
+            excluded: components["schemas"]["Exclusion"][];
             experiments: components["schemas"]["Enrolment"][];
             fallback: boolean;
             fallbackReason?: string;
@@ -4274,11 +5157,44 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        DimensionReport: {
+            name: string;
+            /**
+             * Format: int64
+             * @description Comparisons of goal metrics that the corrected p-values take into account
+             */
+            tests: number;
+            /** @description There are more values; the rarest are together */
+            truncated?: boolean;
+            /** @description The most frequent first */
+            values: components["schemas"]["DimensionValue"][];
+        };
+        DimensionValue: {
+            arms: components["schemas"]["ReportArm"][];
+            metrics: components["schemas"]["MetricReport"][];
+            value: string;
+        };
+        DropBody: {
+            /** @description For the change log */
+            reason?: string;
+            /** @description Key of the variant */
+            variant: string;
+        };
         Effect: {
-            /** @description Arm minus control */
+            /** @description Arm minus control, with the 95 % interval of a single look */
             absolute?: components["schemas"]["Interval"];
+            /** @description With what was known of people before (CUPED, post-stratification) */
+            adjusted?: components["schemas"]["Adjustment"];
+            /** @description With the experiment's prior */
+            bayesian?: components["schemas"]["Belief"];
+            /** @description The figures of the experiment's own method, on which its conclusion rests */
+            decisive?: components["schemas"]["Decisive"];
             /** Format: double */
             degreesOfFreedom?: number;
+            /** @description Whether there are people enough for the intervals to hold */
+            enough?: components["schemas"]["Enough"];
+            /** @description At the last planned look that was reached */
+            groupSequential?: components["schemas"]["GroupFigures"];
             /**
              * Format: double
              * @description Two-sided, of the absolute difference (Welch)
@@ -4286,14 +5202,44 @@ export interface components {
             pValue?: number;
             /** @description Why there is no effect */
             problem?: string;
+            /** @description How far the experiment is for this effect */
+            progress?: components["schemas"]["Progress"];
+            /** @description What the effect comes to in a year, if everybody had the variant */
+            projection?: components["schemas"]["Projection"];
             /** @description The same as a share of the control */
             relative?: components["schemas"]["Interval"];
             /** @description Why there is no relative effect */
             relativeProblem?: string;
+            /** @description Always-valid: holds however often somebody looks */
+            sequential?: components["schemas"]["Figures"];
+            /** @description Without the metric's cap, for a single look */
+            uncapped?: components["schemas"]["Figures"];
             variant: string;
         };
+        Endpoint: {
+            requestUri: string;
+        };
+        Enough: {
+            enough: boolean;
+            /**
+             * Format: int64
+             * @description What the skewness of the metric demands
+             */
+            needed: number;
+            /** Format: double */
+            skewness?: number;
+            /**
+             * Format: int64
+             * @description People in the smaller arm
+             */
+            units: number;
+        };
         Enrolment: {
+            /** @description How the person came to the variant if not by hash alone: forced, which counts in no report; keep, a variant that a sticky experiment keeps from now on; sticky, one that it kept */
+            how?: string;
             key: string;
+            /** @description What was assigned, where that is not the profile */
+            unit?: string;
             variant: string;
             /**
              * Format: int64
@@ -4409,6 +5355,124 @@ export interface components {
             /** Format: int64 */
             upper: number;
         };
+        Evaluation: {
+            /**
+             * Format: date-time
+             * @description Decisions from here on judge; a bandit and the model of the reward learn from those before. Unless given, the last three tenths of the time judge
+             */
+            from?: string;
+            /**
+             * Format: int64
+             * @description At most about so many decisions judge, taken by chance from more; 200000 unless given
+             */
+            limit?: number;
+            /** @description The policy that is asked about */
+            policy: components["schemas"]["Policy"];
+            /**
+             * Format: date-time
+             * @description Decisions before this judge; those whose window has passed unless given
+             */
+            until?: string;
+        };
+        EvaluationDay: {
+            /** @description UTC */
+            day: string;
+            /** Format: int64 */
+            decisions: number;
+            /** Format: double */
+            gain: number;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            upper: number;
+        };
+        EvaluationOverlap: {
+            /**
+             * Format: double
+             * @description Decisions of the policy itself that would tell as much
+             */
+            effectiveSize: number;
+            /** Format: double */
+            maxWeight: number;
+            /**
+             * Format: double
+             * @description Share of all weight that one decision has
+             */
+            maxWeightShare: number;
+            /**
+             * Format: double
+             * @description 1 where the log has support
+             */
+            meanWeight: number;
+            /** Format: double */
+            smallestPropensity: number;
+        };
+        EvaluationReport: {
+            /** @description Whether the log supports that the policy brings more: the lower end of the gain is above 0 */
+            better: boolean;
+            /** @description The gain by day */
+            days: components["schemas"]["EvaluationDay"][];
+            /** @description Key of the decision point */
+            decision: string;
+            /**
+             * Format: int64
+             * @description Decisions that judge
+             */
+            decisions: number;
+            /** Format: date-time */
+            from: string;
+            /** @description Doubly robust: the policy's reward minus that of the log, decision by decision */
+            gain: components["schemas"]["EvaluationValue"];
+            /** @description What the decisions of the log brought */
+            logged: components["schemas"]["EvaluationValue"];
+            overlap: components["schemas"]["EvaluationOverlap"];
+            policy: components["schemas"]["Policy"];
+            /** @description Why it cannot */
+            refusals: string[];
+            /**
+             * Format: int64
+             * @description One in so many decisions was taken
+             */
+            sampled: number;
+            /**
+             * Format: int64
+             * @description Decisions without usable probabilities, or to which the policy does not apply
+             */
+            skipped: number;
+            /** @description Whether the log can answer the question; if not, no figure is to be believed */
+            supported: boolean;
+            /**
+             * Format: int64
+             * @description Decisions before from that the policy and the model of the reward learned from
+             */
+            trained: number;
+            /** Format: date-time */
+            until: string;
+            /** @description What the policy would have brought, by each estimator */
+            values: components["schemas"]["EvaluationValue"][];
+        };
+        EvaluationValue: {
+            estimator: string;
+            /** Format: double */
+            lower: number;
+            /**
+             * Format: double
+             * @description Bound of switch-dr, λ of dr-os
+             */
+            parameter?: number;
+            /**
+             * Format: double
+             * @description With people as the units
+             */
+            standardError: number;
+            /** Format: double */
+            upper: number;
+            /**
+             * Format: double
+             * @description Reward per decision
+             */
+            value: number;
+        };
         EventSchema: {
             description?: string;
             /** @description Name of the event: of a track call, or $identify, $page and the like */
@@ -4502,6 +5566,24 @@ export interface components {
             violations: number;
             volume: components["schemas"]["SourceAnomaly"];
         };
+        EventStream: {
+            endpoint: components["schemas"]["Endpoint"];
+            /** Format: int64 */
+            inactivityDelaySec: number;
+            type: string;
+        };
+        Exclusion: {
+            key: string;
+            /** @description What keeps the person out, such as audience, coverage, layer:checkout, holdout:team or group:random */
+            reason: string;
+            /** @description What was assigned, where that is not the profile */
+            unit?: string;
+            /**
+             * Format: int64
+             * @description Version of the experiment's definition
+             */
+            version: number;
+        };
         ExperienceReport: {
             /** @description Retention: customers by the period of their first order, and how many ordered in the periods behind it */
             cohorts?: components["schemas"]["RetentionCohort"][] | null;
@@ -4568,6 +5650,21 @@ export interface components {
             readonly version: number;
         };
         Experiment: {
+            /** @description How the report draws its conclusions. Fixed once the experiment has started */
+            analysis?: components["schemas"]["Analysis"];
+            /** @description Set by approve; an edit removes them */
+            approvals?: components["schemas"]["Approval"][];
+            /** @description Condition that a unit must fulfil, over traits, computed attributes, segments and context.* */
+            audience?: unknown;
+            /** @description Units that never take part: a profile id, namespace:value or the value of the unit */
+            blocked?: string[];
+            /**
+             * Format: int64
+             * @description Raised to forget the variants that were kept by sticky
+             */
+            bucketVersion?: number;
+            /** @description What this version came about by. With a PUT only the reason is taken */
+            change?: components["schemas"]["Change"];
             /**
              * Format: double
              * @description Share of all people who take part; 0 or absent means everyone
@@ -4575,33 +5672,95 @@ export interface components {
             coverage?: number;
             /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
             decisionPoint?: string;
+            /** @description Who last changed the definition itself. Set by the service */
+            editedBy?: string;
+            /**
+             * Format: date-time
+             * @description When it stops by itself
+             */
+            endAt?: string;
+            /** @description Units that get a variant whatever else holds; they count in no report */
+            forced?: components["schemas"]["Forced"][];
+            /** @description Metrics that no arm may harm */
+            guardrails?: components["schemas"]["Guardrail"][];
+            /**
+             * @description xxh64 unless given; growthbook assigns as GrowthBook's SDKs do by themselves, growthbook-utf16 as the one for JavaScript does with what is not ASCII. Fixed once the experiment has started
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            /** @description Keys of the named holdouts whose people take no part */
+            holdouts?: string[];
             /** @description What is expected to happen, and why */
             hypothesis?: string;
-            /** @description Keys of the metrics in the report */
+            /** @description Parts of layers; the unit must be in one of the ranges of every layer that is named. Once the experiment has started the ranges can only grow */
+            layers?: components["schemas"]["LayerRange"][];
+            /** @description Keys of the metrics that decide; the first is the one that the plan is made for */
             metrics?: string[];
+            /**
+             * Format: int64
+             * @description Units whose kept variant is of an earlier version take no part any more
+             */
+            minBucketVersion?: number;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Experiments or flags of which the unit must have given variants */
+            prerequisites?: components["schemas"]["Prerequisite"][];
+            /** @description How the coverage widens after the start */
+            ramp?: components["schemas"]["Ramp"];
+            /**
+             * Format: date-time
+             * @description When the last step of the ramp was taken. Set by the service
+             */
+            rampedAt?: string;
             /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
             salt?: string;
+            /** @description Who told it to start at startAt. Set by start, removed by an edit */
+            scheduledBy?: string;
+            /** @description Keys of metrics that are shown and decide nothing */
+            secondary?: string[];
+            /**
+             * Format: date-time
+             * @description When an experiment that was told to start does so; at once unless given
+             */
+            startAt?: string;
             /**
              * Format: date-time
              * @description Set by start
              */
             startedAt?: string;
             /**
-             * @description Changed by start and stop only
+             * @description Changed by submit, approve, reject, start, stop and archive only
              * @enum {string}
              */
-            status?: "draft" | "running" | "stopped";
+            status?: "draft" | "review" | "running" | "stopped" | "archived";
+            /** @description Keep the variant that a unit got first, whatever changes later; the weights may then change */
+            sticky?: boolean;
             /**
              * Format: date-time
              * @description Set by stop
              */
             stoppedAt?: string;
+            /** @description What is assigned: person (unless given), device, session, account, or the name of an identifier's namespace or of a field of the context. Fixed once the experiment has started */
+            unit?: string;
             /** @description What people get. Exactly one variant is the control. Fixed once the experiment has started, except for names */
             variants: components["schemas"]["Variant"][];
         };
         ExperimentBody: {
+            /** @description How the report draws its conclusions. Fixed once the experiment has started */
+            analysis?: components["schemas"]["Analysis"];
+            /** @description Set by approve; an edit removes them */
+            approvals?: components["schemas"]["Approval"][];
+            /** @description Condition that a unit must fulfil, over traits, computed attributes, segments and context.* */
+            audience?: unknown;
+            /** @description Units that never take part: a profile id, namespace:value or the value of the unit */
+            blocked?: string[];
+            /**
+             * Format: int64
+             * @description Raised to forget the variants that were kept by sticky
+             */
+            bucketVersion?: number;
+            /** @description What this version came about by. With a PUT only the reason is taken */
+            change?: components["schemas"]["Change"];
             /**
              * Format: double
              * @description Share of all people who take part; 0 or absent means everyone
@@ -4611,30 +5770,77 @@ export interface components {
             readonly createdAt?: string;
             /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
             decisionPoint?: string;
+            /** @description Who last changed the definition itself. Set by the service */
+            editedBy?: string;
+            /**
+             * Format: date-time
+             * @description When it stops by itself
+             */
+            endAt?: string;
+            /** @description Units that get a variant whatever else holds; they count in no report */
+            forced?: components["schemas"]["Forced"][];
+            /** @description Metrics that no arm may harm */
+            guardrails?: components["schemas"]["Guardrail"][];
+            /**
+             * @description xxh64 unless given; growthbook assigns as GrowthBook's SDKs do by themselves, growthbook-utf16 as the one for JavaScript does with what is not ASCII. Fixed once the experiment has started
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            /** @description Keys of the named holdouts whose people take no part */
+            holdouts?: string[];
             /** @description What is expected to happen, and why */
             hypothesis?: string;
             key?: string;
-            /** @description Keys of the metrics in the report */
+            /** @description Parts of layers; the unit must be in one of the ranges of every layer that is named. Once the experiment has started the ranges can only grow */
+            layers?: components["schemas"]["LayerRange"][];
+            /** @description Keys of the metrics that decide; the first is the one that the plan is made for */
             metrics?: string[];
+            /**
+             * Format: int64
+             * @description Units whose kept variant is of an earlier version take no part any more
+             */
+            minBucketVersion?: number;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Experiments or flags of which the unit must have given variants */
+            prerequisites?: components["schemas"]["Prerequisite"][];
+            /** @description How the coverage widens after the start */
+            ramp?: components["schemas"]["Ramp"];
+            /**
+             * Format: date-time
+             * @description When the last step of the ramp was taken. Set by the service
+             */
+            rampedAt?: string;
             /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
             salt?: string;
+            /** @description Who told it to start at startAt. Set by start, removed by an edit */
+            scheduledBy?: string;
+            /** @description Keys of metrics that are shown and decide nothing */
+            secondary?: string[];
+            /**
+             * Format: date-time
+             * @description When an experiment that was told to start does so; at once unless given
+             */
+            startAt?: string;
             /**
              * Format: date-time
              * @description Set by start
              */
             startedAt?: string;
             /**
-             * @description Changed by start and stop only
+             * @description Changed by submit, approve, reject, start, stop and archive only
              * @enum {string}
              */
-            status?: "draft" | "running" | "stopped";
+            status?: "draft" | "review" | "running" | "stopped" | "archived";
+            /** @description Keep the variant that a unit got first, whatever changes later; the weights may then change */
+            sticky?: boolean;
             /**
              * Format: date-time
              * @description Set by stop
              */
             stoppedAt?: string;
+            /** @description What is assigned: person (unless given), device, session, account, or the name of an identifier's namespace or of a field of the context. Fixed once the experiment has started */
+            unit?: string;
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
@@ -4644,6 +5850,21 @@ export interface components {
             readonly version?: number;
         };
         ExperimentDefinition: {
+            /** @description How the report draws its conclusions. Fixed once the experiment has started */
+            analysis?: components["schemas"]["Analysis"];
+            /** @description Set by approve; an edit removes them */
+            approvals?: components["schemas"]["Approval"][];
+            /** @description Condition that a unit must fulfil, over traits, computed attributes, segments and context.* */
+            audience?: unknown;
+            /** @description Units that never take part: a profile id, namespace:value or the value of the unit */
+            blocked?: string[];
+            /**
+             * Format: int64
+             * @description Raised to forget the variants that were kept by sticky
+             */
+            bucketVersion?: number;
+            /** @description What this version came about by. With a PUT only the reason is taken */
+            change?: components["schemas"]["Change"];
             /**
              * Format: double
              * @description Share of all people who take part; 0 or absent means everyone
@@ -4653,30 +5874,77 @@ export interface components {
             readonly createdAt: string;
             /** @description Decision point whose policy the variants override. Empty for an experiment that another system runs and that is measured by its exposure events */
             decisionPoint?: string;
+            /** @description Who last changed the definition itself. Set by the service */
+            editedBy?: string;
+            /**
+             * Format: date-time
+             * @description When it stops by itself
+             */
+            endAt?: string;
+            /** @description Units that get a variant whatever else holds; they count in no report */
+            forced?: components["schemas"]["Forced"][];
+            /** @description Metrics that no arm may harm */
+            guardrails?: components["schemas"]["Guardrail"][];
+            /**
+             * @description xxh64 unless given; growthbook assigns as GrowthBook's SDKs do by themselves, growthbook-utf16 as the one for JavaScript does with what is not ASCII. Fixed once the experiment has started
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            /** @description Keys of the named holdouts whose people take no part */
+            holdouts?: string[];
             /** @description What is expected to happen, and why */
             hypothesis?: string;
             key: string;
-            /** @description Keys of the metrics in the report */
+            /** @description Parts of layers; the unit must be in one of the ranges of every layer that is named. Once the experiment has started the ranges can only grow */
+            layers?: components["schemas"]["LayerRange"][];
+            /** @description Keys of the metrics that decide; the first is the one that the plan is made for */
             metrics?: string[];
+            /**
+             * Format: int64
+             * @description Units whose kept variant is of an earlier version take no part any more
+             */
+            minBucketVersion?: number;
             /** @description Name shown in the console */
             name?: string;
+            /** @description Experiments or flags of which the unit must have given variants */
+            prerequisites?: components["schemas"]["Prerequisite"][];
+            /** @description How the coverage widens after the start */
+            ramp?: components["schemas"]["Ramp"];
+            /**
+             * Format: date-time
+             * @description When the last step of the ramp was taken. Set by the service
+             */
+            rampedAt?: string;
             /** @description Seed of the assignment; the key unless given. Fixed once the experiment has started */
             salt?: string;
+            /** @description Who told it to start at startAt. Set by start, removed by an edit */
+            scheduledBy?: string;
+            /** @description Keys of metrics that are shown and decide nothing */
+            secondary?: string[];
+            /**
+             * Format: date-time
+             * @description When an experiment that was told to start does so; at once unless given
+             */
+            startAt?: string;
             /**
              * Format: date-time
              * @description Set by start
              */
             startedAt?: string;
             /**
-             * @description Changed by start and stop only
+             * @description Changed by submit, approve, reject, start, stop and archive only
              * @enum {string}
              */
-            status?: "draft" | "running" | "stopped";
+            status?: "draft" | "review" | "running" | "stopped" | "archived";
+            /** @description Keep the variant that a unit got first, whatever changes later; the weights may then change */
+            sticky?: boolean;
             /**
              * Format: date-time
              * @description Set by stop
              */
             stoppedAt?: string;
+            /** @description What is assigned: person (unless given), device, session, account, or the name of an identifier's namespace or of a field of the context. Fixed once the experiment has started */
+            unit?: string;
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
@@ -4686,7 +5954,12 @@ export interface components {
             readonly version: number;
         };
         ExperimentState: {
+            approvals?: components["schemas"]["Approval"][];
             key: string;
+            /** @description Who told it to start at startAt */
+            scheduledBy?: string;
+            /** Format: date-time */
+            startAt?: string;
             /** Format: date-time */
             startedAt?: string;
             status: string;
@@ -4715,6 +5988,27 @@ export interface components {
             explanation: string[];
             record: components["schemas"]["Detail"];
             replay: components["schemas"]["ReplayResult"];
+        };
+        ExposureRequest: {
+            /** @description As of an evaluation; targetingKey is the user's id */
+            context: {
+                [key: string]: unknown;
+            };
+            exposures: components["schemas"]["Shown"][];
+        };
+        ExposureRequestInput: {
+            /** @description As of an evaluation; targetingKey is the user's id */
+            context?: {
+                [key: string]: unknown;
+            };
+            exposures?: components["schemas"]["ShownInput"][];
+        };
+        ExposureResponse: {
+            /**
+             * Format: int64
+             * @description Exposures of experiments, those that were recorded shortly before included
+             */
+            exposures: number;
         };
         External: {
             /** @description offer/channel/creative, or none */
@@ -4779,6 +6073,12 @@ export interface components {
             type?: "string" | "number" | "integer" | "boolean" | "time" | "json";
             /** @description Of a time without one, such as Europe/Moscow; UTC when empty */
             zone?: string;
+        };
+        FieldChange: {
+            /** @description Path: variants[1].weight */
+            field: string;
+            from?: unknown;
+            to?: unknown;
         };
         FieldQuality: {
             /** @description Whether a schema or the declaration of a trait is behind the validity */
@@ -4847,6 +6147,14 @@ export interface components {
             /** @description There are more behind offset and limit */
             more: boolean;
         };
+        Figures: {
+            absolute?: components["schemas"]["Interval"];
+            /** Format: double */
+            pValue?: number;
+            problem?: string;
+            relative?: components["schemas"]["Interval"];
+            relativeProblem?: string;
+        };
         Filter: {
             description: string;
             /** @description Heading under which to show it */
@@ -4856,6 +6164,191 @@ export interface components {
             /** @description A rule; put the value of a parameter in the place of the text $name, whatever its type */
             rule: unknown;
             title: string;
+        };
+        Flag: {
+            /** @description Value of those whom no rule applies to */
+            default: unknown;
+            /** @description What it switches */
+            description?: string;
+            /** @description A flag that is switched off has no value: clients take the one in their code. True unless given */
+            enabled?: boolean;
+            /**
+             * Format: date-time
+             * @description The flag is off from then on
+             */
+            endAt?: string;
+            /**
+             * @description Whether exposures are recorded when the server evaluates the flag, which is the default, or only when the client tracks them
+             * @enum {string}
+             */
+            exposures?: "evaluation" | "tracking";
+            /** @description Keys of holdouts: who is held out gets the default, who is in the comparison arm no experiment */
+            holdouts?: string[];
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Other flags whose values must be right for the rules to apply */
+            prerequisites?: components["schemas"]["FlagsPrerequisite"][];
+            /** @description The first one that applies gives the value */
+            rules?: components["schemas"]["Rule"][];
+            /**
+             * Format: date-time
+             * @description The flag is off before
+             */
+            startAt?: string;
+            /**
+             * @description What values it has. Fixed once the flag exists
+             * @enum {string}
+             */
+            type: "boolean" | "string" | "number" | "json";
+        };
+        FlagBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Value of those whom no rule applies to */
+            default: unknown;
+            /** @description What it switches */
+            description?: string;
+            /** @description A flag that is switched off has no value: clients take the one in their code. True unless given */
+            enabled?: boolean;
+            /**
+             * Format: date-time
+             * @description The flag is off from then on
+             */
+            endAt?: string;
+            /**
+             * @description Whether exposures are recorded when the server evaluates the flag, which is the default, or only when the client tracks them
+             * @enum {string}
+             */
+            exposures?: "evaluation" | "tracking";
+            /** @description Keys of holdouts: who is held out gets the default, who is in the comparison arm no experiment */
+            holdouts?: string[];
+            key?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Other flags whose values must be right for the rules to apply */
+            prerequisites?: components["schemas"]["FlagsPrerequisite"][];
+            /** @description The first one that applies gives the value */
+            rules?: components["schemas"]["Rule"][];
+            /**
+             * Format: date-time
+             * @description The flag is off before
+             */
+            startAt?: string;
+            /**
+             * @description What values it has. Fixed once the flag exists
+             * @enum {string}
+             */
+            type: "boolean" | "string" | "number" | "json";
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        FlagDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Value of those whom no rule applies to */
+            default: unknown;
+            /** @description What it switches */
+            description?: string;
+            /** @description A flag that is switched off has no value: clients take the one in their code. True unless given */
+            enabled?: boolean;
+            /**
+             * Format: date-time
+             * @description The flag is off from then on
+             */
+            endAt?: string;
+            /**
+             * @description Whether exposures are recorded when the server evaluates the flag, which is the default, or only when the client tracks them
+             * @enum {string}
+             */
+            exposures?: "evaluation" | "tracking";
+            /** @description Keys of holdouts: who is held out gets the default, who is in the comparison arm no experiment */
+            holdouts?: string[];
+            key: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Other flags whose values must be right for the rules to apply */
+            prerequisites?: components["schemas"]["FlagsPrerequisite"][];
+            /** @description The first one that applies gives the value */
+            rules?: components["schemas"]["Rule"][];
+            /**
+             * Format: date-time
+             * @description The flag is off before
+             */
+            startAt?: string;
+            /**
+             * @description What values it has. Fixed once the flag exists
+             * @enum {string}
+             */
+            type: "boolean" | "string" | "number" | "json";
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        FlagDelivery: {
+            key: string;
+            /** @description Whether SDKs that evaluate by themselves get the flag */
+            local: boolean;
+            /** @description The flag is switched off, or outside of its period: clients take the value in their code */
+            off: boolean;
+            /** @description What keeps SDKs from evaluating it to what the server comes to */
+            why: string[];
+        };
+        FlagEvaluation: {
+            key: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            reason: "STATIC" | "TARGETING_MATCH" | "SPLIT" | "DISABLED" | "UNKNOWN";
+            /** @description Absent when the flag is off: the client takes the value in its code */
+            value?: unknown;
+            variant?: string;
+        };
+        FlagEvaluations: {
+            eventStreams?: components["schemas"]["EventStream"][];
+            flags: components["schemas"]["FlagEvaluation"][];
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        FlagRequest: {
+            /** @description targetingKey is the user's id; all else is for conditions */
+            context: {
+                [key: string]: unknown;
+            };
+        };
+        FlagRequestInput: {
+            /** @description targetingKey is the user's id; all else is for conditions */
+            context?: {
+                [key: string]: unknown;
+            };
+        };
+        FlagVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Flag"];
+            /** Format: int64 */
+            version: number;
+        };
+        FlagsPrerequisite: {
+            /** @description What the value must fulfil: {"value": true} */
+            condition: unknown;
+            /** @description Key of a flag */
+            flag: string;
+        };
+        Forced: {
+            /** @description A profile id, namespace:value or the value of the unit */
+            unit: string;
+            variant: string;
         };
         FreezeInputBody: {
             /** @description Of the list, which must be new */
@@ -4891,6 +6384,121 @@ export interface components {
             segment: string;
             /** Format: int64 */
             version: number;
+        };
+        FunnelStep: {
+            /** @description Name of the track event */
+            event: string;
+            /** @description Conditions on properties that the event must meet */
+            filter?: components["schemas"]["PropertyCondition"][];
+        };
+        GroupFigures: {
+            absolute?: components["schemas"]["Interval"];
+            /**
+             * Format: double
+             * @description Number of standard errors that the look demands
+             */
+            boundary?: number;
+            /**
+             * Format: int64
+             * @description Number of the last planned look that was reached; 0 before the first
+             */
+            look: number;
+            /** Format: int64 */
+            looks: number;
+            /**
+             * Format: int64
+             * @description People over all arms at which the next look is made
+             */
+            nextAt?: number;
+            /** Format: double */
+            pValue?: number;
+            problem?: string;
+            relative?: components["schemas"]["Interval"];
+            relativeProblem?: string;
+        };
+        Groups: {
+            /**
+             * Format: double
+             * @description Share of people who get the default action
+             */
+            businessAsUsual: number;
+            /**
+             * Format: double
+             * @description Share of people for whom every action is as probable as any other
+             */
+            random: number;
+        };
+        GrowthBookEvalRequest: {
+            /** @description id is the user's id */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** @description Pairs of a flag and a value */
+            forcedFeatures?: unknown[];
+            /** @description Index of a variant by experiment */
+            forcedVariations?: {
+                [key: string]: number;
+            };
+            url?: string;
+        };
+        GrowthBookEvalRequestInput: {
+            /** @description id is the user's id */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** @description Pairs of a flag and a value */
+            forcedFeatures?: unknown[];
+            /** @description Index of a variant by experiment */
+            forcedVariations?: {
+                [key: string]: number;
+            };
+            url?: string;
+        };
+        GrowthBookPayload: {
+            dateUpdated: string;
+            features: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            status: number;
+        };
+        Guardrail: {
+            /**
+             * @description Once the loss is shown to be larger than the margin; warn unless given
+             * @enum {string}
+             */
+            action?: "warn" | "stop" | "rollback";
+            /**
+             * Format: double
+             * @description Non-inferiority margin: the relative loss that is borne, 0.02 for 2 % of the control; 0 bears none
+             */
+            margin?: number;
+            /** @description Key of the metric */
+            metric: string;
+        };
+        GuardrailReport: {
+            action: string;
+            /**
+             * Format: double
+             * @description Always-valid upper bound of it; the guardrail is broken once it is below minus the margin
+             */
+            best?: number;
+            /** @description The state in a sentence */
+            detail: string;
+            /**
+             * Format: double
+             * @description Relative loss that is borne
+             */
+            margin: number;
+            metric: string;
+            /** @description holds: the loss is shown to be smaller than the margin; broken: larger; open: neither yet; unknown: no figures */
+            state: string;
+            variant: string;
+            /**
+             * Format: double
+             * @description Always-valid lower bound of the relative change for the better; the guardrail holds once it is above minus the margin
+             */
+            worst?: number;
         };
         HistoryOutputAttributeBody: {
             /** @description Newest first */
@@ -4937,6 +6545,15 @@ export interface components {
              */
             next: number;
         };
+        HistoryOutputFlagBody: {
+            /** @description Newest first */
+            items: components["schemas"]["FlagVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         HistoryOutputHoldoutBody: {
             /** @description Newest first */
             items: components["schemas"]["HoldoutVersion"][];
@@ -4949,6 +6566,15 @@ export interface components {
         HistoryOutputItemBody: {
             /** @description Newest first */
             items: components["schemas"]["ItemVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputLayerBody: {
+            /** @description Newest first */
+            items: components["schemas"]["LayerVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -5037,23 +6663,35 @@ export interface components {
             next: number;
         };
         Holdout: {
-            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            /** @description Whether there is a comparison arm. True for a new holdout unless given; a holdout that exists keeps what it has */
+            comparison?: boolean;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Who is where: a unit is in an arm when bitShiftRight(xxHash64(salt || zero byte || unit), 11) / 2^53 is in its range. Worked out of the share */
+            readonly ranges?: components["schemas"]["HoldoutRanges"];
+            /** @description Seed of who is held out; universal-holdout, or holdout: and the key of a named one, unless given. A change picks other people */
             salt?: string;
             /**
              * Format: double
-             * @description Share of all people that no advertising decision reaches
+             * @description Share of all people who are held out; with a comparison arm at most 0.5, as that has the same size
              */
             share: number;
         };
         HoldoutBody: {
+            /** @description Whether there is a comparison arm. True for a new holdout unless given; a holdout that exists keeps what it has */
+            comparison?: boolean;
             /** Format: date-time */
             readonly createdAt?: string;
             key?: string;
-            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Who is where: a unit is in an arm when bitShiftRight(xxHash64(salt || zero byte || unit), 11) / 2^53 is in its range. Worked out of the share */
+            readonly ranges?: components["schemas"]["HoldoutRanges"];
+            /** @description Seed of who is held out; universal-holdout, or holdout: and the key of a named one, unless given. A change picks other people */
             salt?: string;
             /**
              * Format: double
-             * @description Share of all people that no advertising decision reaches
+             * @description Share of all people who are held out; with a comparison arm at most 0.5, as that has the same size
              */
             share: number;
             /** Format: date-time */
@@ -5063,14 +6701,20 @@ export interface components {
             readonly version?: number;
         };
         HoldoutDefinition: {
+            /** @description Whether there is a comparison arm. True for a new holdout unless given; a holdout that exists keeps what it has */
+            comparison?: boolean;
             /** Format: date-time */
             readonly createdAt: string;
             key: string;
-            /** @description Seed of who is held out; universal-holdout unless given. A change picks other people */
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Who is where: a unit is in an arm when bitShiftRight(xxHash64(salt || zero byte || unit), 11) / 2^53 is in its range. Worked out of the share */
+            readonly ranges?: components["schemas"]["HoldoutRanges"];
+            /** @description Seed of who is held out; universal-holdout, or holdout: and the key of a named one, unless given. A change picks other people */
             salt?: string;
             /**
              * Format: double
-             * @description Share of all people that no advertising decision reaches
+             * @description Share of all people who are held out; with a comparison arm at most 0.5, as that has the same size
              */
             share: number;
             /** Format: date-time */
@@ -5085,6 +6729,36 @@ export interface components {
             report?: components["schemas"]["Report"];
             /** Format: double */
             share: number;
+        };
+        HoldoutRanges: {
+            /** @description Ends at 1 and grows downwards */
+            comparison?: components["schemas"]["Range"];
+            /** @description Begins at 0 and grows upwards */
+            held: components["schemas"]["Range"];
+        };
+        HoldoutUnit: {
+            /** @description The unit as it was asked for */
+            asked: string;
+            /**
+             * Format: double
+             * @description Number in [0, 1) that the ranges are compared with
+             */
+            bucket: number;
+            holdout: string;
+            ranges: components["schemas"]["HoldoutRanges"];
+            salt: string;
+            /**
+             * @description held: gets nothing of what the holdout covers; comparison: gets what has shipped and is in no experiment; outside: everybody else
+             * @enum {string}
+             */
+            side: "held" | "comparison" | "outside";
+            /** @description The profile that is hashed */
+            unit: string;
+            /**
+             * Format: int64
+             * @description Version of the holdout's definition
+             */
+            version: number;
         };
         HoldoutVersion: {
             /** @description This version ended the definition */
@@ -5386,6 +7060,92 @@ export interface components {
              */
             seconds: number;
         };
+        Layer: {
+            description?: string;
+            /**
+             * @description xxh64 unless given. Fixed once something is in the layer
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Part of another layer whose units this one has; all units unless given */
+            parent?: components["schemas"]["LayerRange"];
+            /** @description Seed of the division; layer: and the key unless given. Fixed once something is in the layer */
+            salt?: string;
+            /** @description What is divided: person unless given. All that is in the layer has the same unit */
+            unit?: string;
+        };
+        LayerBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /**
+             * @description xxh64 unless given. Fixed once something is in the layer
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            key?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Part of another layer whose units this one has; all units unless given */
+            parent?: components["schemas"]["LayerRange"];
+            /** @description Seed of the division; layer: and the key unless given. Fixed once something is in the layer */
+            salt?: string;
+            /** @description What is divided: person unless given. All that is in the layer has the same unit */
+            unit?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        LayerDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /**
+             * @description xxh64 unless given. Fixed once something is in the layer
+             * @enum {string}
+             */
+            hash?: "xxh64" | "growthbook" | "growthbook-utf16";
+            key: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Part of another layer whose units this one has; all units unless given */
+            parent?: components["schemas"]["LayerRange"];
+            /** @description Seed of the division; layer: and the key unless given. Fixed once something is in the layer */
+            salt?: string;
+            /** @description What is divided: person unless given. All that is in the layer has the same unit */
+            unit?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        LayerRange: {
+            /** Format: double */
+            from: number;
+            /** @description Key of the layer */
+            layer: string;
+            /**
+             * Format: double
+             * @description The end is outside of the range
+             */
+            to: number;
+        };
+        LayerVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Layer"];
+            /** Format: int64 */
+            version: number;
+        };
         LifecycleBoard: {
             /** Format: date-time */
             computedAt: string;
@@ -5598,6 +7358,11 @@ export interface components {
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
+        ListOutputFlagBody: {
+            items: components["schemas"]["FlagDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         ListOutputHoldoutBody: {
             items: components["schemas"]["HoldoutDefinition"][];
             /** @description Pass as after to read on; empty at the end */
@@ -5605,6 +7370,11 @@ export interface components {
         };
         ListOutputItemBody: {
             items: components["schemas"]["ItemDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputLayerBody: {
+            items: components["schemas"]["LayerDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -5799,26 +7569,65 @@ export interface components {
             writeKey?: string;
         };
         Metric: {
+            /** @description Cuts what single people sum up to, by the same bound in all arms; the figure without is shown beside (count, mean, revenue, margin, ratio) */
+            cap?: components["schemas"]["Cap"];
             /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
             denominator?: string;
+            /** @description For a ratio over an event: numeric property that is summed; empty counts the events */
+            denominatorProperty?: string;
+            /** @description What the figure says, and what it does not */
+            description?: string;
             /**
-             * @description Which way is better; increase unless given
+             * @description Which way is better; increase unless given, decrease for time-to-event
              * @enum {string}
              */
             direction?: "increase" | "decrease";
-            /** @description Name of the track event that counts */
-            event: string;
+            /** @description Name of the track event that counts; every kind but funnel needs it */
+            event?: string;
+            /** @description Conditions on properties that an event must meet to count */
+            filter?: components["schemas"]["PropertyCondition"][];
             /**
-             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * Format: double
+             * @description Of the kind retention: days after the first exposure from which an event counts
+             */
+            fromDays?: number;
+            /**
+             * @description proportion: share of people with the event. count: events per person. mean: Property summed per person, averaged over people. revenue: the same, of money. margin: money less what the contacts cost. ratio: the sum over the sum of the denominator. quantile: of the people's sums or of single events. retention: share of people with the event between fromDays and toDays. funnel: share of people who did all steps in order. time-to-event: mean hours until the event, the window where it did not happen, over people whose window has passed
              * @enum {string}
              */
-            kind: "proportion" | "mean" | "ratio";
+            kind: "proportion" | "count" | "mean" | "revenue" | "margin" | "ratio" | "quantile" | "retention" | "funnel" | "time-to-event";
+            /**
+             * Format: double
+             * @description As a guardrail: the relative loss that is borne, 0.02 for 2 % of the control
+             */
+            margin?: number;
             /** @description Name shown in reports */
             name?: string;
-            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            /** @description Who answers for the definition */
+            owner?: string;
+            /**
+             * Format: double
+             * @description Days before the first exposure whose value narrows the intervals; the experiment's analysis says whether that is done, and for how many days unless given here
+             */
+            pastDays?: number;
+            /** @description Numeric property that is summed (mean, revenue, margin, ratio, quantile); empty counts the events. Nested properties are written with dots */
             property?: string;
-            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            /** @description Of the kind quantile: which, and of what */
+            quantile?: components["schemas"]["QuantileOf"];
+            /** @description Of the kind funnel: 2 to 20 events in their order */
+            steps?: components["schemas"]["FunnelStep"][];
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio; margin does so always) */
             subtractContactCost?: boolean;
+            /**
+             * Format: double
+             * @description Of the kind retention: days until which it does
+             */
+            toDays?: number;
+            /**
+             * Format: double
+             * @description Hours after a person's first exposure from which events count; 0 unless given
+             */
+            windowFromHours?: number;
             /**
              * Format: double
              * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
@@ -5831,6 +7640,8 @@ export interface components {
              * @description Total of a ratio's denominator
              */
             denominator?: number;
+            /** @description Share of people who came as far as each step */
+            funnel?: number[];
             /**
              * Format: int64
              * @description People whose window has passed; the others count with what has happened so far
@@ -5838,7 +7649,7 @@ export interface components {
             matured: number;
             /**
              * Format: double
-             * @description Per person; for a ratio the ratio
+             * @description Per person; for a ratio the ratio, for a quantile the quantile
              */
             mean?: number;
             /** @description Why a figure is missing */
@@ -5850,34 +7661,106 @@ export interface components {
              * @description Total over all people; for a proportion the people with the event
              */
             sum?: number;
+            /** @description What the figures were made of */
+            sums?: components["schemas"]["ArmSums"];
+            /**
+             * Format: double
+             * @description Without the metric's cap
+             */
+            uncappedMean?: number;
             /** Format: int64 */
             units: number;
             variant: string;
         };
+        MetricBaseline: {
+            /**
+             * Format: date-time
+             * @description People were first seen from here
+             */
+            from: string;
+            /**
+             * Format: double
+             * @description Per person; of a ratio the ratio
+             */
+            mean: number;
+            metric: string;
+            /** Format: int64 */
+            people: number;
+            /**
+             * Format: double
+             * @description Of these days; people who come back on a later day count once
+             */
+            peoplePerDay: number;
+            sql: string;
+            /**
+             * Format: date-time
+             * @description to here, a metric's window before now
+             */
+            until: string;
+            /**
+             * Format: double
+             * @description Of one person's value; of a ratio of one person's contribution to it
+             */
+            variance: number;
+        };
         MetricBody: {
+            /** @description Cuts what single people sum up to, by the same bound in all arms; the figure without is shown beside (count, mean, revenue, margin, ratio) */
+            cap?: components["schemas"]["Cap"];
             /** Format: date-time */
             readonly createdAt?: string;
             /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
             denominator?: string;
+            /** @description For a ratio over an event: numeric property that is summed; empty counts the events */
+            denominatorProperty?: string;
+            /** @description What the figure says, and what it does not */
+            description?: string;
             /**
-             * @description Which way is better; increase unless given
+             * @description Which way is better; increase unless given, decrease for time-to-event
              * @enum {string}
              */
             direction?: "increase" | "decrease";
-            /** @description Name of the track event that counts */
-            event: string;
+            /** @description Name of the track event that counts; every kind but funnel needs it */
+            event?: string;
+            /** @description Conditions on properties that an event must meet to count */
+            filter?: components["schemas"]["PropertyCondition"][];
+            /**
+             * Format: double
+             * @description Of the kind retention: days after the first exposure from which an event counts
+             */
+            fromDays?: number;
             key?: string;
             /**
-             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * @description proportion: share of people with the event. count: events per person. mean: Property summed per person, averaged over people. revenue: the same, of money. margin: money less what the contacts cost. ratio: the sum over the sum of the denominator. quantile: of the people's sums or of single events. retention: share of people with the event between fromDays and toDays. funnel: share of people who did all steps in order. time-to-event: mean hours until the event, the window where it did not happen, over people whose window has passed
              * @enum {string}
              */
-            kind: "proportion" | "mean" | "ratio";
+            kind: "proportion" | "count" | "mean" | "revenue" | "margin" | "ratio" | "quantile" | "retention" | "funnel" | "time-to-event";
+            /**
+             * Format: double
+             * @description As a guardrail: the relative loss that is borne, 0.02 for 2 % of the control
+             */
+            margin?: number;
             /** @description Name shown in reports */
             name?: string;
-            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            /** @description Who answers for the definition */
+            owner?: string;
+            /**
+             * Format: double
+             * @description Days before the first exposure whose value narrows the intervals; the experiment's analysis says whether that is done, and for how many days unless given here
+             */
+            pastDays?: number;
+            /** @description Numeric property that is summed (mean, revenue, margin, ratio, quantile); empty counts the events. Nested properties are written with dots */
             property?: string;
-            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            /** @description Of the kind quantile: which, and of what */
+            quantile?: components["schemas"]["QuantileOf"];
+            /** @description Of the kind funnel: 2 to 20 events in their order */
+            steps?: components["schemas"]["FunnelStep"][];
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio; margin does so always) */
             subtractContactCost?: boolean;
+            /**
+             * Format: double
+             * @description Of the kind retention: days until which it does
+             */
+            toDays?: number;
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
@@ -5885,39 +7768,83 @@ export interface components {
             readonly version?: number;
             /**
              * Format: double
+             * @description Hours after a person's first exposure from which events count; 0 unless given
+             */
+            windowFromHours?: number;
+            /**
+             * Format: double
              * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
              */
             windowHours?: number;
         };
         MetricDefinition: {
+            /** @description Cuts what single people sum up to, by the same bound in all arms; the figure without is shown beside (count, mean, revenue, margin, ratio) */
+            cap?: components["schemas"]["Cap"];
             /** Format: date-time */
             readonly createdAt: string;
             /** @description For a ratio: decisions (of the person at the experiment's decision point within the window), or event: and the name of an event */
             denominator?: string;
+            /** @description For a ratio over an event: numeric property that is summed; empty counts the events */
+            denominatorProperty?: string;
+            /** @description What the figure says, and what it does not */
+            description?: string;
             /**
-             * @description Which way is better; increase unless given
+             * @description Which way is better; increase unless given, decrease for time-to-event
              * @enum {string}
              */
             direction?: "increase" | "decrease";
-            /** @description Name of the track event that counts */
-            event: string;
+            /** @description Name of the track event that counts; every kind but funnel needs it */
+            event?: string;
+            /** @description Conditions on properties that an event must meet to count */
+            filter?: components["schemas"]["PropertyCondition"][];
+            /**
+             * Format: double
+             * @description Of the kind retention: days after the first exposure from which an event counts
+             */
+            fromDays?: number;
             key: string;
             /**
-             * @description proportion: share of people with the event. mean: Property summed per person, averaged over people. ratio: that sum over the sum of the denominator
+             * @description proportion: share of people with the event. count: events per person. mean: Property summed per person, averaged over people. revenue: the same, of money. margin: money less what the contacts cost. ratio: the sum over the sum of the denominator. quantile: of the people's sums or of single events. retention: share of people with the event between fromDays and toDays. funnel: share of people who did all steps in order. time-to-event: mean hours until the event, the window where it did not happen, over people whose window has passed
              * @enum {string}
              */
-            kind: "proportion" | "mean" | "ratio";
+            kind: "proportion" | "count" | "mean" | "revenue" | "margin" | "ratio" | "quantile" | "retention" | "funnel" | "time-to-event";
+            /**
+             * Format: double
+             * @description As a guardrail: the relative loss that is borne, 0.02 for 2 % of the control
+             */
+            margin?: number;
             /** @description Name shown in reports */
             name?: string;
-            /** @description Numeric property that is summed (mean and ratio); empty counts the events. Nested properties are written with dots */
+            /** @description Who answers for the definition */
+            owner?: string;
+            /**
+             * Format: double
+             * @description Days before the first exposure whose value narrows the intervals; the experiment's analysis says whether that is done, and for how many days unless given here
+             */
+            pastDays?: number;
+            /** @description Numeric property that is summed (mean, revenue, margin, ratio, quantile); empty counts the events. Nested properties are written with dots */
             property?: string;
-            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio) */
+            /** @description Of the kind quantile: which, and of what */
+            quantile?: components["schemas"]["QuantileOf"];
+            /** @description Of the kind funnel: 2 to 20 events in their order */
+            steps?: components["schemas"]["FunnelStep"][];
+            /** @description Subtract what the person's decisions in the window cost to deliver (mean and ratio; margin does so always) */
             subtractContactCost?: boolean;
+            /**
+             * Format: double
+             * @description Of the kind retention: days until which it does
+             */
+            toDays?: number;
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
             /** Format: int64 */
             readonly version: number;
+            /**
+             * Format: double
+             * @description Hours after a person's first exposure from which events count; 0 unless given
+             */
+            windowFromHours?: number;
             /**
              * Format: double
              * @description Hours after a person's first exposure in which events count; 336 (two weeks) unless given
@@ -5926,6 +7853,11 @@ export interface components {
         };
         MetricReport: {
             arms: components["schemas"]["MetricArm"][];
+            /**
+             * Format: double
+             * @description Bound that the values of all arms were cut to
+             */
+            cap?: number;
             direction: string;
             /** @description One for each arm but the control */
             effects: components["schemas"]["Effect"][];
@@ -5936,6 +7868,15 @@ export interface components {
             notes?: string[];
             /** @description Why the metric has no figures */
             problem?: string;
+            /** @description goal: decides. secondary: is shown. guardrail: must not be harmed; a goal may be one as well */
+            role: string;
+            /** @description The effects as they were at the end of each day */
+            series?: components["schemas"]["SeriesPoint"][];
+            /**
+             * Format: int64
+             * @description Version of the metric's definition
+             */
+            version?: number;
             /** Format: double */
             windowHours: number;
         };
@@ -6021,6 +7962,10 @@ export interface components {
              */
             next: number;
         };
+        MoveBody: {
+            /** @description For the change log */
+            reason?: string;
+        };
         NamedFeature: {
             name: string;
             /** Format: double */
@@ -6032,7 +7977,9 @@ export interface components {
             key: string;
             /** @description Personal data that is not shown in full; without any, everything is */
             masks?: components["schemas"]["MaskRule"][] | null;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            /** @description Experiments that users with this role start must have been approved by somebody else, who has the scope approve */
+            needsApproval?: boolean;
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
             title: string;
         };
         NamespaceRule: {
@@ -6055,10 +8002,12 @@ export interface components {
             unique?: boolean;
         };
         NewAPIKey: {
+            /** @description Encrypt what clients load by the key, which needs the scope flags */
+            encrypted?: boolean;
             /** @description Show the key's holder personal data in part only: a•••@example.org */
             masked?: boolean;
             name: string;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
         };
         NewUser: {
             /** @description What the user signs in with */
@@ -6236,11 +8185,20 @@ export interface components {
             items: components["schemas"]["Filter"][];
         };
         OutputBody6: {
+            /** @description Newest first */
+            items: components["schemas"]["ChangeEntry"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        OutputBody7: {
             items: components["schemas"]["Record"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
-        OutputBody7: {
+        OutputBody8: {
             /**
              * Format: int64
              * @description Number of decisions that are now durable
@@ -6330,8 +8288,102 @@ export interface components {
             personId: string;
             profiles: components["schemas"]["BaseIdentity"][];
         };
+        PlanAnswer: {
+            /**
+             * Format: int64
+             * @description Until the people are there, at peoplePerDay
+             */
+            days?: number;
+            /**
+             * Format: int64
+             * @description What analysis.nStar is to be for this plan
+             */
+            nStar: number;
+            /** @description Empty without peoplePerDay */
+            outlook: components["schemas"]["PlanWeek"][];
+            /**
+             * Format: int64
+             * @description Over all arms
+             */
+            people: number;
+            /** Format: int64 */
+            perArm: number;
+        };
         PlanOutputBody: {
             items: components["schemas"]["RetentionEffect"][];
+        };
+        PlanRequest: {
+            /**
+             * Format: double
+             * @description 0.05 unless given
+             */
+            alpha?: number;
+            /**
+             * Format: int64
+             * @description With the control; 2 unless given
+             */
+            arms?: number;
+            /**
+             * Format: double
+             * @description Relative effect that is to be seen: 0.05 for 5 % of the mean
+             */
+            effect: number;
+            /**
+             * Format: int64
+             * @description Of a group-sequential plan; 5 unless given
+             */
+            looks?: number;
+            /**
+             * Format: double
+             * @description Of one person's value without treatment
+             */
+            mean: number;
+            /**
+             * @description sequential unless given
+             * @enum {string}
+             */
+            method?: "sequential" | "fixed" | "bayesian" | "group-sequential";
+            /**
+             * Format: double
+             * @description People who come into the experiment in a day, over all arms; without it there are no days
+             */
+            peoplePerDay?: number;
+            /**
+             * Format: double
+             * @description Chance of seeing the effect when it is there; 0.8 unless given
+             */
+            power?: number;
+            /** @description Of a Bayesian plan; mean 0, sd 0.3 unless given */
+            prior?: components["schemas"]["Prior"];
+            /**
+             * Format: double
+             * @description Of one person's value; of a proportion mean·(1−mean)
+             */
+            variance: number;
+            /**
+             * Format: int64
+             * @description Length of the outlook; 12 unless given
+             */
+            weeks?: number;
+        };
+        PlanWeek: {
+            /**
+             * Format: double
+             * @description Smallest relative effect that is seen with the plan's power; absent where none is
+             */
+            minimumEffect?: number;
+            /**
+             * Format: int64
+             * @description Over all arms, since the start
+             */
+            people: number;
+            /**
+             * Format: double
+             * @description Chance of having seen the effect by then; of a sequential plan with a look in each week
+             */
+            power: number;
+            /** Format: int64 */
+            week: number;
         };
         Policy: {
             /** @description Action of a fixed policy; the default action unless set */
@@ -6375,6 +8427,26 @@ export interface components {
              * @description Version of the decision point's definition
              */
             version: number;
+        };
+        Prerequisite: {
+            /** @description Key of an experiment */
+            experiment?: string;
+            /** @description Key of a flag, instead of an experiment */
+            flag?: string;
+            /** @description Variants of which the unit must have one; of a flag its values as JSON */
+            variants: string[];
+        };
+        Prior: {
+            /**
+             * Format: double
+             * @description Relative: 0.02 is an uplift of 2 %
+             */
+            mean?: number;
+            /**
+             * Format: double
+             * @description Above 0
+             */
+            sd: number;
         };
         Problem: {
             /** @description What happened in this case */
@@ -6450,6 +8522,41 @@ export interface components {
             timestamp: string;
             type: string;
         };
+        Progress: {
+            /**
+             * Format: int64
+             * @description Days until they are there, at the present pace; 0 when they are
+             */
+            daysLeft?: number;
+            /** @description Why something is missing */
+            detail?: string;
+            /**
+             * Format: double
+             * @description Relative effect that the plan wants to see
+             */
+            minimumEffect: number;
+            /**
+             * Format: double
+             * @description People that are missing in the two arms for a power of 80 %
+             */
+            moreUnits?: number;
+            /**
+             * Format: double
+             * @description Chance that an effect of that size would be seen by now
+             */
+            power: number;
+        };
+        Projection: {
+            /** @description What it rests on, or why there is none */
+            detail: string;
+            /**
+             * Format: double
+             * @description Eligible people a day that it rests on
+             */
+            peopleADay: number;
+            /** @description In the metric's unit, against giving everybody the control */
+            perYear?: components["schemas"]["Interval"];
+        };
         Proof: {
             /** @description Version of the terms */
             documentVersion?: string;
@@ -6469,6 +8576,14 @@ export interface components {
             when: number;
             /** Format: double */
             where: number;
+        };
+        PropertyCondition: {
+            /** @enum {string} */
+            operator: "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "in" | "notIn" | "contains" | "startsWith" | "exists" | "missing";
+            /** @description Name of the property; nested ones are written with dots */
+            property: string;
+            /** @description What the property is compared with: text, number or boolean; a list of them for in and notIn; absent for exists and missing */
+            value?: unknown;
         };
         Purpose: {
             /**
@@ -6557,6 +8672,20 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        QuantileOf: {
+            /** @description Of people: leave out those whose value is zero */
+            ignoreZeros?: boolean;
+            /**
+             * Format: double
+             * @description 0.9 for the 90th percentile
+             */
+            level: number;
+            /**
+             * @description people: of what people sum up to; people unless given. events: of single events, where people with many count as what they are
+             * @enum {string}
+             */
+            of?: "people" | "events";
+        };
         QuarantineDiscardResult: {
             /** Format: int64 */
             discarded: number;
@@ -6582,7 +8711,7 @@ export interface components {
             to?: string;
         };
         QuarantineReplayRequest: {
-            /** @description In place of ids: open items, the oldest first, at most 500 of them */
+            /** @description In place of ids: open items, those that were replayed least and then the oldest first, at most 500 of them; for a replay without those that are truncated or records of the stream */
             filter?: components["schemas"]["QuarantineFilter"];
             ids?: string[] | null;
             /** @description JSON merge patch (RFC 7386) that corrects each item first: {"properties":{"total":12.5}} */
@@ -6610,7 +8739,7 @@ export interface components {
             status: "stored" | "repeated" | "refused" | "truncated" | "settled" | "unknown" | "unreadable" | "failed";
         };
         QuarantineSelection: {
-            /** @description In place of ids: open items, the oldest first, at most 500 of them */
+            /** @description In place of ids: open items, those that were replayed least and then the oldest first, at most 500 of them; for a replay without those that are truncated or records of the stream */
             filter?: components["schemas"]["QuarantineFilter"];
             ids?: string[] | null;
         };
@@ -6730,9 +8859,51 @@ export interface components {
             /** @description Fixed: at least so much spend for scores 2, 3, 4 and 5, rising */
             spend?: number[] | null;
         };
+        Ramp: {
+            /** @description Take a step only while no guardrail is broken and the checks of the report pass */
+            gated?: boolean;
+            /** @description In the order of time; the experiment begins with its coverage */
+            steps: components["schemas"]["RampStep"][];
+        };
+        RampStep: {
+            /**
+             * Format: double
+             * @description Hours after the start
+             */
+            afterHours: number;
+            /**
+             * Format: double
+             * @description Share of people who take part from then on
+             */
+            coverage: number;
+        };
+        Range: {
+            /**
+             * Format: double
+             * @description Where the range begins
+             */
+            from: number;
+            /**
+             * Format: double
+             * @description Where the range ends; the end itself is outside
+             */
+            to: number;
+        };
+        Recommendation: {
+            /** @description fix, ship, keep-control, drop, wait or none */
+            action: string;
+            /** @description In words */
+            reason: string;
+            /** @description Variant to ship or drop */
+            variant?: string;
+        };
         Record: {
             /** @description offer/channel/creative, none, or empty when not eligible */
             action: string;
+            /** @description What the audiences of experiments read of the profile: traits, computed attributes and segments */
+            audience?: {
+                [key: string]: unknown;
+            };
             candidates: string[];
             channel: string;
             /** @description Message class */
@@ -6755,6 +8926,8 @@ export interface components {
              */
             draw: number;
             eligible: boolean;
+            /** @description Running experiments that do not have the person, with what keeps them out */
+            excluded: components["schemas"]["Exclusion"][];
             experiments: components["schemas"]["Enrolment"][];
             fallback: boolean;
             fallbackReason?: string;
@@ -6792,6 +8965,12 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        RecordedVariant: {
+            decisionId?: string;
+            /** Format: date-time */
+            exposedAt: string;
+            variant: string;
+        };
         RejectedItem: {
             errors: components["schemas"]["ProblemField"][];
             /**
@@ -6805,6 +8984,58 @@ export interface components {
             action: string;
             rule: string;
         };
+        Replay: {
+            /** @description Replays with p in each tenth of 0 to 1 */
+            deciles: number[];
+            /** @description The outcome in a sentence */
+            detail: string;
+            /**
+             * Format: double
+             * @description Largest gap between the p-values' distribution and the uniform one (Kolmogorov)
+             */
+            distance: number;
+            /** @description Experiment whose people were assigned again */
+            experiment?: string;
+            /**
+             * Format: date-time
+             * @description People were first seen from here
+             */
+            from: string;
+            /** Format: double */
+            level: number;
+            metric: string;
+            /**
+             * Format: double
+             * @description Of the Kolmogorov-Smirnov test
+             */
+            pValue: number;
+            /** @description False where the p-values are not uniform (p below 0.001) */
+            passed: boolean;
+            /** Format: int64 */
+            people: number;
+            /**
+             * Format: double
+             * @description Share of replays with p below the level
+             */
+            rejected: number;
+            /** Format: double */
+            rejectedHigh: number;
+            /**
+             * Format: double
+             * @description Lower bound of its 95 % interval
+             */
+            rejectedLow: number;
+            /** Format: int64 */
+            replays: number;
+            /** @description There were more people than are replayed; a random part was taken */
+            sampled: boolean;
+            sql: string;
+            /**
+             * Format: date-time
+             * @description to here, a metric's window before now
+             */
+            until: string;
+        };
         ReplayResult: {
             /** @description Whether group, features, every probability, the draw and the action are the same bit for bit */
             agrees: boolean;
@@ -6814,6 +9045,8 @@ export interface components {
             possible: boolean;
         };
         Report: {
+            /** @description How the conclusions are drawn */
+            analysis: components["schemas"]["Analysis"];
             arms: components["schemas"]["ReportArm"][];
             /**
              * Format: date-time
@@ -6829,6 +9062,8 @@ export interface components {
             /** @description False when a check failed: the figures are then not to be believed */
             checksPassed: boolean;
             decisionPoint?: string;
+            /** @description The metrics by the value of a dimension, where one was asked for */
+            dimension?: components["schemas"]["DimensionReport"];
             /** @description Key of the experiment */
             experiment: string;
             /**
@@ -6836,14 +9071,22 @@ export interface components {
              * @description Absent from a report as of a given moment, which is the same whenever it is made
              */
             generatedAt?: string;
+            /** @description Each guardrail in each arm but the control */
+            guardrails?: components["schemas"]["GuardrailReport"][];
             metrics: components["schemas"]["MetricReport"][];
             name?: string;
+            /** @description What to do, and why */
+            recommendation: components["schemas"]["Recommendation"];
             /** @description The queries that the figures were made of */
             sql: string[];
             status: string;
         };
         ReportArm: {
             control: boolean;
+            /** @description What contacts with the arm's people cost to deliver */
+            costs?: components["schemas"]["Costs"];
+            /** @description The arm was taken out of the experiment */
+            dropped?: boolean;
             /**
              * Format: int64
              * @description People first seen in this arm and later in another, as when two profiles turn out to be one person; they are left out of every figure
@@ -7010,7 +9253,9 @@ export interface components {
         Role: {
             /** @description Personal data that is not shown in full; without any, everything is */
             masks?: components["schemas"]["MaskRule"][] | null;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            /** @description Experiments that users with this role start must have been approved by somebody else, who has the scope approve */
+            needsApproval?: boolean;
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
             title: string;
         };
         RoleBody: {
@@ -7019,7 +9264,9 @@ export interface components {
             key?: string;
             /** @description Personal data that is not shown in full; without any, everything is */
             masks?: components["schemas"]["MaskRule"][] | null;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            /** @description Experiments that users with this role start must have been approved by somebody else, who has the scope approve */
+            needsApproval?: boolean;
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
             title: string;
             /** Format: date-time */
             readonly updatedAt?: string;
@@ -7033,7 +9280,9 @@ export interface components {
             key: string;
             /** @description Personal data that is not shown in full; without any, everything is */
             masks?: components["schemas"]["MaskRule"][] | null;
-            scopes: ("ingest" | "decide" | "read" | "define" | "admin")[];
+            /** @description Experiments that users with this role start must have been approved by somebody else, who has the scope approve */
+            needsApproval?: boolean;
+            scopes: ("ingest" | "decide" | "read" | "define" | "approve" | "flags" | "admin")[];
             title: string;
             /** Format: date-time */
             readonly updatedAt: string;
@@ -7051,6 +9300,40 @@ export interface components {
             value?: components["schemas"]["Role"];
             /** Format: int64 */
             version: number;
+        };
+        Rule: {
+            /** @description Whom the rule is for, over what the client sends, traits, computed attributes and segments; everybody unless given */
+            condition?: unknown;
+            /**
+             * Format: double
+             * @description Share of those whom the rule is for who get the value; all unless given
+             */
+            coverage?: number;
+            /**
+             * Format: date-time
+             * @description The rule is not there from then on
+             */
+            endAt?: string;
+            /** @description Key of an experiment, instead of a value */
+            experiment?: string;
+            /** @description Names the rule within the flag */
+            key: string;
+            name?: string;
+            /** @description Seed of the share; the keys of flag and rule unless given */
+            salt?: string;
+            /**
+             * Format: date-time
+             * @description The rule is not there before
+             */
+            startAt?: string;
+            /** @description By what the share is taken: userId unless given, person, or a field that the client sends */
+            unit?: string;
+            /** @description The value, without an experiment */
+            value?: unknown;
+            /** @description The value of each variant by its key; a variant that is not named has the default */
+            values?: {
+                [key: string]: unknown;
+            };
         };
         RuleBody: {
             /** Format: date-time */
@@ -7289,6 +9572,20 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        SeriesPoint: {
+            /** @description With the always-valid band */
+            absolute?: components["schemas"]["Interval"];
+            /** @description UTC day, of everything up to whose end the figures are */
+            day: string;
+            /** @description With the always-valid band */
+            relative?: components["schemas"]["Interval"];
+            /**
+             * Format: int64
+             * @description People in the arm and the control so far
+             */
+            units: number;
+            variant: string;
+        };
         Session: {
             /** @description False until the user has set one; then links are the only way in */
             hasPassword: boolean;
@@ -7303,6 +9600,18 @@ export interface components {
             email: string;
             name: string;
             role: string;
+        };
+        Shown: {
+            /** @description Key of the flag */
+            flag: string;
+            /** @description Variant that was shown, as the evaluation named it; the current one unless given */
+            variant?: string;
+        };
+        ShownInput: {
+            /** @description Key of the flag */
+            flag?: string;
+            /** @description Variant that was shown, as the evaluation named it; the current one unless given */
+            variant?: string;
         };
         SourceAnomaly: {
             /** Format: int64 */
@@ -7461,7 +9770,7 @@ export interface components {
              * @description erasure keeps only a keyed hash of the address
              * @enum {string}
              */
-            reason: "bounce" | "complaint" | "manual" | "erasure";
+            reason: "bounce" | "complaint" | "manual" | "unsubscribe" | "erasure";
             /**
              * @description all stops service messages too; when absent: all for bounce and erasure, else advertising
              * @enum {string}
@@ -7470,13 +9779,17 @@ export interface components {
             value: string;
         };
         SuppressionEntry: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was put on the list; by an event, when that happened
+             */
             createdAt: string;
+            /** @description Who did it: user: or key: with an id; by an event, its source */
             createdBy: string;
             namespace: string;
             note?: string;
             /** @enum {string} */
-            reason: "bounce" | "complaint" | "manual" | "erasure";
+            reason: "bounce" | "complaint" | "manual" | "unsubscribe" | "erasure";
             /** @enum {string} */
             scope: "all" | "advertising";
             /** @description Empty for an address that was erased */
@@ -7597,6 +9910,29 @@ export interface components {
             /** Format: int64 */
             profiles: number;
         };
+        TraceStep: {
+            /**
+             * Format: double
+             * @description The number in [0, 1) that was compared
+             */
+            bucket?: number;
+            /** @description unit, status, forced, blocked, schedule, holdout, sticky, prerequisite, audience, layer, coverage, variant or dropped */
+            check: string;
+            /** @description In words */
+            detail: string;
+            /** @description How the bucket was computed */
+            hash?: string;
+            /** @description Of the layer, the holdout or the prerequisite */
+            key?: string;
+            /** @description False for the step that kept the unit out */
+            passed: boolean;
+            /** @description What it was compared with */
+            ranges?: components["schemas"]["Range"][];
+            /** @description What it was computed with */
+            salt?: string;
+            /** @description Of what it was computed */
+            unit?: string;
+        };
         TraitEdit: {
             /** @description False while the edit is durable but not in the profile yet */
             applied: boolean;
@@ -7668,6 +10004,8 @@ export interface components {
         Variant: {
             /** @description The arm that the others are compared with */
             control?: boolean;
+            /** @description The arm was taken out: its people leave the experiment, those of the others stay where they are. A dropped arm does not come back */
+            dropped?: boolean;
             key: string;
             name?: string;
             /** @description Overrides the decision point's policy for people of this variant; absent means the decision point's own, or its default action for the control */
@@ -7773,6 +10111,68 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "growthbook-eval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrowthBookEvalRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrowthBookPayload"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "growthbook-features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrowthBookPayload"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -8001,6 +10401,105 @@ export interface operations {
             };
             /** @description Internal Server Error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "evaluate-flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluations"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "evaluate-flag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluation"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "track-exposures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExposureRequestInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureResponse"];
+                };
+            };
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10056,6 +12555,87 @@ export interface operations {
             };
         };
     };
+    "evaluate-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Evaluation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     models: {
         parameters: {
             query?: {
@@ -10342,7 +12922,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody7"];
+                    "application/json": components["schemas"]["OutputBody8"];
                 };
             };
             /** @description Bad Request */
@@ -10431,7 +13011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody6"];
+                    "application/json": components["schemas"]["OutputBody7"];
                 };
             };
             /** @description Unauthorized */
@@ -11445,6 +14025,75 @@ export interface operations {
             };
         };
     };
+    "plan-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-experiments": {
         parameters: {
             query?: {
@@ -11823,15 +14472,209 @@ export interface operations {
             };
         };
     };
-    "report-experiment": {
+    "approve-experiment": {
         parameters: {
-            query?: {
-                /** @description Key of one metric; the experiment's own metrics unless given */
-                metric?: string;
-                /** @description Events up to this moment count; asOf unless given */
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "archive-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "audit-assignment": {
+        parameters: {
+            query: {
+                /** @description Profile id, or namespace:value such as userId:u42; of an experiment with another unit its value */
+                unit: string;
+                /** @description The moment; now unless given */
                 at?: string;
-                /** @description Report with what was known at this moment, of events and of who is whom; now unless given */
-                asOf?: string;
             };
             header?: never;
             path: {
@@ -11847,7 +14690,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["AssignmentAudit"];
                 };
             };
             /** @description Unauthorized */
@@ -11897,9 +14740,13 @@ export interface operations {
             };
         };
     };
-    "start-experiment": {
+    "list-experiment-changes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
             header?: never;
             path: {
                 key: string;
@@ -11914,7 +14761,87 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["OutputBody6"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "drop-variant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DropBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */
@@ -11946,6 +14873,306 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "reject-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "report-experiment": {
+        parameters: {
+            query?: {
+                /** @description Key of one metric; the experiment's own metrics unless given */
+                metric?: string;
+                /** @description Tell the metrics apart by its values as well: trait.NAME, context.NAME, property.NAME or decision.NAME */
+                dimension?: string;
+                /** @description Look at the data by another method than the planned one; nothing is recommended then */
+                method?: "sequential" | "fixed" | "bayesian" | "group-sequential";
+                /** @description Events up to this moment count; asOf unless given */
+                at?: string;
+                /** @description Report with what was known at this moment, of events, of definitions and of who is whom; now unless given */
+                asOf?: string;
+                /** @description Leave out what takes queries of its own: the course over time and the costs */
+                brief?: boolean;
+                /** @description json unless given; html is one page that loads nothing from elsewhere */
+                format?: "json" | "csv" | "markdown" | "html" | "text";
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                    "text/csv": string;
+                    "text/html": string;
+                    "text/markdown": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11982,7 +15209,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -11991,6 +15222,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unauthorized */
@@ -12022,6 +15262,113 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "submit-experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentState"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12140,6 +15487,591 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExperimentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-flags": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputFlagBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputFlagBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-flag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-flag": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-flag": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-flag-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagDelivery"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-flag-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputFlagBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-flag-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagDefinition"];
                 };
             };
             /** @description Unauthorized */
@@ -12573,6 +16505,75 @@ export interface operations {
             };
             /** @description Precondition Failed */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "read-holdout-unit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                /** @description Profile id, or namespace:value such as userId:u42 */
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldoutUnit"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13861,6 +17862,524 @@ export interface operations {
             };
         };
     };
+    "list-layers": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputLayerBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputLayerBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-layer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayerDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-layer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LayerBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayerDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-layer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-layer-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputLayerBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-layer-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayerDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-lifecycle": {
         parameters: {
             query?: never;
@@ -14760,6 +19279,154 @@ export interface operations {
             };
             /** @description Precondition Failed */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "replay-metric": {
+        parameters: {
+            query?: {
+                /** @description Assignments by new salts */
+                replays?: number;
+                /** @description Days in which people were first seen, before the metric's window; not used with an experiment */
+                days?: number;
+                /** @description Replay among the people of this experiment instead of all people with events */
+                experiment?: string;
+                /** @description Level at which false alarms are counted */
+                level?: number;
+                /** @description Gives other replays; the metric's key unless given */
+                salt?: string;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "metric-baseline": {
+        parameters: {
+            query?: {
+                /** @description Days in which people were first seen, before the metric's window */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricBaseline"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19959,7 +24626,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only those of this reason */
-                reason?: "bounce" | "complaint" | "manual" | "erasure";
+                reason?: "bounce" | "complaint" | "manual" | "unsubscribe" | "erasure";
                 /** @description The next of the page before */
                 after?: number;
                 limit?: number;

@@ -22,7 +22,8 @@ export type Candidate = Of<DecisionRecord['candidates']>;
 
 export type Experiment = Item<Get<'/v1/experiments'>>;
 export type Variant = Of<Experiment['variants']>;
-export type Report = Get<'/v1/experiments/{key}/report'>;
+// The route writes texts as well.
+export type Report = Exclude<Get<'/v1/experiments/{key}/report'>, string>;
 export type Check = Of<Report['checks']>;
 export type MetricReport = Of<Report['metrics']>;
 export type Effect = Of<MetricReport['effects']>;
@@ -109,3 +110,23 @@ export type QuarantineFilter = NonNullable<Body<paths['/v1/quarantine/discard'][
 export type EventSchema = Item<Get<'/v1/event-schemas'>>;
 export type EventSchemaBody = Body<paths['/v1/event-schemas/{key}']['put']>;
 export type EventSchemaField = EventSchemaBody['fields'][string];
+
+export type Metric = Item<Get<'/v1/metrics'>>;
+export type MetricBody = Body<paths['/v1/metrics/{key}']['put']>;
+export type MetricVersion = Item<Get<'/v1/metrics/{key}/versions'>>;
+
+export type ExperimentBody = Body<paths['/v1/experiments/{key}']['put']>;
+export type Recommendation = Report['recommendation'];
+export type GuardrailReport = Of<Report['guardrails']>;
+export type SeriesPoint = Of<MetricReport['series']>;
+export type Change = Item<Get<'/v1/experiments/{key}/changes'>>;
+
+export type Flag = Item<Get<'/v1/flags'>>;
+export type FlagBody = Body<paths['/v1/flags/{key}']['put']>;
+export type FlagRule = Of<FlagBody['rules']>;
+export type HoldoutRow = Item<Get<'/v1/holdouts'>>;
+export type HoldoutBody = Body<paths['/v1/holdouts/{key}']['put']>;
+export type PlanRequest = Body<paths['/v1/experiment-plan']['post']>;
+export type PlanAnswer = Json<paths['/v1/experiment-plan']['post']['responses'][200]>;
+export type ExperimentRow = Item<Get<'/v1/experiments'>>;
+export type Baseline = Get<'/v1/metrics/{key}/baseline'>;

@@ -11,10 +11,15 @@ export interface EffectText {
   readonly unit: string;
 }
 
+/** Kinds of metrics whose values are shares of people. */
+export function isShare(kind: string): boolean {
+  return kind === 'proportion' || kind === 'retention' || kind === 'funnel';
+}
+
 function unitOf(kind: string, mode: EffectMode): { readonly factor: number; readonly unit: string } {
   if (mode === 'relative') return { factor: 100, unit: '%' };
   // A difference of two percentages is not a percentage of anything.
-  return kind === 'proportion' ? { factor: 100, unit: 'pp' } : { factor: 1, unit: '' };
+  return isShare(kind) ? { factor: 100, unit: 'pp' } : { factor: 1, unit: '' };
 }
 
 export function effectText(effect: Interval, kind: string, mode: EffectMode): EffectText {
@@ -64,7 +69,7 @@ function tickDecimals(value: number): number {
 /** The mean of a metric in an arm, with the digits that its standard error supports. */
 export function meanText(mean: number | undefined, standardError: number | undefined, kind: string): string {
   if (mean === undefined) return noFigure;
-  const proportion = kind === 'proportion';
+  const proportion = isShare(kind);
   const factor = proportion ? 100 : 1;
   const decimals = decimalsFor((standardError ?? 0) * 1.96 * factor);
   return `${fixed(mean * factor, decimals)}${proportion ? '%' : ''}`;

@@ -1,6 +1,6 @@
 import { Tag, type Tone } from './Tag';
 
-const tones: Readonly<Record<string, Tone>> = { running: 'better', draft: 'quiet', stopped: 'neutral' };
+const tones: Readonly<Record<string, Tone>> = { running: 'better', draft: 'quiet', review: 'accent', stopped: 'neutral', archived: 'quiet' };
 
 /** The state of an experiment. */
 export function Status({ status = 'draft' }: { readonly status: string | undefined }) {

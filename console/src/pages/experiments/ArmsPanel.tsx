@@ -4,6 +4,7 @@ import { count, noFigure, percent } from '../../format/number';
 import { Panel } from '../../parts/Panel';
 import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
+import { costWords } from './PlanPanel';
 import { policyText } from '../decision-points/policyText';
 
 interface ArmsPanelProps {
@@ -15,9 +16,10 @@ interface ArmsPanelProps {
 export function ArmsPanel({ report, variants }: ArmsPanelProps) {
   const arms = report.arms ?? [];
   const total = arms.reduce((sum, arm) => sum + arm.units, 0);
+  const costs = costWords(report.arms);
   const byKey = new Map(variants.map((variant) => [variant.key, variant]));
   return (
-    <Panel title="Arms" note={`${count(total)} people exposed.`} flush>
+    <Panel title="Arms" note={costs === '' ? `${count(total)} people exposed.` : `${count(total)} people exposed. Contacts cost per person: ${costs}.`} flush>
       <Table className="q-list" withRowBorders>
         <Table.Thead>
           <Table.Tr>
@@ -41,6 +43,7 @@ export function ArmsPanel({ report, variants }: ArmsPanelProps) {
                       <Tag>control</Tag>
                     </>
                   )}
+                  {arm.dropped === true && <Tag tone="warning">dropped</Tag>}
                 </Table.Td>
                 <Table.Td className="q-muted">{variant === undefined ? noFigure : policyText(variant.policy)}</Table.Td>
                 <Table.Td className="q-number">{count(arm.units)}</Table.Td>

@@ -1,4 +1,4 @@
-import { IconAlertTriangle, IconCircleCheck } from '@tabler/icons-react';
+import { IconAlertTriangle, IconCircleCheck, IconCircleDashed } from '@tabler/icons-react';
 import type { Check } from '../../api/types';
 import { pValue } from '../../format/number';
 import { Panel } from '../../parts/Panel';
@@ -10,13 +10,13 @@ export function ChecksPanel({ checks }: { readonly checks: readonly Check[] }) {
     <Panel title="Checks" note="Whether the figures below may be read at all.">
       {checks.length === 0 && <span className="q-muted">The report came without checks.</span>}
       {checks.map((check) => (
-        <div key={check.name} className={check.passed ? 'q-check q-check-passed' : 'q-check q-check-failed'}>
+        <div key={check.name} className={`q-check q-check-${stateOf(check)}`}>
           <span className="q-check-icon" aria-hidden="true">
-            {check.passed ? <IconCircleCheck size={17} /> : <IconAlertTriangle size={17} />}
+            {stateOf(check) === 'passed' ? <IconCircleCheck size={17} /> : stateOf(check) === 'unmade' ? <IconCircleDashed size={17} /> : <IconAlertTriangle size={17} />}
           </span>
           <span className="q-check-title">{checkTitle(check)}</span>
           <span>
-            {check.passed ? 'passed' : <strong>failed</strong>}
+            {stateOf(check) === 'failed' ? <strong>failed</strong> : stateOf(check) === 'warned' ? <strong>look at this</strong> : stateOf(check) === 'unmade' ? 'not made' : 'passed'}
             {check.pValue !== undefined && <span className="q-muted"> · p {pValue(check.pValue)}</span>}
           </span>
           <p className="q-check-text">{check.detail || checkMeaning(check)}</p>
@@ -24,4 +24,11 @@ export function ChecksPanel({ checks }: { readonly checks: readonly Check[] }) {
       ))}
     </Panel>
   );
+}
+
+/** What a check came to: a warning does not forbid to read the figures, and one that could not be made says nothing. */
+function stateOf(check: Check): 'passed' | 'failed' | 'warned' | 'unmade' {
+  if (!check.passed) return 'failed';
+  if (check.warning === true) return 'warned';
+  return check.made ? 'passed' : 'unmade';
 }

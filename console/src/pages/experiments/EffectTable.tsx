@@ -2,9 +2,9 @@ import { Fragment } from 'react';
 import type { Effect, Estimate, MetricReport } from '../../api/types';
 import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
 import { VerdictLabel } from '../../charts/VerdictLabel';
-import { intervalScale, verdict, type Scale } from '../../charts/scale';
+import { intervalScale, verdict, type Scale, type Verdict } from '../../charts/scale';
 import { effectText, effectTick, meanText, type EffectMode } from '../../format/effect';
-import { count, pValue, percent } from '../../format/number';
+import { count, noFigure, pValue, percent } from '../../format/number';
 import { windowOf } from '../../format/time';
 import './effect-table.css';
 
@@ -18,8 +18,18 @@ interface EffectTableProps {
   readonly brief?: boolean;
 }
 
+// What is drawn is what the experiment concludes from: the interval of the method
+// that it was planned with. Without one it is that of a single look.
 function part(effect: Effect, mode: EffectMode): Estimate | undefined {
-  return (mode === 'relative' ? effect.relative : effect.absolute) ?? undefined;
+  const { decisive } = effect;
+  const decided = mode === 'relative' ? decisive?.relative : decisive?.absolute;
+  return decided ?? (mode === 'relative' ? effect.relative : effect.absolute) ?? undefined;
+}
+
+function judgement(effect: Effect, estimate: Estimate, direction: string): Verdict {
+  const said = effect.decisive?.verdict;
+  if (said === 'better' || said === 'worse') return said;
+  return said === undefined ? verdict(estimate, direction) : 'unclear';
 }
 
 function missing(effect: Effect, mode: EffectMode): string {
@@ -38,7 +48,7 @@ function intervals(metrics: readonly MetricReport[], mode: EffectMode): Estimate
  */
 export function EffectTable({ metrics, control, mode, trusted, brief = false }: EffectTableProps) {
   const shared = mode === 'relative' ? intervalScale(intervals(metrics, mode)) : undefined;
-  const columns = brief ? 4 : 7;
+  const columns = brief ? 4 : 8;
   const variants = new Set(metrics.flatMap((metric) => (metric.effects ?? []).map((effect) => effect.variant)));
   const only = variants.size === 1 ? [...variants][0] : undefined;
   return (
@@ -64,9 +74,14 @@ export function EffectTable({ metrics, control, mode, trusted, brief = false }: 
           </th>
           <th scope="col">Reading</th>
           {!brief && (
-            <th scope="col" className="q-number">
-              p
-            </th>
+            <>
+              <th scope="col" className="q-number" title="Probability that the variant is better than the control, with the experiment’s prior">
+                Chance to win
+              </th>
+              <th scope="col" className="q-number" title="With all goal metrics and variants taken into account">
+                p
+              </th>
+            </>
           )}
         </tr>
       </thead>
@@ -80,11 +95,11 @@ export function EffectTable({ metrics, control, mode, trusted, brief = false }: 
               <NotesRow metric={metric} columns={columns} />
               {(shared === undefined || last) && (
                 <tr className="q-effects-axis">
-                  <td colSpan={columns - (brief ? 2 : 3)} />
+                  <td colSpan={brief ? 2 : 4} />
                   <td>
                     <IntervalAxis scale={scale} format={effectTick(metric.kind, mode)} />
                   </td>
-                  <td colSpan={brief ? 1 : 2} />
+                  <td colSpan={brief ? 1 : 3} />
                 </tr>
               )}
             </Fragment>
@@ -110,7 +125,7 @@ function MetricRows({ metric, control, mode, trusted, brief, named, scale }: Met
   return effects.map((effect, index) => {
     const estimate = part(effect, mode);
     const arm = arms.get(effect.variant);
-    const judged = estimate === undefined || !trusted ? 'unclear' : verdict(estimate, metric.direction);
+    const judged = estimate === undefined || !trusted ? 'unclear' : judgement(effect, estimate, metric.direction);
     const text = estimate === undefined ? undefined : effectText(estimate, metric.kind, mode);
     const name = metric.name || metric.key;
     return (
@@ -159,10 +174,24 @@ function MetricRows({ metric, control, mode, trusted, brief, named, scale }: Met
           {!trusted && <span className="q-muted">a check failed</span>}
           {trusted && estimate !== undefined && <VerdictLabel verdict={judged} up={estimate.estimate > 0} />}
         </td>
-        {!brief && <td className="q-number">{pValue(effect.pValue)}</td>}
+        {!brief && (
+          <>
+            <td className="q-number">{trusted ? chance(effect) : <span className="q-muted">–</span>}</td>
+            <td className="q-number">{pValue(effect.decisive?.correctedPValue ?? effect.decisive?.pValue ?? effect.pValue)}</td>
+          </>
+        )}
       </tr>
     );
   });
+}
+
+// A chance is never certain: what rounds to all or nothing is shown as a bound.
+function chance(effect: Effect): string {
+  const share = effect.bayesian?.chanceToWin;
+  if (share === undefined) return noFigure;
+  if (share > 0.999) return '> 99.9%';
+  if (share < 0.001) return '< 0.1%';
+  return percent(share, 1);
 }
 
 // People whose window is still open count with what has happened so far.

@@ -7,6 +7,8 @@ import { EmptyState } from '../../parts/EmptyState';
 import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
 import { EffectTable } from './EffectTable';
+import { groupsOf, methodWords } from './words';
+import './result.css';
 
 export function MetricsPanel({ report }: { readonly report: Report }) {
   const [mode, setMode] = useState<EffectMode>('relative');
@@ -17,8 +19,8 @@ export function MetricsPanel({ report }: { readonly report: Report }) {
       title={`Metrics against ${control}`}
       note={
         <>
-          What people did within the window after their first exposure, with 95% Welch intervals over people. As of{' '}
-          <Moment at={report.generatedAt} as="clock" />.
+          What people did within the window after their first exposure. {methodWords(report.analysis)} As of{' '}
+          <Moment at={report.at} as="clock" />.
         </>
       }
       flush
@@ -42,7 +44,14 @@ export function MetricsPanel({ report }: { readonly report: Report }) {
           The experiment names no metrics, so there is nothing to compare.
         </EmptyState>
       ) : (
-        <EffectTable metrics={metrics} control={control} mode={mode} trusted={report.checksPassed} />
+        groupsOf(metrics).map(({ role, title, about, list }) => (
+          <section key={role} className="q-role">
+            <h3 className="q-role-title">
+              {title} <span className="q-muted">{about}</span>
+            </h3>
+            <EffectTable metrics={list} control={control} mode={mode} trusted={report.checksPassed} />
+          </section>
+        ))
       )}
     </Panel>
   );

@@ -1,7 +1,8 @@
+import { Button, Menu } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { IconChartBar } from '@tabler/icons-react';
+import { IconChartBar, IconDownload } from '@tabler/icons-react';
 import { Link, useParams } from 'react-router';
-import { experimentQuery, reportQuery } from '../../api/experiments';
+import { experimentQuery, reportFile, reportFormats, reportQuery } from '../../api/experiments';
 import type { Experiment, Report } from '../../api/types';
 import { CopyButton } from '../../parts/CopyButton';
 import { EmptyState } from '../../parts/EmptyState';
@@ -13,10 +14,16 @@ import { SkeletonBlock } from '../../parts/Skeletons';
 import { Status } from '../../parts/Status';
 import { ArmsPanel } from './ArmsPanel';
 import { ChecksPanel } from './ChecksPanel';
+import { ChangesPanel } from './ChangesPanel';
+import { DimensionPanel } from './DimensionPanel';
 import { FailedChecks } from './FailedChecks';
+import { GuardrailsPanel } from './GuardrailsPanel';
+import { Lifecycle } from './Lifecycle';
 import { MetricsPanel } from './MetricsPanel';
+import { PlanPanel } from './PlanPanel';
+import { RecommendationPanel } from './RecommendationPanel';
+import { SeriesPanel } from './SeriesPanel';
 import { SqlPanel } from './SqlPanel';
-import { StartStop } from './StartStop';
 import { reportCsv } from './reportCsv';
 
 // The universal holdout has a report, but no definition among the experiments.
@@ -26,7 +33,7 @@ export function ReportPage() {
   const { key = '' } = useParams();
   const defined = key !== universalHoldout;
   const experiment = useQuery({ ...experimentQuery(key), enabled: defined });
-  const started = !defined || (experiment.data?.status !== undefined && experiment.data.status !== 'draft');
+  const started = !defined || experiment.data?.startedAt !== undefined;
   const report = useQuery({
     ...reportQuery(key),
     enabled: started,
@@ -37,7 +44,10 @@ export function ReportPage() {
       {(data) => <ReportBody report={data} experiment={experiment.data} />}
     </Loaded>
   ) : (
-    <NotStarted />
+    <div className="q-stack">
+      <NotStarted />
+      {experiment.data !== undefined && <ChangesPanel experiment={key} />}
+    </div>
   );
   if (!defined) {
     return (
@@ -65,7 +75,7 @@ export function ReportPage() {
 }
 
 function ReportHeader({ experiment, report }: { readonly experiment: Experiment; readonly report: Report | undefined }) {
-  const begun = experiment.status !== undefined && experiment.status !== 'draft';
+  const begun = experiment.startedAt !== undefined;
   return (
     <PageHeader
       parent={{ to: '/experiments', label: 'Experiments' }}
@@ -95,7 +105,7 @@ function ReportHeader({ experiment, report }: { readonly experiment: Experiment;
       actions={
         <>
           {report !== undefined && <Copies report={report} />}
-          <StartStop experiment={experiment} />
+          <Lifecycle experiment={experiment} />
         </>
       }
     />
@@ -106,7 +116,20 @@ function Copies({ report }: { readonly report: Report }) {
   return (
     <>
       <CopyButton label="Copy CSV" text={() => reportCsv(report)} />
-      <CopyButton label="Copy JSON" text={() => JSON.stringify(report, null, 2)} />
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <Button size="xs" variant="default" leftSection={<IconDownload size={14} />}>
+            Export
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {reportFormats.map(({ value, label }) => (
+            <Menu.Item key={value} component="a" href={reportFile(report.experiment, value)} download={`${report.experiment}.${value === 'markdown' ? 'md' : value}`}>
+              {label}
+            </Menu.Item>
+          ))}
+        </Menu.Dropdown>
+      </Menu>
     </>
   );
 }
@@ -116,12 +139,18 @@ function ReportBody({ report, experiment }: { readonly report: Report; readonly 
   return (
     <div className="q-stack">
       <FailedChecks checks={checks} />
+      {report.checksPassed && <RecommendationPanel report={report} />}
       <div className="q-halves">
         <ChecksPanel checks={checks} />
         <ArmsPanel report={report} variants={experiment?.variants ?? []} />
       </div>
       <MetricsPanel report={report} />
+      <GuardrailsPanel report={report} />
+      <SeriesPanel report={report} />
+      <PlanPanel report={report} />
+      {experiment !== undefined && <DimensionPanel report={report} />}
       <SqlPanel sql={report.sql ?? []} />
+      {experiment !== undefined && <ChangesPanel experiment={experiment.key} />}
     </div>
   );
 }

@@ -3,6 +3,10 @@ import type { Check } from '../../api/types';
 const titles: Readonly<Record<string, string>> = {
   'sample-ratio': 'Sample ratio',
   'multiple-exposure': 'People in several variants',
+  'missing-values': 'Values of events',
+  'enough-people': 'People enough',
+  'pre-period': 'Same before the start',
+  'sample-ratio-by-dimension': 'Sample ratio within groups',
 };
 
 const meanings: Readonly<Record<string, string>> = {
@@ -11,7 +15,7 @@ const meanings: Readonly<Record<string, string>> = {
 };
 
 export function checkTitle(check: Check): string {
-  return titles[check.name] ?? check.name;
+  return titles[check.name] ?? (check.name.charAt(0).toUpperCase() + check.name.slice(1)).replaceAll('-', ' ');
 }
 
 export function checkMeaning(check: Check): string {

@@ -12,6 +12,8 @@ const report: Report = {
   checksPassed: true,
   generatedAt: '2026-11-22T12:00:00Z',
   checks: [],
+  analysis: {},
+  recommendation: { action: 'none', reason: '' },
   arms: [
     { variant: 'none', control: true, weight: 0.5, units: 21306, mixed: 0 },
     { variant: 'mens', control: false, weight: 0.5, units: 21307, mixed: 0 },
@@ -21,6 +23,7 @@ const report: Report = {
       key: 'visit',
       name: 'Visit',
       kind: 'proportion',
+      role: 'goal',
       direction: 'increase',
       windowHours: 336,
       arms: [

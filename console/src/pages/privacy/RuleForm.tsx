@@ -5,7 +5,7 @@ import { saveRetention } from '../../api/privacy';
 import { asProblem, Problem } from '../../api/problem';
 import type { RetentionRule } from '../../api/types';
 import { ProblemPanel } from '../../parts/ProblemPanel';
-import { messageAt, unplaced } from '../settings/findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import { daysWords } from './words';
 
 type Subject = 'event' | 'rest' | 'decisions';

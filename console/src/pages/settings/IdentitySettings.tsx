@@ -12,7 +12,7 @@ import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { SkeletonBlock } from '../../parts/Skeletons';
 import '../../parts/list-table.css';
-import { messageAt, unplaced } from './findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import { moved, periods, rulesOf, textOf, type NamespaceText, type RulesText } from './identityForm';
 import './settings.css';
 

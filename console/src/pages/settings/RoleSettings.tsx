@@ -11,7 +11,7 @@ import { List, type Column } from '../../parts/List';
 import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { Tag } from '../../parts/Tag';
-import { messageAt, unplaced } from './findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import { maskWords } from './masks';
 import './settings.css';
 

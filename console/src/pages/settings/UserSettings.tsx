@@ -14,7 +14,7 @@ import { Moment } from '../../parts/Moment';
 import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { Tag } from '../../parts/Tag';
-import { messageAt, unplaced } from './findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import './settings.css';
 
 const columns: readonly Column[] = [{ label: 'Name' }, { label: 'Role' }, { label: 'Added' }, { label: 'Actions', silent: true }];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IdentityRules } from '../../api/types';
-import { messageAt, unplaced } from './findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import { moved, rulesOf, textOf } from './identityForm';
 import { maskWords } from './masks';
 import { momentOf } from './auditFilter';

@@ -6,7 +6,7 @@ import { asProblem, Problem } from '../../api/problem';
 import { saveEventSchema } from '../../api/quality';
 import type { EventSchema } from '../../api/types';
 import { ProblemPanel } from '../../parts/ProblemPanel';
-import { messageAt, unplaced } from '../settings/findings';
+import { messageAt, unplaced } from '../../parts/findings';
 import { boundFaults, emptyField, fieldsOf, fieldTexts, fieldTypes, type FieldText } from './schemaForm';
 
 function keyOf(event: string): string {

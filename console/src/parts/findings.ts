@@ -1,4 +1,4 @@
-import type { Finding } from '../../api/problem';
+import type { Finding } from '../api/problem';
 
 /** What the service says about a field of a form; empty when it says nothing. */
 export function messageAt(findings: readonly Finding[], field: string): string {
