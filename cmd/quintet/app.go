@@ -86,6 +86,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.definitions, err = definitions.Open(ctx, e.Postgres, a.log); err != nil {
 		return fmt.Errorf("opening definitions: %w", err)
 	}
+	refer(a.definitions)
 	if a.auth, err = auth.Open(ctx, e.Postgres, a.log); err != nil {
 		return fmt.Errorf("opening access control: %w", err)
 	}

@@ -181,7 +181,8 @@ func (c *Collection[T]) putAll(ctx context.Context, keys []string, values []T, b
 	return written, err
 }
 
-// Delete removes a definition; its versions stay readable by [Collection.AtVersion].
+// Delete removes a definition, unless others name it ([Store.Refer]), which is a 409
+// problem; its versions stay readable by [Collection.AtVersion].
 func (c *Collection[T]) Delete(ctx context.Context, key, by string) error {
 	return c.deleteVersion(ctx, key, by, 0)
 }
@@ -189,6 +190,9 @@ func (c *Collection[T]) Delete(ctx context.Context, key, by string) error {
 func (c *Collection[T]) deleteVersion(ctx context.Context, key, by string, ifVersion int64) error {
 	if _, ok := c.Get(key); !ok {
 		return problem.NotFound(c.kind, key)
+	}
+	if err := c.store.unused(c.kind, key); err != nil {
+		return err
 	}
 	_, _, err := c.write(ctx, by, []change{{key: key, ifVersion: ifVersion}})
 	return err

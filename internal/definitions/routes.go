@@ -133,7 +133,7 @@ func Routes[T any](a huma.API, c *Collection[T], o RouteOptions) {
 	huma.Register(a, operation("list-"+c.kind, http.MethodGet, path, "List "+all, read, 422), r.list)
 	huma.Register(a, operation("get-"+id, http.MethodGet, path+"/{key}", "Read one "+o.Singular, read, 404), r.get)
 	huma.Register(a, operation("put-"+id, http.MethodPut, path+"/{key}", "Create or replace one "+o.Singular, write, 400, 412, 413, 422), r.put)
-	huma.Register(a, operation("delete-"+id, http.MethodDelete, path+"/{key}", "Delete one "+o.Singular, write, 404, 412), r.delete)
+	huma.Register(a, operation("delete-"+id, http.MethodDelete, path+"/{key}", "Delete one "+o.Singular, write, 404, 409, 412), r.delete)
 	huma.Register(a, operation("list-"+id+"-versions", http.MethodGet, path+"/{key}/versions", "List the versions of one "+o.Singular, read, 404, 422), r.history)
 	huma.Register(a, operation("get-"+id+"-version", http.MethodGet, path+"/{key}/versions/{version}", "Read one version of one "+o.Singular, read, 404, 422), r.version)
 	bulk := operation("put-"+c.kind, http.MethodPut, path, "Create or replace many "+all+", all or none", write, 400, 413, 422)

@@ -30,6 +30,7 @@ type Store struct {
 
 	mu          sync.Mutex
 	collections map[string]follower
+	references  []reference
 }
 
 // follower is a collection as the store sees it.
@@ -38,6 +39,8 @@ type follower interface {
 	through() int64
 	// refresh reads what is newer.
 	refresh(ctx context.Context) error
+	// each shows every current definition, as JSON reads it.
+	each(f func(key string, value any)) error
 }
 
 // Open returns the store of a database that has [Migrations].

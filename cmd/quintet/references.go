@@ -1,0 +1,116 @@
+package main
+
+import "quintet/internal/definitions"
+
+// refer says which definitions name which others, so that nothing is deleted that is in
+// use.
+func refer(s *definitions.Store) {
+	s.Refer("topics", "purposes", at("purpose"))
+	s.Refer("channels", "purposes", at("purpose"))
+	s.Refer("channels", "traits", at("requires"))
+	s.Refer("decision-points", "offers", at("offers"))
+	s.Refer("decision-points", "channels", at("channels"))
+	s.Refer("decision-points", "traits", profileFeatures)
+	s.Refer("segments", "segments", named("segment"))
+	s.Refer("segments", "traits", named("trait"))
+	s.Refer("segments", "purposes", consented)
+	for _, kind := range []string{"experiments", "flags", "holdouts"} {
+		s.Refer(kind, "segments", readSegments)
+	}
+}
+
+// at is the text of a member, or the texts of a list.
+func at(member string) func(any) []string {
+	return func(value any) []string {
+		object, _ := value.(map[string]any)
+		return texts(object[member])
+	}
+}
+
+func texts(value any) []string {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var list []string
+		for _, one := range v {
+			if text, ok := one.(string); ok {
+				list = append(list, text)
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// objects calls f with every object in a value.
+func objects(value any, f func(map[string]any)) {
+	switch v := value.(type) {
+	case map[string]any:
+		f(v)
+		for _, one := range v {
+			objects(one, f)
+		}
+	case []any:
+		for _, one := range v {
+			objects(one, f)
+		}
+	}
+}
+
+// named are the texts of a member of every condition in the rule of a segment.
+func named(member string) func(any) []string {
+	return func(value any) (keys []string) {
+		definition, _ := value.(map[string]any)
+		objects(definition["rule"], func(o map[string]any) { keys = append(keys, texts(o[member])...) })
+		return keys
+	}
+}
+
+// consented are the purposes of the conditions about consent in the rule of a segment.
+func consented(value any) (keys []string) {
+	definition, _ := value.(map[string]any)
+	objects(definition["rule"], func(o map[string]any) {
+		switch consent := o["consent"].(type) {
+		case map[string]any:
+			keys = append(keys, texts(consent["purpose"])...)
+		case string:
+			keys = append(keys, consent)
+		}
+	})
+	return keys
+}
+
+// profileFeatures are the traits that a decision point knows of people.
+func profileFeatures(value any) (keys []string) {
+	definition, _ := value.(map[string]any)
+	features, _ := definition["features"].([]any)
+	for _, one := range features {
+		if f, ok := one.(map[string]any); ok && f["source"] == "profile" {
+			keys = append(keys, texts(f["name"])...)
+		}
+	}
+	return keys
+}
+
+// readSegments are the segments that conditions compare with: the texts in whatever
+// stands under "segments".
+func readSegments(value any) (keys []string) {
+	var all func(any)
+	all = func(v any) {
+		switch v := v.(type) {
+		case string:
+			keys = append(keys, v)
+		case map[string]any:
+			for _, one := range v {
+				all(one)
+			}
+		case []any:
+			for _, one := range v {
+				all(one)
+			}
+		}
+	}
+	objects(value, func(o map[string]any) { all(o["segments"]) })
+	return keys
+}

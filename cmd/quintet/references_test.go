@@ -1,0 +1,62 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What is in use is not deleted, and the answer says by what it is used.
+func TestWhatIsInUseIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	r := openResident(t, residentConfig(t))
+	put := func(path string, body map[string]any) {
+		t.Helper()
+		if err := r.client.Do(t.Context(), http.MethodPut, "/v1/"+path, body, nil); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	put("purposes/news", map[string]any{})
+	put("topics/weekly", map[string]any{"purpose": "news"})
+	put("traits/tier", map[string]any{"type": "text"})
+	put("segments/adults", map[string]any{"rule": map[string]any{"trait": "age", "op": "gte", "value": 18}})
+	put("segments/both", map[string]any{"rule": map[string]any{"all": []map[string]any{{"segment": "adults"}, {"trait": "tier", "op": "eq", "value": "gold"}, {"consent": map[string]any{"purpose": "news", "channel": "email"}}}}})
+	put("channels/email", map[string]any{"active": true, "purpose": "news"})
+	put("offers/spring", map[string]any{"active": true})
+	put("decision-points/hero", map[string]any{
+		"offers": []string{"spring"}, "channels": []string{"email"}, "policy": map[string]any{"type": "uniform"},
+		"features": []map[string]any{{"name": "tier", "source": "profile", "kind": "categorical", "values": []string{"gold"}}},
+	})
+	for path, users := range map[string]string{
+		"purposes/news": "channels/email, segments/both, topics/weekly", "segments/adults": "segments/both", "traits/tier": "decision-points/hero, segments/both",
+		"offers/spring": "decision-points/hero", "channels/email": "decision-points/hero",
+	} {
+		err := r.client.Delete(t.Context(), "/v1/"+path)
+		if err == nil || !strings.Contains(err.Error(), "409") || !strings.Contains(err.Error(), "is used by "+users+";") {
+			t.Errorf("deleting %s: %v, want a conflict with %s", path, err, users)
+		}
+	}
+	// From the user down to what it uses everything can go.
+	for _, path := range []string{"decision-points/hero", "segments/both", "segments/adults", "traits/tier", "offers/spring", "channels/email", "topics/weekly", "purposes/news"} {
+		if err := r.client.Delete(t.Context(), "/v1/"+path); err != nil {
+			t.Errorf("deleting %s: %v", path, err)
+		}
+	}
+}
+
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	audience := map[string]any{"audience": map[string]any{"$and": []any{
+		map[string]any{"segments": map[string]any{"$in": []any{"a", "b"}}}, map[string]any{"segments": "c"}, map[string]any{"city": "d"},
+	}}}
+	if keys := strings.Join(readSegments(audience), " "); keys != "a b c" {
+		t.Errorf("a condition names %q", keys)
+	}
+	for _, odd := range []any{nil, 7.0, "x", []any{map[string]any{"segments": 7.0}}, map[string]any{"rule": nil, "features": "x", "purpose": 7.0}} {
+		for _, keys := range [][]string{readSegments(odd), consented(odd), profileFeatures(odd), named("segment")(odd), at("purpose")(odd)} {
+			if len(keys) != 0 {
+				t.Errorf("%v names %v", odd, keys)
+			}
+		}
+	}
+}
