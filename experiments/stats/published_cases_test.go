@@ -162,6 +162,9 @@ func (c publishedCase) check(t *testing.T) {
 		if math.IsNaN(want) && math.IsInf(value, 0) {
 			continue // an open side
 		}
+		if c.sampled(figure, numbers) && math.Abs(value-want) <= 0.02 {
+			continue
+		}
 		if !c.near(name, value, want, c.rounding(figure, got)) {
 			t.Errorf("%s (%s, %s): %s is %.16g, published %.16g", c.ID, c.Kind, c.Method, name, value, want)
 		}
@@ -170,6 +173,24 @@ func (c publishedCase) check(t *testing.T) {
 	if compared == 0 {
 		t.Errorf("%s (%s, %s): no figure of %s could be compared", c.ID, c.Kind, c.Method, c.Expected)
 	}
+}
+
+// sampled says that a bandit's probability or weight was drawn by gbstats (with
+// 10,000 draws from a seed): its probabilities are whole numbers of draws.
+func (c publishedCase) sampled(figure string, numbers map[string]float64) bool {
+	if !strings.HasPrefix(figure, "best_arm") && !strings.HasPrefix(figure, "bandit_w") && !strings.HasPrefix(figure, "updated_w") {
+		return false
+	}
+	probabilities := 0
+	for name, p := range numbers {
+		if strings.HasPrefix(name, "best_arm") {
+			probabilities++
+			if math.Abs(p*1e4-math.Round(p*1e4)) > 1e-6 {
+				return false
+			}
+		}
+	}
+	return probabilities > 0
 }
 
 // checkRaw adds up the single values that some cases carry, where they are a

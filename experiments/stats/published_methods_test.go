@@ -44,11 +44,10 @@ func (c publishedCase) moments(config gbConfig) (difference, error) {
 	if !stratify {
 		return d, nil
 	}
-	s, err := PostStratify(strata, config.scale(), options)
-	if err != nil {
-		return d, err
+	// Where strata cannot be compared, gbstats compares without.
+	if s, err := PostStratify(strata, config.scale(), options); err == nil {
+		d.estimate, d.variance = s.Estimate, s.StandardError*s.StandardError
 	}
-	d.estimate, d.variance = s.Estimate, s.StandardError*s.StandardError
 	return d, nil
 }
 
@@ -315,6 +314,10 @@ func (c publishedCase) bandit(config gbConfig) (published, error) {
 	if err != nil {
 		return nil, err
 	}
+	floor := 0.01
+	if o.Floor > 0 {
+		floor = o.Floor
+	}
 	out := published{}
 	z := distuv.UnitNormal.Quantile(1 - config.Alpha/2)
 	for i, e := range estimates {
@@ -325,10 +328,37 @@ func (c publishedCase) bandit(config gbConfig) (published, error) {
 		out[fmt.Sprintf("posterior_mean[%d]", i)] = b.Mean[i]
 		out[fmt.Sprintf("posterior_variance[%d]", i)] = b.Deviation[i] * b.Deviation[i]
 		out[fmt.Sprintf("best_arm_probabilities[%d]", i)] = b.Probability[i]
-		if config.TopTwo == nil || !*config.TopTwo {
-			out[fmt.Sprintf("bandit_weights[%d]", i)] = b.Weight[i]
-			out[fmt.Sprintf("updated_weights[%d]", i)] = b.Weight[i]
+		weight := b.Weight[i]
+		if config.TopTwo != nil && *config.TopTwo {
+			weight = floor + (1-float64(len(estimates))*floor)*(b.Probability[i]+secondBest(b, i, config.Inverse))/2
 		}
+		out[fmt.Sprintf("bandit_weights[%d]", i)] = weight
+		out[fmt.Sprintf("updated_weights[%d]", i)] = weight
 	}
 	return out, nil
+}
+
+// secondBest is the probability of an arm to be the second best, over the arm
+// that beats it: P(all but i and j are below i) − P(all but i are).
+func secondBest(b BestArms, arm int, inverse bool) (p float64) {
+	for j := range b.Mean {
+		if j == arm {
+			continue
+		}
+		var means, deviations []float64
+		at := 0
+		for i := range b.Mean {
+			if i == arm {
+				at = len(means)
+			}
+			if i != j {
+				means, deviations = append(means, b.Mean[i]), append(deviations, b.Deviation[i])
+			}
+		}
+		without, err := ProbabilityBest(means, deviations, inverse, 0)
+		if err == nil {
+			p += without[at] - b.Probability[arm]
+		}
+	}
+	return p
 }

@@ -19,7 +19,7 @@ var publishedStrata = [][15]float64{
 }
 
 // TestPublishedStrata compares with GrowthBook's own figures
-// (test_post_strat of packages/stats), given there with all digits.
+// (in the tests of its packages/stats), given there with all digits.
 func TestPublishedStrata(t *testing.T) {
 	t.Parallel()
 	ratio := func(r [15]float64) AdjustedRatio {
