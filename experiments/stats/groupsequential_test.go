@@ -99,6 +99,7 @@ func TestConstantBoundaries(t *testing.T) {
 // one.
 func TestGroupLevelSimulated(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const paths = 400_000
 	for name, d := range map[string]GroupDesign{
 		"α·t²":                      {Looks: []float64{0.15, 0.3, 0.55, 1}},
@@ -181,6 +182,7 @@ func TestJudge(t *testing.T) {
 // TestManyLooks is the largest design that is allowed.
 func TestManyLooks(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	d := GroupDesign{}
 	for i := range MaximumLooks {
 		d.Looks = append(d.Looks, float64(i+1)/MaximumLooks)

@@ -12,6 +12,7 @@ import (
 // is 0.00007, at 0.05 it is 0.0005.
 func TestSplitFalseAlarms(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const runs, words = 200_000, 40 // 2,560 units
 	r := rand.New(rand.NewPCG(1, 2))
 	alarms, fives, phased := 0, 0, 0
@@ -147,6 +148,7 @@ func TestCheckExposure(t *testing.T) {
 // and a difference of a tenth of a standard deviation is seen.
 func TestPrePeriod(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	r := rand.New(rand.NewPCG(8, 1))
 	const families, n = 20_000, 400
 	arm := func(shift float64) Estimate {
@@ -190,6 +192,7 @@ func TestPrePeriod(t *testing.T) {
 // uniform, and those of somebody who stops at the first success are not.
 func TestNothingTestsUniform(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const replays, n = 4000, 1000
 	r := rand.New(rand.NewPCG(13, 1))
 	revenue := func(n int) Mean {
@@ -247,6 +250,7 @@ func TestNothingTestsUniform(t *testing.T) {
 // and the test's own false alarms.
 func TestKolmogorov(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	for _, c := range []struct{ d, n, p, tolerance float64 }{
 		{1.3581 / 1e4, 1e8, 0.05, 1e-4}, {1.6276 / 1e4, 1e8, 0.01, 1e-4}, {0.8276 / 1e4, 1e8, 0.5, 1e-4},
 		{0.294, 20, 0.05, 2e-3}, {0.356, 20, 0.01, 1e-3},

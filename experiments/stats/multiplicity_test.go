@@ -133,6 +133,7 @@ func indices(n int) []int {
 // Benjamini-Hochberg the share of false ones among all.
 func TestFamilyErrors(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const families, metrics, real = 20_000, 10, 4
 	r := rand.New(rand.NewPCG(7, 7))
 	var any, anyRaw int

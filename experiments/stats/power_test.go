@@ -15,6 +15,7 @@ import (
 // error of 0.005 at most.
 func TestPowerSimulated(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const runs = 10_000
 	for name, c := range map[string]struct {
 		plan Plan
@@ -176,6 +177,7 @@ func TestPlanAgrees(t *testing.T) {
 // planned with the units that are asked for.
 func TestSizeSimulated(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	size, err := ProportionSize(0.34, 0.03)
 	if err != nil {
 		t.Fatal(err)

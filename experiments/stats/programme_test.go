@@ -10,6 +10,7 @@ import (
 // the interval of the total holds it 95 times in a hundred.
 func TestCumulativeImpact(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const programmes, n, population = 2000, 500, 100_000
 	r := rand.New(rand.NewPCG(4, 4))
 	arm := func(mean float64) Estimate {
@@ -47,6 +48,7 @@ func TestCumulativeImpact(t *testing.T) {
 // best are claimed too high; shrunk they are right on average, and closer.
 func TestShrinkClaims(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	r := rand.New(rand.NewPCG(10, 10))
 	const families, experiments = 300, 60
 	var claimed, shrunk, truth, errorClaimed, errorShrunk, spread float64

@@ -121,6 +121,7 @@ func TestSequenceAgreesWithItself(t *testing.T) {
 // other. The first 50 pairs are not judged: the guarantee is asymptotic.
 func TestContinuousPeeking(t *testing.T) {
 	t.Parallel()
+	simulation(t)
 	const paths, looks, first = 2000, 20_000, 50
 	sequence := Sequence{}
 	oneSided := Sequence{Alternative: Greater}
@@ -275,5 +276,14 @@ func wantProblem(t *testing.T, name string, err error, reason Reason, subject st
 	p := AsProblem(err)
 	if p == nil || p.Reason != reason || p.Subject != subject {
 		t.Errorf("%s: %v, want %s about %q", name, err, reason, subject)
+	}
+}
+
+// simulation leaves a test of many draws out of short runs, which are those that
+// look for races: there is nothing concurrent in it.
+func simulation(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("many draws in one goroutine")
 	}
 }
