@@ -79,6 +79,7 @@ func measureProfiles(ctx context.Context, b *benchService, people, reads int) er
 		return times, nil
 	}
 	get := func(path string) error { var out json.RawMessage; return b.client.Get(ctx, path, &out) }
+	profile := func(i int) string { return "/v1/profiles/" + url.PathEscape("userId:"+benchPerson(i*7919%people)) }
 
 	// A little ingest beside the reads, as a service has it in the day.
 	var number atomic.Uint64
@@ -103,7 +104,7 @@ func measureProfiles(ctx context.Context, b *benchService, people, reads int) er
 		}
 	}()
 	times, err := timed(reads, func(i int) error {
-		return get("/v1/profiles/" + url.PathEscape("userId:"+benchPerson(i*7919%people)))
+		return get(profile(i))
 	})
 	stopIngest()
 	if err = errors.Join(err, <-ingesting); err != nil {
@@ -127,7 +128,29 @@ func measureProfiles(ctx context.Context, b *benchService, people, reads int) er
 		return fmt.Errorf("estimating a segment: %w", err)
 	}
 	row("estimate of a segment", times, " (goal: under a second)")
-	return measureReaction(ctx, b, row)
+	if err := measureReaction(ctx, b, row); err != nil {
+		return err
+	}
+
+	// Alone, in turn with an answer that reads no table of ClickHouse.
+	bare, alone := make([]time.Duration, reads), make([]time.Duration, reads)
+	var used time.Duration
+	for i := range alone {
+		started := time.Now()
+		if err := get("/readyz"); err != nil {
+			return fmt.Errorf("asking whether the service is ready: %w", err)
+		}
+		bare[i] = time.Since(started)
+		started, before := time.Now(), processorTime()
+		if err := get(profile(i)); err != nil {
+			return fmt.Errorf("reading profiles: %w", err)
+		}
+		alone[i], used = time.Since(started), used+processorTime()-before
+	}
+	row("whether the service is ready", bare, "")
+	row("a profile, alone", alone, "")
+	fmt.Printf("%-39s %.2f ms\n", "processor time while one is read", used.Seconds()*1000/float64(reads))
+	return nil
 }
 
 // measureReaction is the time from sending an event to the person being in a
