@@ -258,6 +258,9 @@ func (b *builder) sums() string {
 			numbers = append(numbers, "[toFloat64(countIf("+b.passed("o.first_at", w)+"))]")
 		}
 	}
+	if len(numbers) == 0 { // people are counted, and nothing else
+		numbers = append(numbers, "CAST([], 'Array(Float64)')")
+	}
 	return fmt.Sprintf("SELECT %d AS row, o.arm AS arm, %s AS cell, count() AS units, toUInt64(0) AS mixed_units,\n  arrayConcat(\n    %s\n  ) AS numbers\nFROM outcomes AS o\nGROUP BY arm, cell\nLIMIT %d",
 		sumsRow, b.cell("o.first_at", sumsRow), strings.Join(numbers, ",\n    "), maxCells+1)
 }
