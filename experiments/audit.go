@@ -66,7 +66,7 @@ func (s *Service) Audit(ctx context.Context, key, unit string, at time.Time) (*A
 	if at.IsZero() {
 		at = s.now()
 	}
-	at = at.UTC().Truncate(time.Millisecond)
+	at = at.UTC()
 	var bad problem.Invalid
 	checkUnit(&bad, "query.unit", unit)
 	if at.After(s.now().Add(time.Minute)) {
@@ -271,7 +271,7 @@ func (s *Service) auditSubject(ctx context.Context, t *Trial, a *AssignmentAudit
 // what a sticky experiment kept.
 func (s *Service) recordedFacts(ctx context.Context, t *Trial, who *audited, a *AssignmentAudit) error {
 	rows, err := s.db.Read.Query(ctx, `SELECT decision_id, decided_at, audience, context FROM decisions
-		WHERE decision_point = ? AND profile_id = ? AND decided_at <= ? ORDER BY decided_at DESC LIMIT 1`, t.Point, who.profile, a.At)
+		WHERE decision_point = ? AND profile_id = ? AND decided_at <= fromUnixTimestamp64Milli(?) ORDER BY decided_at DESC LIMIT 1`, t.Point, who.profile, a.At.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("reading what a decision recorded: %w", err)
 	}
@@ -307,9 +307,9 @@ func (s *Service) recordedFacts(ctx context.Context, t *Trial, who *audited, a *
 
 func (s *Service) recordedKept(ctx context.Context, t *Trial, who *audited, a *AssignmentAudit) error {
 	rows, err := s.db.Read.Query(ctx, `SELECT variants[indexOf(experiments, ?)] AS variant, experiment_versions[indexOf(experiments, ?)] AS version
-		FROM decisions WHERE decision_point = ? AND profile_id = ? AND decided_at < ? AND has(experiments, ?)
+		FROM decisions WHERE decision_point = ? AND profile_id = ? AND decided_at < fromUnixTimestamp64Milli(?) AND has(experiments, ?)
 		AND experiment_how[indexOf(experiments, ?)] IN ('keep', 'sticky') ORDER BY decided_at DESC LIMIT 1`,
-		t.Key, t.Key, t.Point, who.profile, a.At, t.Key, t.Key)
+		t.Key, t.Key, t.Point, who.profile, a.At.UnixMilli(), t.Key, t.Key)
 	if err != nil {
 		return fmt.Errorf("reading what was kept: %w", err)
 	}
@@ -380,7 +380,7 @@ func (s *Service) auditLog(ctx context.Context, profile string, a *AssignmentAud
 		return nil
 	}
 	rows, err := s.db.Read.Query(ctx, `SELECT variant, exposed_at, decision_id FROM exposures
-		WHERE experiment = ? AND unit = ? AND exposed_at <= ? ORDER BY exposed_at, decision_id LIMIT 1 BY decision_id LIMIT 10000`, a.Experiment, profile, a.At)
+		WHERE experiment = ? AND unit = ? AND exposed_at <= fromUnixTimestamp64Milli(?) ORDER BY exposed_at, decision_id LIMIT 1 BY decision_id LIMIT 10000`, a.Experiment, profile, a.At.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("reading exposures: %w", err)
 	}
