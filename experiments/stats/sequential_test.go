@@ -198,7 +198,7 @@ func TestContinuousPeeking(t *testing.T) {
 }
 
 // TestBayesFactor compares with the formula written out another way (the ratio of
-// two normal densities of the t statistic) and bounds false alarms by Ville.
+// two normal densities of the t statistic).
 func TestBayesFactor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ t, n, r float64 }{{0, 100, 0.5}, {2, 1000, 0.707}, {-4, 50, 1}, {3, 1e6, 0.1}} {
@@ -213,6 +213,12 @@ func TestBayesFactor(t *testing.T) {
 			t.Errorf("t %g: %g, want %g", c.t, got, want)
 		}
 	}
+}
+
+// TestBayesFactorFalseAlarms watches 2,000 experiments without an effect.
+func TestBayesFactorFalseAlarms(t *testing.T) {
+	t.Parallel()
+	simulation(t)
 	r := rand.New(rand.NewPCG(3, 9))
 	const paths, pairs = 2000, 2000
 	strong := 0
