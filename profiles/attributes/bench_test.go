@@ -28,9 +28,9 @@ func BenchmarkCompute(b *testing.B) {
 	}
 	people := events / 20
 	bed := newBed(b, now)
-	bed.stop()
+	bed.Stop()
 	generate(b, bed, people, events)
-	bed.open()
+	bed.Open()
 	profiles := heap()
 	for b.Loop() {
 		if err := bed.service.Compute(b.Context()); err != nil {
@@ -46,7 +46,7 @@ func BenchmarkCompute(b *testing.B) {
 	}
 	b.ReportMetric(float64(heap()-profiles)/float64(people), "B/person")
 	started := time.Now()
-	bed.open()
+	bed.Open()
 	b.ReportMetric(time.Since(started).Seconds(), "s/restart")
 	started = time.Now()
 	if _, err := bed.service.Matrix(b.Context(), "segment", now.AddDate(0, -2, 0), now); err != nil {
@@ -75,13 +75,13 @@ func generate(b *testing.B, bed *bed, people, events int) {
 		ids[i] = identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: fmt.Sprint("u", i)}).String()
 		rows[i] = []any{ids[i], now, now, now, 20, map[string]any{}}
 	}
-	if _, err := bed.postgres.CopyFrom(ctx, pgx.Identifier{"profiles"}, []string{"profile_id", "created_at", "updated_at", "last_seen_at", "events", "traits"}, pgx.CopyFromRows(rows)); err != nil {
+	if _, err := bed.Postgres.CopyFrom(ctx, pgx.Identifier{"profiles"}, []string{"profile_id", "created_at", "updated_at", "last_seen_at", "events", "traits"}, pgx.CopyFromRows(rows)); err != nil {
 		b.Fatal(err)
 	}
-	if err := bed.clickhouse.Write.Exec(ctx, "CREATE TABLE ids (n UInt64, id String) ENGINE = MergeTree ORDER BY n"); err != nil {
+	if err := bed.ClickHouse.Write.Exec(ctx, "CREATE TABLE ids (n UInt64, id String) ENGINE = MergeTree ORDER BY n"); err != nil {
 		b.Fatal(err)
 	}
-	batch, err := bed.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO ids (n, id)")
+	batch, err := bed.ClickHouse.Write.PrepareBatch(ctx, "INSERT INTO ids (n, id)")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func generate(b *testing.B, bed *bed, people, events int) {
 	}
 	const chunk = 2_000_000
 	for from := 0; from < events; from += chunk {
-		if err := bed.clickhouse.Read.Exec(heavy(ctx), fmt.Sprintf(`INSERT INTO events (message_id, type, event, profile_id, user_id, timestamp, received_at, numbers, properties, context, sequence)
+		if err := bed.ClickHouse.Read.Exec(heavy(ctx), fmt.Sprintf(`INSERT INTO events (message_id, type, event, profile_id, user_id, timestamp, received_at, numbers, properties, context, sequence)
 SELECT toString(number), 'track', arrayElement(['Page Seen', 'Page Seen', 'Page Seen', 'Page Seen', 'Product Viewed', 'Product Viewed', 'Product Added', 'Email Delivered', 'Email Opened', 'Order Completed'], 1 + cityHash64(number, 1) %% 10) AS name,
   i.id, concat('u', toString(i.n)), toDateTime64('2026-06-15 00:00:00', 3, 'UTC') - cityHash64(number, 2) %% 63072000 AS at, at,
   if(name = 'Order Completed', map('revenue', toFloat64(10 + cityHash64(number, 3) %% 200)), CAST(map(), 'Map(LowCardinality(String), Float64)')),

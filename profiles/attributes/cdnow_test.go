@@ -108,7 +108,7 @@ func TestCDNOW(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(client.Options{BaseURL: b.server.URL, Key: "good"})
+	c, err := client.New(client.Options{BaseURL: b.Server.URL, Key: "good"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +124,13 @@ func TestCDNOW(t *testing.T) {
 		t.Errorf("%d people, want 2357", s.People)
 	}
 	ctx := t.Context()
-	if err := b.clickhouse.Write.Exec(ctx, "CREATE TABLE cdnow (customer String, day Date, dollars Decimal(18, 2)) ENGINE = MergeTree ORDER BY customer"); err != nil {
+	if err := b.ClickHouse.Write.Exec(ctx, "CREATE TABLE cdnow (customer String, day Date, dollars Decimal(18, 2)) ENGINE = MergeTree ORDER BY customer"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.clickhouse.Write.Exec(ctx, "INSERT INTO cdnow VALUES "+strings.Join(rows, ", ")); err != nil {
+	if err := b.ClickHouse.Write.Exec(ctx, "INSERT INTO cdnow VALUES "+strings.Join(rows, ", ")); err != nil {
 		t.Fatal(err)
 	}
-	result, err := b.clickhouse.Read.Query(ctx, independent)
+	result, err := b.ClickHouse.Read.Query(ctx, independent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestCDNOW(t *testing.T) {
 		t.Fatalf("%d checked, %v", checked, err)
 	}
 	t.Logf("checked %d customers: %v", checked, counts)
-	board := b.must("GET", "/v1/lifecycle/board", "")
+	board := b.Must("GET", "/v1/lifecycle/board", "")
 	for list, prefix := range map[string]string{"stages": "stage ", "segments": "segment ", "rfmSegments": "rfm "} {
 		for _, p := range board[list].([]any) {
 			place := p.(map[string]any)
@@ -174,32 +174,32 @@ func TestCDNOW(t *testing.T) {
 
 // checkCDNOWMatrix compares the moves of each month by stage.
 func (b *bed) checkCDNOWMatrix() {
-	b.t.Helper()
-	m := b.must("GET", "/v1/lifecycle/matrix?by=stage&from=1997-01&to=1998-06", "")
+	b.T.Helper()
+	m := b.Must("GET", "/v1/lifecycle/matrix?by=stage&from=1997-01&to=1998-06", "")
 	months := m["months"].([]any)
 	if len(months) != 18 {
-		b.t.Fatalf("%d months", len(months))
+		b.T.Fatalf("%d months", len(months))
 	}
 	for _, entry := range months {
 		month := entry.(map[string]any)
 		first, err := time.Parse("2006-01", month["month"].(string))
 		if err != nil {
-			b.t.Fatal(err)
+			b.T.Fatal(err)
 		}
 		// Orders lie at midnight: those of the first of the next month do not count.
 		at := func(end time.Time) string {
 			return fmt.Sprintf(`SELECT customer, multiIf(dateDiff('day', max(day), toDate('%[1]s')) > 90, 'reactivate', count() > 1, 'grow', 'first-order') AS stage FROM cdnow WHERE day < toDate('%[1]s') GROUP BY customer`, end.Format(time.DateOnly))
 		}
-		rows, err := b.clickhouse.Read.Query(b.t.Context(), fmt.Sprintf(`SELECT a.stage, b.stage, toFloat64(count()) FROM (%s) AS b LEFT JOIN (%s) AS a USING customer GROUP BY a.stage, b.stage`, at(first.AddDate(0, 1, 0)), at(first)))
+		rows, err := b.ClickHouse.Read.Query(b.T.Context(), fmt.Sprintf(`SELECT a.stage, b.stage, toFloat64(count()) FROM (%s) AS b LEFT JOIN (%s) AS a USING customer GROUP BY a.stage, b.stage`, at(first.AddDate(0, 1, 0)), at(first)))
 		if err != nil {
-			b.t.Fatal(err)
+			b.T.Fatal(err)
 		}
 		want := map[string]float64{}
 		for rows.Next() {
 			var from, to string
 			var people float64
 			if err := rows.Scan(&from, &to, &people); err != nil {
-				b.t.Fatal(err)
+				b.T.Fatal(err)
 			}
 			want[from+">"+to] = people
 		}
@@ -210,27 +210,27 @@ func (b *bed) checkCDNOWMatrix() {
 			got[fmt.Sprintf("%s>%s", move["from"], move["to"])] = move["people"].(float64)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			b.t.Errorf("%s: %v, independently %v", month["month"], got, want)
+			b.T.Errorf("%s: %v, independently %v", month["month"], got, want)
 		}
 	}
 }
 
 // checkCDNOWRetention compares retention, cohorts and the average order.
 func (b *bed) checkCDNOWRetention() {
-	b.t.Helper()
-	reports, err := experience.Open(experience.Deps{Definitions: b.store, ClickHouse: b.clickhouse, Table: b.service.Table, Now: func() time.Time { return cdnowEnd }})
+	b.T.Helper()
+	reports, err := experience.Open(experience.Deps{Definitions: b.Definitions, ClickHouse: b.ClickHouse, Table: b.service.Table, Now: func() time.Time { return cdnowEnd }})
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	from, to := time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1998, 6, 30, 0, 0, 0, 0, time.UTC)
-	report, err := reports.Report(b.t.Context(), experience.Retention, from, to, experience.Month, "")
+	report, err := reports.Report(b.T.Context(), experience.Retention, from, to, experience.Month, "")
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	number := func(sql string) (n float64) {
-		b.t.Helper()
-		if err := b.clickhouse.Read.QueryRow(b.t.Context(), "SELECT toFloat64("+sql+")").Scan(&n); err != nil {
-			b.t.Fatalf("%s: %v", sql, err)
+		b.T.Helper()
+		if err := b.ClickHouse.Read.QueryRow(b.T.Context(), "SELECT toFloat64("+sql+")").Scan(&n); err != nil {
+			b.T.Fatalf("%s: %v", sql, err)
 		}
 		return n
 	}
@@ -242,7 +242,7 @@ func (b *bed) checkCDNOWRetention() {
 		before := number("(SELECT count() FROM (" + in(month.AddDate(0, -1, 0)) + "))")
 		returned := number("(SELECT count() FROM (" + in(month) + ") WHERE customer IN (" + in(month.AddDate(0, -1, 0)) + "))")
 		if row.Parts["before"] != before || row.Parts["returned"] != returned {
-			b.t.Errorf("retention of %s: %v, independently %g of %g", row.From, row.Parts, returned, before)
+			b.T.Errorf("retention of %s: %v, independently %g of %g", row.From, row.Parts, returned, before)
 		}
 	}
 	sizes := []float64{}
@@ -250,21 +250,21 @@ func (b *bed) checkCDNOWRetention() {
 		month := from.AddDate(0, i, 0)
 		newcomers := fmt.Sprintf("SELECT customer FROM cdnow GROUP BY customer HAVING min(day) >= '%s' AND min(day) < '%s'", month.Format(time.DateOnly), month.AddDate(0, 1, 0).Format(time.DateOnly))
 		if size := number("(SELECT count() FROM (" + newcomers + "))"); size != cohort.Size {
-			b.t.Errorf("the cohort of %s has %g, independently %g", cohort.From, cohort.Size, size)
+			b.T.Errorf("the cohort of %s has %g, independently %g", cohort.From, cohort.Size, size)
 		}
 		sizes = append(sizes, cohort.Size)
 		for _, r := range cohort.Returns {
 			if people := number("(SELECT count() FROM (" + in(month.AddDate(0, r.Offset, 0)) + ") WHERE customer IN (" + newcomers + "))"); people != r.People {
-				b.t.Errorf("the cohort of %s after %d months: %g, independently %g", cohort.From, r.Offset, r.People, people)
+				b.T.Errorf("the cohort of %s after %d months: %g, independently %g", cohort.From, r.Offset, r.People, people)
 			}
 		}
 	}
-	b.t.Logf("cohorts %v; retention in February 1997 %.4f [%.4f, %.4f]", sizes, *report.Rows[1].Value, *report.Rows[1].Lower, *report.Rows[1].Upper)
-	average, err := reports.Report(b.t.Context(), experience.AverageOrder, from, from, experience.Month, "")
+	b.T.Logf("cohorts %v; retention in February 1997 %.4f [%.4f, %.4f]", sizes, *report.Rows[1].Value, *report.Rows[1].Lower, *report.Rows[1].Upper)
+	average, err := reports.Report(b.T.Context(), experience.AverageOrder, from, from, experience.Month, "")
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	if want := number("(SELECT avg(dollars) FROM cdnow WHERE day < '1997-02-01')"); math.Abs(*average.Rows[0].Value-want) > 1e-9 {
-		b.t.Errorf("the average order is %g, independently %g", *average.Rows[0].Value, want)
+		b.T.Errorf("the average order is %g, independently %g", *average.Rows[0].Value, want)
 	}
 }

@@ -28,12 +28,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func TestCountersFollowEachEvent(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(event("u", "Played", 3, `{"minutes":5}`), event("u", "Played", 20, `{"minutes":100}`))
-	b.must("PUT", "/v1/attributes/plays", `{"kind":"counter","event":"Played","windowDays":7}`)
-	b.must("PUT", "/v1/attributes/minutes", `{"kind":"counter","event":"Played","aggregate":"sum","property":"minutes","where":[{"property":"minutes","is":"<","value":50}]}`)
+	b.Track(event("u", "Played", 3, `{"minutes":5}`), event("u", "Played", 20, `{"minutes":100}`))
+	b.Must("PUT", "/v1/attributes/plays", `{"kind":"counter","event":"Played","windowDays":7}`)
+	b.Must("PUT", "/v1/attributes/minutes", `{"kind":"counter","event":"Played","aggregate":"sum","property":"minutes","where":[{"property":"minutes","is":"<","value":50}]}`)
 	var watched atomic.Int64
 	b.watch = func(identity.ID) { watched.Add(1) }
-	b.open()
+	b.Open()
 	b.compute()
 	check := func(plays, minutes float64) func() bool {
 		return func() bool { got := b.attributes("u"); return got["plays"] == plays && got["minutes"] == minutes }
@@ -41,7 +41,7 @@ func TestCountersFollowEachEvent(t *testing.T) {
 	if !check(1, 5)() {
 		t.Fatalf("computed %v", b.attributes("u"))
 	}
-	b.track(event("u", "Played", 1, `{"minutes":7}`), event("u", "Played", 1, `{"minutes":70}`), event("u", "Played", 8, `{"minutes":2}`), event("u", "Else", 1, `{"minutes":3}`))
+	b.Track(event("u", "Played", 1, `{"minutes":7}`), event("u", "Played", 1, `{"minutes":70}`), event("u", "Played", 8, `{"minutes":2}`), event("u", "Else", 1, `{"minutes":3}`))
 	eventually(t, "the counters count", check(3, 14))
 	for range 2 { // the run counts the same events; nothing doubles
 		b.compute()
@@ -49,25 +49,25 @@ func TestCountersFollowEachEvent(t *testing.T) {
 			t.Fatalf("after a run %v", b.attributes("u"))
 		}
 	}
-	b.track(event("u", "Played", 0.5, `{"minutes":1}`))
+	b.Track(event("u", "Played", 0.5, `{"minutes":1}`))
 	eventually(t, "the counters go on", check(4, 15))
 	b.set(now.AddDate(0, 0, 5)) // the play of three days ago leaves the window
 	b.compute()
 	if !check(3, 15)() {
 		t.Errorf("later %v", b.attributes("u"))
 	}
-	b.open() // a restart
+	b.Open() // a restart
 	if !check(3, 15)() {
 		t.Errorf("after a restart %v", b.attributes("u"))
 	}
 	b.compute()
-	b.track(event("u", "Played", 0.1, `{"minutes":1}`))
+	b.Track(event("u", "Played", 0.1, `{"minutes":1}`))
 	eventually(t, "the counters go on after a restart", check(4, 16))
 	if watched.Load() == 0 {
 		t.Error("nobody was told of a change")
 	}
-	b.must("PUT", "/v1/attributes/plays", `{"kind":"counter","event":"Played"}`)
-	b.track(event("u", "Played", 0.1, `{"minutes":1}`))
+	b.Must("PUT", "/v1/attributes/plays", `{"kind":"counter","event":"Played"}`)
+	b.Track(event("u", "Played", 0.1, `{"minutes":1}`))
 	eventually(t, "the other counter counts", func() bool { return b.attributes("u")["minutes"] == 17.0 })
 	if b.attributes("u")["plays"] != 4.0 {
 		t.Errorf("a counter that was changed counts on before it is computed: %v", b.attributes("u"))
@@ -83,11 +83,11 @@ func TestRunComputesByItself(t *testing.T) {
 	b := newBed(t, now)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	b.track(event("u", "Order Completed", 3, `{"revenue":5}`))
-	b.flush()
+	b.Track(event("u", "Order Completed", 3, `{"revenue":5}`))
+	b.Stored()
 	go func() { ended <- b.service.Run(ctx) }()
 	eventually(t, "the first run", func() bool { return b.attributes("u")["orders"] == 1.0 })
-	b.must("PUT", "/v1/attributes/plays", `{"kind":"aggregate","event":"Order Completed"}`)
+	b.Must("PUT", "/v1/attributes/plays", `{"kind":"aggregate","event":"Order Completed"}`)
 	eventually(t, "a run because of a definition", func() bool { return b.attributes("u")["plays"] == 1.0 })
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -11,18 +11,18 @@ func TestBoardAndGrid(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
 	for _, path := range []string{"/v1/lifecycle/board", "/v1/lifecycle/rfm", "/v1/attribute-status"} {
-		if status, out := b.call("GET", path, ""); status != 503 {
+		if status, out := b.Call("GET", path, ""); status != 503 {
 			t.Errorf("%s before the first run: %d %v", path, status, out)
 		}
 	}
 	for i := range 10 {
 		for range 1 + i/4 {
-			b.track(event(fmt.Sprintf("u%d", i), "Order Completed", float64(1+10*i), fmt.Sprintf(`{"revenue":%d}`, 10+i)))
+			b.Track(event(fmt.Sprintf("u%d", i), "Order Completed", float64(1+10*i), fmt.Sprintf(`{"revenue":%d}`, 10+i)))
 		}
 	}
-	b.track(event("seen", "Product Viewed", 2, `{}`))
+	b.Track(event("seen", "Product Viewed", 2, `{}`))
 	b.compute()
-	board := b.must("GET", "/v1/lifecycle/board", "")
+	board := b.Must("GET", "/v1/lifecycle/board", "")
 	if board["people"] != 11.0 || board["customers"] != 10.0 {
 		t.Errorf("board: %v", board)
 	}
@@ -59,14 +59,14 @@ func TestBoardAndGrid(t *testing.T) {
 			t.Errorf("stage %s has %g people, and its segments %g", stage, people, byStage[stage])
 		}
 	}
-	past := b.must("GET", "/v1/lifecycle/board?at=2026-05-16T12:00:00Z", "") // first orders of 31, 41, … 91 days ago
+	past := b.Must("GET", "/v1/lifecycle/board?at=2026-05-16T12:00:00Z", "") // first orders of 31, 41, … 91 days ago
 	if past["people"] != 7.0 || past["customers"] != 7.0 || past["computedAt"] != "2026-05-16T12:00:00Z" {
 		t.Errorf("board of the past: %v", past)
 	}
-	if status, out := b.call("GET", "/v1/lifecycle/board?at=2027-01-01T00:00:00Z", ""); status != 422 {
+	if status, out := b.Call("GET", "/v1/lifecycle/board?at=2027-01-01T00:00:00Z", ""); status != 422 {
 		t.Errorf("board of the future: %d %v", status, out)
 	}
-	grid := b.must("GET", "/v1/lifecycle/rfm", "")
+	grid := b.Must("GET", "/v1/lifecycle/rfm", "")
 	people := 0.
 	for _, cell := range grid["grid"].([]any) {
 		people += cell.(map[string]any)["people"].(float64)
@@ -74,7 +74,7 @@ func TestBoardAndGrid(t *testing.T) {
 	if len(grid["grid"].([]any)) != 25 || people != 10 || len(grid["cuts"].(map[string]any)["days"].([]any)) != 4 {
 		t.Errorf("grid: %v", grid)
 	}
-	catalogue := b.must("GET", "/v1/attribute-catalogue", "")
+	catalogue := b.Must("GET", "/v1/attribute-catalogue", "")
 	if len(catalogue["items"].([]any)) != len(BuiltIns()) {
 		t.Errorf("catalogue: %v", catalogue)
 	}
@@ -83,16 +83,16 @@ func TestBoardAndGrid(t *testing.T) {
 func TestLifecycleTable(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	got := b.must("GET", "/v1/lifecycle", "")
+	got := b.Must("GET", "/v1/lifecycle", "")
 	if got["version"] != 0.0 || len(got["segments"].([]any)) != 14 || len(got["facts"].([]any)) != 27 || len(got["unreachable"].([]any)) != 4 {
 		t.Fatalf("default: %v", got)
 	}
 	table := `{"stages":[{"key":"customer","any":[{"all":[{"fact":"orders","is":">=","value":1}]}]},{"key":"other"}],"commerce":{"orders":["Bought"]},
 		"rfm":{"method":"fixed","recencyDays":[90,60,30,10],"orders":[2,3,4,5],"spend":[10,20,30,40]}}`
-	if got = b.must("PUT", "/v1/lifecycle", table); got["version"] != 1.0 || len(got["stages"].([]any)) != 2 || got["updatedBy"] == "" {
+	if got = b.Must("PUT", "/v1/lifecycle", table); got["version"] != 1.0 || len(got["stages"].([]any)) != 2 || got["updatedBy"] == "" {
 		t.Fatalf("put: %v", got)
 	}
-	b.track(event("a", "Bought", 5, `{"revenue":35}`), event("b", "Order Completed", 5, `{"revenue":35}`))
+	b.Track(event("a", "Bought", 5, `{"revenue":35}`), event("b", "Order Completed", 5, `{"revenue":35}`))
 	b.compute()
 	if a, other := b.attributes("a"), b.attributes("b"); a["stage"] != "customer" || a["rfm"] != "514" || other["stage"] != "other" || other["orders"] != 0.0 {
 		t.Errorf("a is %v, b is %v", a, other)
@@ -102,7 +102,7 @@ func TestLifecycleTable(t *testing.T) {
 		"body.rfm.spend":                    `{"rfm":{"method":"fixed","recencyDays":[4,3,2,1],"orders":[1,2,3,4]}}`,
 		"body.colour":                       `{"colour":1}`,
 	} {
-		status, out := b.call("PUT", "/v1/lifecycle", body)
+		status, out := b.Call("PUT", "/v1/lifecycle", body)
 		if status != 422 || out["errors"].([]any)[0].(map[string]any)["location"] != name {
 			t.Errorf("%s: %d %v", name, status, out)
 		}
@@ -121,13 +121,13 @@ func TestMatrixOfThePast(t *testing.T) {
 		}
 		return now.Sub(at).Hours() / 24
 	}
-	b.track(
+	b.Track(
 		event("a", "Order Completed", day("2026-03-20"), `{"revenue":10}`), // first order; then due; then cooling in June, after 90 days
 		event("b", "Order Completed", day("2026-03-10"), `{"revenue":10}`), event("b", "Order Completed", day("2026-04-10"), `{"revenue":10}`),
 		event("c", "Product Viewed", day("2026-04-05"), `{}`), event("c", "Order Completed", day("2026-05-20"), `{"revenue":10}`),
 	)
-	b.flush()
-	m := b.must("GET", "/v1/lifecycle/matrix?from=2026-03&to=2026-06", "")
+	b.Stored()
+	m := b.Must("GET", "/v1/lifecycle/matrix?from=2026-03&to=2026-06", "")
 	want := map[string]map[string]float64{
 		"2026-03": {" first-order": 2},
 		"2026-04": {"first-order second-order-due": 1, "first-order repeat": 1, " product-browser": 1},
@@ -152,7 +152,7 @@ func TestMatrixOfThePast(t *testing.T) {
 	for query, location := range map[string]string{
 		"from=2026-13": "query.from", "from=2026-05&to=2026-04": "query.to", "from=2023-01&to=2026-01": "query.to", "from=2027-01&to=2027-02": "query.from", "by=colour": "query.by",
 	} {
-		status, out := b.call("GET", "/v1/lifecycle/matrix?"+query, "")
+		status, out := b.Call("GET", "/v1/lifecycle/matrix?"+query, "")
 		if status != 422 || out["errors"].([]any)[0].(map[string]any)["location"] != location {
 			t.Errorf("%s: %d %v", query, status, out)
 		}

@@ -22,7 +22,7 @@ func event(user, name string, daysAgo float64, properties string) string {
 func TestAttributesOfOnePerson(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(
+	b.Track(
 		// Ordered three times; the second order came twice under one id, from two systems.
 		event("anna", "Order Completed", 200, `{"order_id":"1","revenue":100,"products":[{"category":"shoes","price":50,"quantity":2,"cost":30}],"channel":"web"}`),
 		event("anna", "Order Completed", 50, `{"order_id":"2","total":60,"discount":5,"products":[{"category":"hats","price":20,"quantity":3}],"channel":"app"}`),
@@ -42,7 +42,7 @@ func TestAttributesOfOnePerson(t *testing.T) {
 		`{"type":"page","anonymousId":"x","name":"Home","timestamp":"2026-06-10T10:51:00Z","context":{"device":{"type":"Desktop"}}}`,
 	)
 	b.compute()
-	got := b.must("GET", "/v1/profiles/userId:anna/attributes", "")["attributes"].(map[string]any)
+	got := b.Must("GET", "/v1/profiles/userId:anna/attributes", "")["attributes"].(map[string]any)
 	for name, want := range map[string]any{
 		"orders": 3.0, "spend": 175.0, "averageOrder": 175. / 3, "margin": 40 + 12.5, "discountShare": 2. / 3, "daysSinceLastOrder": 10.0,
 		"daysSinceFirstOrder": 200.0, "daysSinceLastSeen": 2.0, "orderGapDays": 95.0, "views": 1.0, "carts": 1.0, "stage": "grow",
@@ -70,8 +70,8 @@ func TestAttributesOfOnePerson(t *testing.T) {
 	if got["topCategory"] != "hats" {
 		t.Errorf("top category is %v of %v", got["topCategory"], affinity)
 	}
-	view, _ := b.profiles.Store().Lookup([]identity.Identifier{{Namespace: identity.AnonymousID, Value: "x"}})
-	x := b.must("GET", "/v1/profiles/anonymousId:x/attributes", "")["attributes"].(map[string]any)
+	view, _ := b.Profiles.Store().Lookup([]identity.Identifier{{Namespace: identity.AnonymousID, Value: "x"}})
+	x := b.Must("GET", "/v1/profiles/anonymousId:x/attributes", "")["attributes"].(map[string]any)
 	if view.Attributes["preferredDevice"] != "mobile" || view.Attributes["deviceShare"] != nil {
 		t.Errorf("memory has %v", view.Attributes)
 	}
@@ -109,7 +109,7 @@ func half(days float64) float64 {
 func TestMovesHistoryAndRestart(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(event("anna", "Order Completed", 40, `{"revenue":10}`), event("ben", "Order Completed", 1, `{"revenue":99}`))
+	b.Track(event("anna", "Order Completed", 40, `{"revenue":10}`), event("ben", "Order Completed", 1, `{"revenue":99}`))
 	b.compute()
 	if got := b.attributes("anna"); got["lifecycleSegment"] != "second-order-due" || got["stage"] != "first-order" {
 		t.Fatalf("anna is %v", got)
@@ -126,13 +126,13 @@ func TestMovesHistoryAndRestart(t *testing.T) {
 	if s := b.service.Status(); s.Changed != 0 || b.attributes("anna")["daysSinceLastOrder"] != 41.0 {
 		t.Errorf("a day later: %+v, %v", s, b.attributes("anna"))
 	}
-	b.track(event("anna", "Order Completed", 0.5, `{"revenue":10}`))
+	b.Track(event("anna", "Order Completed", 0.5, `{"revenue":10}`))
 	b.compute()
 	if s := b.service.Status(); s.Changed < 1 || s.Moves != 2 {
 		t.Errorf("after the second order: %+v", s)
 	}
-	b.flush()
-	rows, err := b.clickhouse.Read.Query(t.Context(), `SELECT event, JSONExtractString(properties, 'from'), JSONExtractString(properties, 'to') FROM events FINAL WHERE source = 'system' ORDER BY event`)
+	b.Stored()
+	rows, err := b.ClickHouse.Read.Query(t.Context(), `SELECT event, JSONExtractString(properties, 'from'), JSONExtractString(properties, 'to') FROM events FINAL WHERE source = 'system' ORDER BY event`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestMovesHistoryAndRestart(t *testing.T) {
 		t.Errorf("moves %q, want %q", moves, want)
 	}
 	before := b.attributes("anna")
-	b.open()
+	b.Open()
 	if after := b.attributes("anna"); !reflect.DeepEqual(before, after) {
 		t.Errorf("after a restart %v, before %v", after, before)
 	}
@@ -157,12 +157,12 @@ func TestMovesHistoryAndRestart(t *testing.T) {
 	if s := b.service.Status(); s.Changed != 0 || s.Moves != 0 {
 		t.Errorf("the first run after a restart: %+v", s)
 	}
-	history := b.must("GET", "/v1/profiles/userId:anna/attributes", "")
+	history := b.Must("GET", "/v1/profiles/userId:anna/attributes", "")
 	if items := history["history"].([]any); len(items) != 2 || items[1].(map[string]any)["attributes"].(map[string]any)["orders"] != 1.0 {
 		t.Errorf("history: %v", history)
 	}
 	var left uint64
-	if err := b.clickhouse.Read.QueryRow(t.Context(), `SELECT (SELECT count() FROM person_facts) + (SELECT count() FROM person_values)`).Scan(&left); err != nil || left != 0 {
+	if err := b.ClickHouse.Read.QueryRow(t.Context(), `SELECT (SELECT count() FROM person_facts) + (SELECT count() FROM person_values)`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows of material are left, %v", left, err)
 	}
 }
@@ -170,14 +170,14 @@ func TestMovesHistoryAndRestart(t *testing.T) {
 func TestPeopleOfSeveralProfiles(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(event("a", "Order Completed", 40, `{"revenue":10}`), event("b", "Order Completed", 20, `{"revenue":20}`))
-	b.flush()
+	b.Track(event("a", "Order Completed", 40, `{"revenue":10}`), event("b", "Order Completed", 20, `{"revenue":20}`))
+	b.Stored()
 	a, c := identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: "a"}), identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: "b"})
-	if err := b.clickhouse.Write.Exec(t.Context(), fmt.Sprintf("INSERT INTO person_map (profile_id, person_id, valid_from, stamp) VALUES ('%s', '%s', now64(3), 1)", c, a)); err != nil {
+	if err := b.ClickHouse.Write.Exec(t.Context(), fmt.Sprintf("INSERT INTO person_map (profile_id, person_id, valid_from, stamp) VALUES ('%s', '%s', now64(3), 1)", c, a)); err != nil {
 		t.Fatal(err)
 	}
 	b.compute()
-	view, _ := b.profiles.Store().Get(a)
+	view, _ := b.Profiles.Store().Get(a)
 	if view.Attributes["orders"] != 2.0 || view.Attributes["spend"] != 30.0 || b.service.Status().People != 1 {
 		t.Errorf("the person has %v", view.Attributes)
 	}
@@ -186,10 +186,10 @@ func TestPeopleOfSeveralProfiles(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(event("a", "Order Completed", 40, `{"revenue":10}`), event("b", "Order Completed", 20, `{"revenue":20}`))
+	b.Track(event("a", "Order Completed", 40, `{"revenue":10}`), event("b", "Order Completed", 20, `{"revenue":20}`))
 	b.compute()
 	count := func() (n uint64) {
-		if err := b.clickhouse.Read.QueryRow(t.Context(), "SELECT count() FROM profile_attributes").Scan(&n); err != nil {
+		if err := b.ClickHouse.Read.QueryRow(t.Context(), "SELECT count() FROM profile_attributes").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -202,7 +202,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("%d rows of history after forgetting one of two, %v", count(), err)
 	}
 	// Somebody of whom only the log knows is not kept.
-	if err := b.clickhouse.Write.Exec(t.Context(), fmt.Sprintf("INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at) VALUES ('x', 'track', 'Seen', '%s', '2026-06-01 00:00:00', '2026-06-01 00:00:00')",
+	if err := b.ClickHouse.Write.Exec(t.Context(), fmt.Sprintf("INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at) VALUES ('x', 'track', 'Seen', '%s', '2026-06-01 00:00:00', '2026-06-01 00:00:00')",
 		identity.NewID(identity.Identifier{Namespace: identity.UserID, Value: "gone"}))); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestForget(t *testing.T) {
 func TestDefinedAttributes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, now)
-	b.track(
+	b.Track(
 		event("u", "Played", 1, `{"minutes":10,"level":{"name":"one"},"hard":true}`), event("u", "Played", 31, `{"minutes":30,"level":{"name":"two"}}`),
 		event("u", "Played", 61, `{"minutes":2,"level":{"name":"one"}}`), event("u", "Played", 2, `{"level":{"name":"three"},"minutes":"5"}`),
 		event("v", "Played", 3, `{"minutes":7}`), event("w", "Other", 3, `{"minutes":7}`),
@@ -238,7 +238,7 @@ func TestDefinedAttributes(t *testing.T) {
 		"twice":      `{"kind":"sql","sql":"SELECT profile_id AS person_id, 1 AS value FROM events WHERE event = 'Played'"}`,
 		"fails":      `{"kind":"sql","sql":"SELECT profile_id AS person_id, throwIf(1, 'no') AS value FROM events"}`,
 	} {
-		if status, out := b.call("PUT", "/v1/attributes/"+key, d); status != 200 {
+		if status, out := b.Call("PUT", "/v1/attributes/"+key, d); status != 200 {
 			t.Errorf("%s: %d %v", key, status, out)
 		}
 	}
@@ -296,14 +296,14 @@ func TestDefinitionsAreChecked(t *testing.T) {
 		"a file":          {"a", `{"kind":"sql","sql":"SELECT * FROM file('/etc/passwd')"}`, "body.sql", "file is not allowed"},
 		"unknown column":  {"a", `{"kind":"sql","sql":"SELECT colour AS value, profile_id FROM events"}`, "body.sql", "colour"},
 	} {
-		status, out := b.call("PUT", "/v1/attributes/"+tt.key, tt.body)
+		status, out := b.Call("PUT", "/v1/attributes/"+tt.key, tt.body)
 		encoded, _ := json.Marshal(out["errors"])
 		if status != 422 || !strings.Contains(string(encoded), `"`+tt.location+`"`) || !strings.Contains(string(encoded), tt.message) {
 			t.Errorf("%s: %d %s, want %s with %q", name, status, encoded, tt.location, tt.message)
 		}
 	}
 	var count uint64
-	if err := b.clickhouse.Read.QueryRow(t.Context(), "SELECT count() FROM events").Scan(&count); err != nil {
+	if err := b.ClickHouse.Read.QueryRow(t.Context(), "SELECT count() FROM events").Scan(&count); err != nil {
 		t.Errorf("events are gone: %v", err)
 	}
 }

@@ -34,7 +34,7 @@ func messages(n int) []string {
 // check compares the counts with queries over the events that know nothing of how
 // they were made.
 func (b *bed) check(n int) {
-	b.t.Helper()
+	b.T.Helper()
 	for _, c := range []struct{ name, counted, events string }{
 		{"events", `sumIf(present, field = '')`, `count()`},
 		{"totals", `sumIf(present, field = 'properties.total')`, `countIf(JSONHas(properties, 'total'))`},
@@ -52,13 +52,13 @@ func (b *bed) check(n int) {
 		{"when it was first seen", `toUnixTimestamp64Milli(minIf(first_seen, field = 'properties.total'))::UInt64`, `toUnixTimestamp64Milli(min(received_at))::UInt64`},
 		{"when it was last seen", `toUnixTimestamp64Milli(maxIf(last_seen, field = ''))::UInt64`, `toUnixTimestamp64Milli(max(received_at))::UInt64`},
 	} {
-		got := b.number(`SELECT ` + c.counted + ` FROM quality_fields WHERE event = 'Bought'`)
-		if want := b.number(`SELECT ` + c.events + ` FROM events FINAL WHERE event = 'Bought'`); got != want {
-			b.t.Errorf("%s: %d were counted, %d are among the events", c.name, got, want)
+		got := b.Number(`SELECT ` + c.counted + ` FROM quality_fields WHERE event = 'Bought'`)
+		if want := b.Number(`SELECT ` + c.events + ` FROM events FINAL WHERE event = 'Bought'`); got != want {
+			b.T.Errorf("%s: %d were counted, %d are among the events", c.name, got, want)
 		}
 	}
-	if got := b.number(`SELECT sumIf(present, field = '') FROM quality_fields WHERE event = 'Bought'`); got != uint64(n) {
-		b.t.Errorf("%d events are counted, want %d", got, n)
+	if got := b.Number(`SELECT sumIf(present, field = '') FROM quality_fields WHERE event = 'Bought'`); got != uint64(n) {
+		b.T.Errorf("%d events are counted, want %d", got, n)
 	}
 }
 
@@ -67,17 +67,17 @@ func TestCountsAgreeWithTheEvents(t *testing.T) {
 	b := newBed(t)
 	list := messages(600)
 	for part := range slices.Chunk(list[:400], 50) {
-		b.track(part...)
+		b.Track(part...)
 	}
-	b.track(list[:100]...) // again: they are not stored
+	b.Track(list[:100]...) // again: they are not stored
 	b.flush()
 	b.check(400)
-	b.open() // a restart
-	b.track(list[400:]...)
+	b.Open() // a restart
+	b.Track(list[400:]...)
 	b.flush()
 	b.check(600)
 
-	fields := items(b.must("GET", "/v1/sources/k1/fields?event=Bought", ""))
+	fields := items(b.Must("GET", "/v1/sources/k1/fields?event=Bought", ""))
 	byName := map[string]map[string]any{}
 	for _, f := range fields {
 		byName[f["field"].(string)] = f
@@ -102,8 +102,8 @@ func TestCountsAgreeWithTheEvents(t *testing.T) {
 	if c := byName["properties.coupon"]; c["fillRate"] != 0.0 || c["present"] != 200.0 {
 		t.Errorf("the coupon is %v", c)
 	}
-	b.token = "masked"
-	for _, f := range items(b.must("GET", "/v1/sources/k1/fields?event=Bought", "")) {
+	b.Token = "masked"
+	for _, f := range items(b.Must("GET", "/v1/sources/k1/fields?event=Bought", "")) {
 		if f["personal"] == true && f["example"] != nil {
 			t.Errorf("an example is shown to whom personal data is hidden: %v", f)
 		}
@@ -132,7 +132,7 @@ func TestARangeCountsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.open()
+	b.Open()
 	if err := b.service.Stored(t.Context(), "EVENTS:1-2", eventsOf(one, late)); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestARangeCountsOnce(t *testing.T) {
 		{`SELECT sumIf(present, field = 'properties.a') FROM quality_fields`, 3},
 		{`SELECT sum(late) FROM quality_fields`, 1},
 	} {
-		if got := b.number(c.query); got != c.want {
+		if got := b.Number(c.query); got != c.want {
 			t.Errorf("%s: %d, want %d", c.query, got, c.want)
 		}
 	}
@@ -182,15 +182,15 @@ func TestBoundsOfWhatIsCounted(t *testing.T) {
 		{`SELECT sum(present) FROM quality_fields WHERE source = 'ids' AND field = 'properties.*'`, 3},
 		{`SELECT uniqExact(field) FROM quality_fields WHERE source = 'ids' AND field != ''`, 2},
 	} {
-		if got := b.number(c.query); got != c.want {
+		if got := b.Number(c.query); got != c.want {
 			t.Errorf("%s: %d, want %d", c.query, got, c.want)
 		}
 	}
-	b.open() // bounds hold over a restart
+	b.Open() // bounds hold over a restart
 	if err := b.service.Stored(t.Context(), "y", eventsOf(profiles.StoredEvent{Event: "one more", Source: "many", Time: now, Received: now})); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.number(`SELECT count() FROM quality_fields WHERE event = 'one more'`); got != 0 {
+	if got := b.Number(`SELECT count() FROM quality_fields WHERE event = 'one more'`); got != 0 {
 		t.Errorf("an event beyond the bound is counted by its name after a restart")
 	}
 }

@@ -12,17 +12,17 @@ import (
 func TestErasureReachesTheQuarantine(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	b.call("POST", "/v1/track", `{"userId":"planted-user","messageId":"1"}`)
-	b.call("POST", "/v1/track", `{"userId":"17","messageId":"2"}`)
-	b.call("POST", "/v1/track", `{"userId":"170","messageId":"3"}`)
-	b.call("POST", "/v1/track", `{"userId":"17","messageId":"4","event":{"planted":"planted-user"}}`)
+	b.Call("POST", "/v1/track", `{"userId":"planted-user","messageId":"1"}`)
+	b.Call("POST", "/v1/track", `{"userId":"17","messageId":"2"}`)
+	b.Call("POST", "/v1/track", `{"userId":"170","messageId":"3"}`)
+	b.Call("POST", "/v1/track", `{"userId":"17","messageId":"4","event":{"planted":"planted-user"}}`)
 	// As senders write: in capitals, with separators, escaped, as a number, in a list.
 	for i, body := range []string{
 		`{"userId":7,"email":"Planted.Mail@Leaves.EXAMPLE"}`, `{"userId":7,"traits":{"phone":"+7 (916) 555-01-99"}}`, `{"userId":7,"traits":{"phone":"8 916 555 01 99"}}`,
 		`{"userId":7,"name":"\u0430\u043d\u043d\u0430-\u0438"}`, `{"userId":7,"ids":["planted-user-7"]}`, // others next:
 		`{"userId":7,"phone":"+7 916 555 01 98"}`, `{"userId":7,"list":[5,1,0,9165550,199]}`, `{"userId":7,"email":"planted.mai@leaves.example"}`,
 	} {
-		b.call("POST", "/v1/track", strings.Replace(body, "{", fmt.Sprintf(`{"event":"A","messageId":"w%d",`, i), 1))
+		b.Call("POST", "/v1/track", strings.Replace(body, "{", fmt.Sprintf(`{"event":"A","messageId":"w%d",`, i), 1))
 	}
 	sub := &profiles.ErasureSubject{Identifiers: []profiles.Identifier{
 		{Namespace: identity.UserID, Value: "planted-user"}, {Namespace: identity.UserID, Value: "17"}, {Namespace: identity.Email, Value: "planted.mail@leaves.example"},
@@ -59,7 +59,7 @@ func TestNothingOfTheErasedIsKept(t *testing.T) {
 	for _, i := range []profiles.Identifier{{Namespace: identity.UserID, Value: "12345"}, {Namespace: identity.Card, Value: "5512-77"}, {Namespace: "crm", Value: "c-9"}, {Namespace: identity.Phone, Value: "+79165550199"}} {
 		gone = append(gone, profiles.Suppression{Identifier: i, Reason: profiles.ReasonErasure})
 	}
-	if _, err := b.profiles.Suppress(t.Context(), gone, "test"); err != nil {
+	if _, err := b.Profiles.Suppress(t.Context(), gone, "test"); err != nil {
 		t.Fatal(err)
 	}
 	for _, body := range []string{
@@ -67,7 +67,7 @@ func TestNothingOfTheErasedIsKept(t *testing.T) {
 		`{"messageId":"3","context":{"externalIds":[{"type":"crm","id":"c-9"}]}}`, `{"messageId":"4","traits":{"phone":"+7 916 555-01-99"}}`,
 		`{"messageId":"5","context":{"externalIds":[{"type":"crm","id":"c-10"}]}}`,
 	} {
-		b.call("POST", "/v1/track", body)
+		b.Call("POST", "/v1/track", body)
 	}
 	b.flush()
 	if n, mine := b.rows(`SELECT count(*) FROM quarantine`), b.rows(`SELECT count(*) FROM quarantine WHERE message_id = '5'`); n != 1 || mine != 1 {

@@ -168,21 +168,21 @@ func TestSourcesAndScores(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	list := messages(40)
-	b.track(list...)
-	b.track(list[:10]...)
-	b.call("POST", "/v1/track", `{"userId":"u"}`)
+	b.Track(list...)
+	b.Track(list[:10]...)
+	b.Call("POST", "/v1/track", `{"userId":"u"}`)
 	b.flush()
 	today := time.Now().UTC().Format(time.DateOnly)
 	for range 2 { // computed again it replaces
-		if out := b.must("POST", "/v1/source-scores/compute", fmt.Sprintf(`{"from":%q,"to":%q}`, today, today)); out["written"] != 1.0 {
+		if out := b.Must("POST", "/v1/source-scores/compute", fmt.Sprintf(`{"from":%q,"to":%q}`, today, today)); out["written"] != 1.0 {
 			t.Fatalf("written are %v", out)
 		}
 	}
-	scores := items(b.must("GET", "/v1/sources/k1/scores", ""))
+	scores := items(b.Must("GET", "/v1/sources/k1/scores", ""))
 	if len(scores) != 1 || scores[0]["uniqueness"].(float64) != 80 || scores[0]["day"] != today || scores[0]["events"] != 40.0 {
 		t.Errorf("the scores are %v", scores)
 	}
-	sources := items(b.must("GET", "/v1/sources", ""))
+	sources := items(b.Must("GET", "/v1/sources", ""))
 	if len(sources) != 1 {
 		t.Fatalf("the sources are %v", sources)
 	}
@@ -195,12 +195,12 @@ func TestSourcesAndScores(t *testing.T) {
 		t.Errorf("the lag is %v", lag)
 	}
 	for _, bad := range []string{"/v1/sources/k1/scores?from=x", "/v1/sources/k1/scores?from=2026-02-01&to=2026-01-01", "/v1/sources/k1/fields?limit=0", "/v1/sources/k1/fields?from=0001-01-01&to=9999-01-01"} {
-		if status, out := b.call("GET", bad, ""); status != 422 {
+		if status, out := b.Call("GET", bad, ""); status != 422 {
 			t.Errorf("%s is answered with %d %v", bad, status, out)
 		}
 	}
 	b.shift.Store(int64(26 * time.Hour))
-	if text := fmt.Sprint(items(b.must("GET", "/v1/sources", ""))[0]["problems"]); !contains(text, "silent", "quarantine") {
+	if text := fmt.Sprint(items(b.Must("GET", "/v1/sources", ""))[0]["problems"]); !contains(text, "silent", "quarantine") {
 		t.Errorf("the problems are %s", text)
 	}
 }
