@@ -19,11 +19,13 @@ type world struct {
 	draw func(r *rand.Rand, treated bool, lift float64) unit
 	// mean is the control's mean, so that a relative effect is known too.
 	mean float64
+	// covariates asks for the sums of several covariates as well.
+	covariates bool
 }
 
 var worlds = map[string]world{
 	// Correlated normal values in three strata of different level.
-	"normal": {mean: 10, draw: func(r *rand.Rand, treated bool, lift float64) unit {
+	"normal": {mean: 10, covariates: true, draw: func(r *rand.Rand, treated bool, lift float64) unit {
 		s := r.IntN(3)
 		x := r.NormFloat64()
 		y := 10 + 2*float64(s-1) + 1.5*x + r.NormFloat64()
@@ -118,15 +120,18 @@ func (w world) arm(r *rand.Rand, n int, treated bool, lift float64) *armSums {
 	var a armSums
 	for range n {
 		u := w.draw(r, treated, lift)
-		a.adjusted.add(u)
-		s := &a.strata[u.stratum]
-		s.adjusted.add(u)
 		if u.d > 0 {
-			a.ratio.add(u)
-			s.ratio.add(u)
-		} else {
+			a.strata[u.stratum].ratio.add(u)
+			continue
+		}
+		a.strata[u.stratum].adjusted.add(u)
+		if w.covariates {
 			a.covariates.Add(u.y, u.x, u.x*u.x)
 		}
+	}
+	for i := range a.strata {
+		a.adjusted = a.adjusted.Plus(a.strata[i].adjusted)
+		a.ratio = a.ratio.Plus(a.strata[i].ratio)
 	}
 	a.mean = Mean{N: a.adjusted.N, Sum: a.adjusted.Sum, SumSquares: a.adjusted.SumSquares}
 	return &a
@@ -212,6 +217,9 @@ func checkCoverage(t *testing.T, name string, truth float64, covered, runs int) 
 // treatment does something or not. All estimators of a world see the same data.
 func TestIntervalsCover(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a simulation of sums in one goroutine has nothing for the race detector")
+	}
 	for _, c := range []struct {
 		world        string
 		nA, nB, runs int
@@ -293,6 +301,9 @@ func TestIntervalsCover(t *testing.T) {
 // interactions, segments, winsorised means and proper priors.
 func TestOtherIntervalsCover(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a simulation of sums in one goroutine has nothing for the race detector")
+	}
 	shape := func(r *rand.Rand) float64 { return math.Exp(0.6 * r.NormFloat64()) }
 	sample := func(r *rand.Rand, n int, shift float64) []float64 {
 		out := make([]float64, n)
@@ -417,6 +428,9 @@ func TestOtherIntervalsCover(t *testing.T) {
 // Adequate says so; from that size on it covers.
 func TestAdequateKnowsWhenIntervalsCover(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a simulation of sums in one goroutine has nothing for the race detector")
+	}
 	// One in five buys, for a log-normal sum: skewness 10.4 with σ = 1.
 	spend := func(r *rand.Rand) float64 {
 		if r.Float64() > 0.2 {

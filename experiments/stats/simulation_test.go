@@ -11,6 +11,9 @@ import (
 // 0.0022; the seeds are fixed.
 func TestCoverage(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a simulation of sums in one goroutine has nothing for the race detector")
+	}
 	const runs = 10_000
 	normal := func(n int, mean, sd float64) func(*rand.Rand) Sample {
 		return func(r *rand.Rand) Sample {
