@@ -130,3 +130,4 @@ export type PlanRequest = Body<paths['/v1/experiment-plan']['post']>;
 export type PlanAnswer = Json<paths['/v1/experiment-plan']['post']['responses'][200]>;
 export type ExperimentRow = Item<Get<'/v1/experiments'>>;
 export type Baseline = Get<'/v1/metrics/{key}/baseline'>;
+export type GuardrailBody = Of<ExperimentBody['guardrails']>;

@@ -18,6 +18,14 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/experiments/ExperimentsPage')).ExperimentsPage }),
       },
       {
+        path: 'experiments/new',
+        lazy: async () => ({ Component: (await import('../pages/experiments/WizardPage')).WizardPage }),
+      },
+      {
+        path: 'experiments/:key/edit',
+        lazy: async () => ({ Component: (await import('../pages/experiments/WizardPage')).WizardPage }),
+      },
+      {
         path: 'experiments/:key',
         lazy: async () => ({ Component: (await import('../pages/experiments/ReportPage')).ReportPage }),
       },
