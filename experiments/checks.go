@@ -397,12 +397,18 @@ func (b *reportBuilder) missingValues() (Check, bool) {
 			continue
 		}
 		asked = true
-		var missing, events int64
+		var missing, notFinite, events int64
 		for _, a := range b.arms {
-			missing += a.Metrics[i].Missing + a.Metrics[i].NotFinite
+			missing += a.Metrics[i].Missing
+			notFinite += a.Metrics[i].NotFinite
 			events += a.Metrics[i].Events
 		}
 		c.Made = c.Made || events > 0
+		if notFinite > 0 {
+			// Nobody knows what they should have been.
+			c.Passed = false
+			parts = append(parts, fmt.Sprintf("%d of %d events of %s have a value %q that is no finite number", notFinite, events, b.report.Metrics[b.places[i]].Key, m.Property))
+		}
 		if missing == 0 || events == 0 {
 			continue
 		}

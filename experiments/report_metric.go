@@ -225,7 +225,7 @@ func (m *MetricReport) noteValues(def *Metric, missing, notFinite, events int64)
 		m.note(fmt.Sprintf("%d of %d %q events have no numeric property %q and count as zero.", missing, events, def.Event, def.Property))
 	}
 	if notFinite > 0 {
-		m.note(fmt.Sprintf("%d of %d %q events have a property %q that is no finite number: there is no figure before they are corrected.", notFinite, events, def.Event, def.Property))
+		m.note(fmt.Sprintf("%d of %d %q events have a property %q that is no finite number and count as zero.", notFinite, events, def.Event, def.Property))
 	}
 }
 
