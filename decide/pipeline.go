@@ -180,29 +180,39 @@ func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc 
 // depends on nothing but the plan, the point, the subject and the moment of the record.
 func enrol(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) (Policy, bool) {
 	rec.Group, rec.Eligible = GroupTreated, true
+	// Who is forced into a variant is outside of holdouts and groups, and counts in none.
+	forced := plan.Forces(p.key, s)
 	var st standing
-	st, rec.Experiments = p.stand(rec.ProfileID, plan.Forces(p.key, s), rec.Experiments)
-	if st.held != "" {
-		rec.Group, rec.Eligible, rec.Policy = GroupHoldout, false, "none"
-		rec.Reasons = []string{st.held}
+	if !forced {
+		st, rec.Experiments = p.stand(rec.ProfileID, rec.Experiments)
 	}
-	if st.part == assignment.Last {
-		rec.Group = GroupControl
+	policy := p.def.Policy
+	grouped := p.groups != nil && !forced && st.aside == ""
+	switch {
+	case st.held != "":
+		rec.Group, rec.Eligible, rec.Policy, rec.Reasons = GroupHoldout, false, "none", []string{st.held}
+		if p.groups != nil && st.universal && !(p.yields() && plan.Takes(p.key, s, rec.DecidedAt)) {
+			rec.Experiments = append(rec.Experiments, Enrolment{Key: p.groups.Salt, Variant: experiments.HoldoutVariant, Version: p.version})
+		}
+	case grouped && !p.yields():
+		policy, st.aside = p.group(rec)
 	}
 	if st.aside != "" {
 		for _, t := range plan.At(p.key) {
-			rec.Excluded = append(rec.Excluded, Exclusion{Key: t.Key, Version: t.Version, Reason: string(st.aside)})
+			x := Exclusion{Key: t.Key, Version: t.Version, Reason: string(st.aside)}
+			if t.Unit != assignment.Person {
+				x.Unit = s.Unit(t.Unit)
+			}
+			rec.Excluded = append(rec.Excluded, x)
 		}
-		if st.held != "" {
-			return Policy{}, false
+		if st.held == "" {
+			rec.Policy = policy.Type
 		}
-		policy := st.policy(p)
-		rec.Policy = policy.Type
-		return policy, true
+		return policy, st.held == ""
 	}
-	policy, control := assign(plan, p, s, rec)
-	if control {
-		rec.Group = GroupControl
+	policy, in := assign(plan, p, s, rec)
+	if grouped && p.yields() && !in {
+		policy, _ = p.group(rec)
 	}
 	rec.Policy = policy.Type
 	return policy, true
@@ -211,13 +221,12 @@ func enrol(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) 
 // Ways in which somebody came to a variant, beside those of [assignment.Reason].
 const howKeep = "keep"
 
-// assign finds the experiment variant that applies and the policy it asks for. It
-// adds to the enrolments and the exclusions of the record.
+// assign finds the experiment variant that applies and the policy it asks for, and
+// whether there is one. It adds to the enrolments and the exclusions of the record.
 func assign(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) (Policy, bool) {
 	policy := p.def.Policy
 	var room [4]experiments.Assignment
 	var out [4]experiments.Exclusion
-	control := false
 	got, excluded := plan.Assign(p.key, s, rec.DecidedAt, room[:0], out[:0])
 	for _, x := range excluded {
 		rec.Excluded = append(rec.Excluded, Exclusion{Key: x.Experiment, Version: x.Version, Reason: string(x.Reason), Unit: x.Unit})
@@ -228,7 +237,9 @@ func assign(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record)
 			how = howKeep
 		}
 		rec.Experiments = append(rec.Experiments, Enrolment{Key: a.Experiment, Variant: a.Variant, Version: a.Version, How: how, Unit: a.Unit})
-		control = control || a.Control
+		if a.Control {
+			rec.Group = GroupControl
+		}
 		if len(a.Policy) == 0 {
 			if a.Control {
 				policy = Policy{Type: PolicyFixed, Action: p.def.DefaultAction}
@@ -239,7 +250,7 @@ func assign(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record)
 			policy = over
 		}
 	}
-	return policy, control
+	return policy, len(got) > 0
 }
 
 // allowed says whether an action can be taken; the rule is empty for an action

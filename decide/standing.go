@@ -15,6 +15,7 @@ import (
 type Groups struct {
 	Random          float64 `json:"random" minimum:"0" maximum:"0.5" doc:"Share of people for whom every action is as probable as any other"`
 	BusinessAsUsual float64 `json:"businessAsUsual" minimum:"0" maximum:"0.5" doc:"Share of people who get the default action"`
+	Yield           bool    `json:"yield,omitempty" doc:"Whoever takes part in an experiment here is in no group; otherwise whoever is in the random or the business-as-usual group takes part in no experiment. True for groups that nobody asked for"`
 }
 
 // defaultGroupShare is the share of either group at a new decision point that learns.
@@ -42,18 +43,15 @@ const (
 
 // standing is where a person is before experiments are asked.
 type standing struct {
-	held  string            // key of the experiment whose holdout has the person; empty when none has
-	aside assignment.Reason // why no experiment has them; empty when they may
-	part  assignment.Part   // of the groups
+	held      string            // key of the experiment whose holdout has the person; empty when none has
+	universal bool              // whether that is the universal one
+	aside     assignment.Reason // why no experiment has them; empty when they may
 }
 
-// stand finds out where a person is and adds what that enrols them in. Who is forced
-// into a variant is outside of holdouts and groups, and counts in neither.
-func (p *point) stand(profileID string, forced bool, out []Enrolment) (standing, []Enrolment) {
+// stand finds out on which side of the holdouts a person is and adds what that enrols
+// them in.
+func (p *point) stand(profileID string, out []Enrolment) (standing, []Enrolment) {
 	var st standing
-	if forced {
-		return st, out
-	}
 	for _, h := range p.holdouts {
 		side := h.Side(profileID)
 		variant := experiments.TreatedVariant
@@ -72,44 +70,30 @@ func (p *point) stand(profileID string, forced bool, out []Enrolment) (standing,
 		}
 		st.aside = h.Reason(side)
 		if side == assignment.Held {
-			st.held = h.Exposure
-			if p.groups != nil && h.Key == experiments.UniversalHoldout {
-				out = append(out, Enrolment{Key: p.groups.Salt, Variant: experiments.HoldoutVariant, Version: p.version})
-			}
-			return st, out
+			st.held, st.universal = h.Exposure, h.Key == experiments.UniversalHoldout
+			break
 		}
 	}
-	// The comparison arm gets the policy itself, and is in no group.
-	if p.groups == nil || st.aside != "" {
-		return st, out
-	}
-	variant := experiments.BanditVariant
-	switch st.part = p.groups.Part(profileID); st.part {
-	case assignment.First:
-		variant, st.aside = experiments.RandomVariant, asideRandom
-	case assignment.Last:
-		variant, st.aside = experiments.BusinessVariant, asideBusiness
-	}
-	return st, append(out, Enrolment{Key: p.groups.Salt, Variant: variant, Version: p.version})
+	return st, out
 }
 
-// policy is the policy of a group.
-func (st standing) policy(p *point) Policy {
-	switch st.part {
+// group draws the group of a person, enrols them in it and gives its policy, and why
+// experiments have nobody of it.
+func (p *point) group(rec *Record) (Policy, assignment.Reason) {
+	variant, policy, aside := experiments.BanditVariant, p.def.Policy, assignment.ByHash
+	switch p.groups.Part(rec.ProfileID) {
 	case assignment.First:
-		return Policy{Type: PolicyUniform}
+		variant, policy, aside = experiments.RandomVariant, Policy{Type: PolicyUniform}, asideRandom
 	case assignment.Last:
-		return Policy{Type: PolicyFixed, Action: p.def.DefaultAction}
+		variant, policy, aside = experiments.BusinessVariant, Policy{Type: PolicyFixed, Action: p.def.DefaultAction}, asideBusiness
+		rec.Group = GroupControl
 	}
-	return p.def.Policy
+	rec.Experiments = append(rec.Experiments, Enrolment{Key: p.groups.Salt, Variant: variant, Version: p.version})
+	return policy, aside
 }
 
-// isStanding says whether an enrolment is in a holdout or a group, not in an
-// experiment that somebody defined.
-func (p *point) isStanding(key string) bool {
-	return slices.ContainsFunc(p.holdouts, func(h *assignment.Holdout) bool { return h.Exposure == key || h.ComparisonExposure == key }) ||
-		p.groups != nil && key == p.groups.Salt
-}
+// yields says whether experiments come before the groups.
+func (p *point) yields() bool { return p.groups != nil && p.def.Groups.Yield }
 
 // compileGroups makes the groups of a point whose policy learns.
 func (p *point) compileGroups() {
@@ -120,7 +104,7 @@ func (p *point) compileGroups() {
 }
 
 func (p *point) pointGroups() experiments.PointGroups {
-	return experiments.PointGroups{Random: p.def.Groups.Random, BusinessAsUsual: p.def.Groups.BusinessAsUsual, Advertising: p.def.Class == ClassAdvertising}
+	return experiments.PointGroups{Random: p.def.Groups.Random, BusinessAsUsual: p.def.Groups.BusinessAsUsual, Advertising: p.def.Class == ClassAdvertising, Yield: p.def.Groups.Yield}
 }
 
 // Groups are the groups of a decision point; false when it has none.
@@ -154,8 +138,8 @@ func (p *point) respects(plan *experiments.Plan) []*assignment.Holdout {
 const maxHoldouts = 10
 
 // checkStanding checks the holdouts of a point and sets groups where it becomes a
-// bandit and says nothing of them. While an experiment runs there it does not: people
-// would leave it.
+// bandit and says nothing of them. Those yield to experiments, so that nobody leaves
+// one for a group that nobody asked for.
 func (s *Service) checkStanding(key string, p *DecisionPoint, bad *problem.Invalid) {
 	for i, h := range p.Holdouts {
 		at := "holdouts[" + itoa(i) + "]"
@@ -175,9 +159,8 @@ func (s *Service) checkStanding(key string, p *DecisionPoint, bad *problem.Inval
 	switch {
 	case exists && was.Value.Policy.Type == PolicyBandit:
 		p.Groups = was.Value.Groups
-	case len(s.trials.Plan().At(key)) > 0:
 	default:
-		p.Groups = &Groups{Random: defaultGroupShare, BusinessAsUsual: defaultGroupShare}
+		p.Groups = &Groups{Random: defaultGroupShare, BusinessAsUsual: defaultGroupShare, Yield: true}
 	}
 }
 

@@ -47,7 +47,7 @@ func TestABanditHasFourGroups(t *testing.T) {
 	w := newWorld(t, worldOptions{holdout: 0.1, comparison: true})
 	w.put(t, "home", hero(func(p *DecisionPoint) { p.Policy = Policy{Type: PolicyBandit} }))
 	v, _ := w.points.Get("home")
-	if g := v.Value.Groups; g == nil || *g != (Groups{0.05, 0.05}) {
+	if g := v.Value.Groups; g == nil || *g != (Groups{0.05, 0.05, true}) {
 		t.Fatalf("a new bandit has groups %+v", g)
 	}
 	const n = 1500
@@ -124,7 +124,7 @@ func TestGroupsAreKeptAndTaken(t *testing.T) {
 	}
 	w.put(t, "set", hero(bandit(&Groups{Random: .2, BusinessAsUsual: .1})))
 	w.put(t, "set", hero(bandit(nil)))
-	if g := groups("set"); g == nil || *g != (Groups{.2, .1}) {
+	if g := groups("set"); g == nil || *g != (Groups{Random: .2, BusinessAsUsual: .1}) {
 		t.Errorf("groups that were not mentioned again are %+v", g)
 	}
 	w.put(t, "fixed", hero(func(p *DecisionPoint) { p.Policy = Policy{Type: PolicyUniform} }))
@@ -132,15 +132,35 @@ func TestGroupsAreKeptAndTaken(t *testing.T) {
 		t.Errorf("a point that does not learn has groups %+v", g)
 	}
 	w.put(t, "fixed", hero(bandit(nil)))
-	if g := groups("fixed"); g == nil || *g != (Groups{.05, .05}) {
+	if g := groups("fixed"); g == nil || *g != (Groups{.05, .05, true}) {
 		t.Errorf("a point that became a bandit has groups %+v", g)
 	}
-	// While an experiment runs, nobody leaves it for groups that nobody asked for.
-	w.put(t, "tested", hero(func(p *DecisionPoint) { p.Policy = Policy{Type: PolicyUniform} }))
-	w.start(t, "trial", experiments.Experiment{DecisionPoint: "tested", Variants: halves()})
+	// Nobody leaves an experiment for groups that nobody asked for; those that somebody
+	// asked for come first.
 	w.put(t, "tested", hero(bandit(nil)))
-	if g := groups("tested"); g != nil {
-		t.Errorf("a point with an experiment became a bandit with groups %+v", g)
+	w.put(t, "strict", hero(bandit(&Groups{Random: .2, BusinessAsUsual: .2})))
+	for _, point := range []string{"tested", "strict"} {
+		w.start(t, "trial-"+point, experiments.Experiment{DecisionPoint: point, Coverage: .5, Variants: halves()})
+		count := map[string]int{}
+		for i := range 300 {
+			_, rec := w.ask(t, Request{Decision: point, User: w.person(i)})
+			in, group := rec.variant("trial-"+point) != "", rec.variant("groups:"+point)
+			if covered := experiments.Bucket("trial-"+point+"/coverage", rec.ProfileID) < .5; point == "tested" && (in != covered || in == (group != "")) {
+				t.Fatalf("covered %t, in %t, group %q", covered, in, group)
+			}
+			if point == "strict" && in && group != experiments.BanditVariant {
+				t.Fatalf("in an experiment and in group %q", group)
+			}
+			if in {
+				count["in"]++
+			}
+			count[group]++
+			w.agrees(t, rec)
+		}
+		share := map[string]float64{"tested": .5, "strict": .3}[point]
+		if !near(count["in"], 300, share) || count[experiments.RandomVariant] == 0 || count[experiments.BusinessVariant] == 0 {
+			t.Errorf("%s: %v of 300, want %g in the experiment", point, count, 300*share)
+		}
 	}
 	for _, g := range []Groups{{Random: .6}, {BusinessAsUsual: -1}, {Random: math.NaN()}} {
 		if _, err := w.points.Put(t.Context(), "bad", hero(bandit(&g)), "test", 0); err == nil || !strings.Contains(err.Error(), "groups.") {
@@ -300,7 +320,9 @@ func TestTwoExperimentsShareAPointByLayer(t *testing.T) {
 func TestForcedAndBlockedPeople(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{holdout: 0.5})
-	w.put(t, "home", hero(func(p *DecisionPoint) { p.Policy, p.Groups = Policy{Type: PolicyBandit}, &Groups{.3, .3} }))
+	w.put(t, "home", hero(func(p *DecisionPoint) {
+		p.Policy, p.Groups = Policy{Type: PolicyBandit}, &Groups{Random: .3, BusinessAsUsual: .3}
+	}))
 	var forced []experiments.Forced
 	var blocked []string
 	for i := range 60 {

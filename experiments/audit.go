@@ -360,8 +360,8 @@ func (s *Service) auditStanding(ctx context.Context, plan *Plan, t *Trial, who *
 			}
 		}
 	}
-	if p.Groups == nil {
-		return nil
+	if p.Groups == nil || p.Groups.Yield {
+		return nil // experiments come first
 	}
 	part, step := p.Groups.Compile(t.Point).Trace(who.profile)
 	a.Steps = append(a.Steps, step)

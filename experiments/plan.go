@@ -277,6 +277,16 @@ func (p *Plan) Forces(decisionPoint string, s assignment.Subject) bool {
 	return false
 }
 
+// Takes says whether an experiment at the decision point has the subject.
+func (p *Plan) Takes(decisionPoint string, s assignment.Subject, at time.Time) bool {
+	for _, t := range p.At(decisionPoint) {
+		if t.Assign(s, at).In() {
+			return true
+		}
+	}
+	return false
+}
+
 // Assign appends what applies to a subject at a decision point: one assignment, or
 // none where no experiment runs or none has the subject. Each experiment that was
 // looked at and does not have it is appended to excluded. It is a pure function of

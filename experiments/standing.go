@@ -32,6 +32,7 @@ type PointGroups struct {
 	Random          float64 // share
 	BusinessAsUsual float64 // share
 	Advertising     bool    // whether the universal holdout is the fourth group
+	Yield           bool    // whether experiments come first
 }
 
 // Compile gives the ranges.
