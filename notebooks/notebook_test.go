@@ -23,7 +23,7 @@ import (
 
 const (
 	visits      = 3000
-	testTimeout = 2 * time.Minute
+	testTimeout = 4 * time.Minute
 	stopTimeout = 30 * time.Second
 )
 
@@ -71,6 +71,33 @@ func TestFirstLook(t *testing.T) {
 	}
 	if total != visits {
 		t.Errorf("the notebook counts %d decisions, the shop asked for %d:\n%s", total, visits, out)
+	}
+}
+
+// TestUplift goes from the rows of the log to the exact figures of the report, which
+// the notebook's last cell compares.
+func TestUplift(t *testing.T) {
+	t.Parallel()
+	interpreter := python(t)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	s := startService(ctx, t)
+	s.command(ctx, t, "shop", "run", "--visits", strconv.Itoa(visits))
+	s.waitStored(ctx, t)
+
+	cells := exec.CommandContext(ctx, interpreter, "run.py", "uplift.ipynb")
+	cells.Env = append(s.env, "QUINTET_SECONDS_AGO=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONIOENCODING=utf-8")
+	out, err := cells.CombinedOutput()
+	if err != nil {
+		t.Fatalf("running the cells: %v\n%s", err, out)
+	}
+	found := regexp.MustCompile(`(\d+) figures of the report agree with the rows`).FindSubmatch(out)
+	if found == nil {
+		t.Fatalf("the notebook did not come to its end:\n%s", out)
+	}
+	// Of each of three metrics: two arms, and an effect by five methods.
+	if n, _ := strconv.Atoi(string(found[1])); n < 60 {
+		t.Errorf("only %d figures were compared:\n%s", n, out)
 	}
 }
 
