@@ -88,5 +88,5 @@ lint: $(LINTER) ## run the linters of .golangci.yml
 	@$(LINTER) run ./...
 
 clean: ## remove what was built and installed, but not the data in .quintet
-	rm -rf bin console/node_modules engines/node_modules profiles/clients/node_modules
+	rm -rf bin console/node_modules engines/node_modules profiles/clients/node_modules experiments/clients/node_modules
 	find console/dist -mindepth 1 ! -name .gitkeep -delete

@@ -46,7 +46,7 @@ decisions), read (reports and definitions), admin (everything).`,
 			return nil
 		}),
 	}
-	create.Flags().StringSliceVar(&scopes, "scope", []string{"ingest", "decide"}, "what the key may do: ingest, identity, decide, read, define, approve, admin")
+	create.Flags().StringSliceVar(&scopes, "scope", []string{"ingest", "decide"}, "what the key may do: ingest, identity, decide, read, define, approve, flags, admin")
 	list := &cobra.Command{
 		Use: "list", Short: "List keys", Args: cobra.NoArgs,
 		RunE: withSettings(func(cmd *cobra.Command, _ []string) (err error) {

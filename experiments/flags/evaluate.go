@@ -175,12 +175,26 @@ func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time,
 	e.take(&r.values[got.Variant])
 	e.Reason, e.Rule, e.Trial, e.Assigned = Split, r.key, r.trial, got
 	e.Variant, e.answer, e.values = r.trial.Variants[got.Variant].Key, r.answers[got.Variant], r.values
-	if seen != nil && got.Reason != assignment.ByForce {
+	if seen != nil && got.Reason != assignment.ByForce && !exposed(*seen, r.trial, f.tracked) {
 		*seen = append(*seen, Exposure{
 			Experiment: r.experiment, Variant: e.Variant, Version: r.trial.Version, Unit: got.Unit, Flag: f.key, Tracked: f.tracked,
 		})
 	}
 	return true
+}
+
+// looked is how far back an exposure is looked for: many flags may share one
+// experiment, few have many.
+const looked = 8
+
+// exposed says whether an experiment exposed the subject by another flag already.
+func exposed(seen []Exposure, t *experiments.Trial, tracked bool) bool {
+	for i := len(seen) - 1; i >= max(0, len(seen)-looked); i-- {
+		if seen[i].Experiment == t.Key && seen[i].Tracked == tracked {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *Overrides) variation(experiment string) (int, bool) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"quintet/experiments/assignment"
 	"quintet/experiments/condition"
 	"quintet/experiments/flags"
 	"quintet/experiments/growthbook"
@@ -119,13 +120,12 @@ func (s *Service) eval(r *http.Request, body []byte) ([]byte, error) {
 	out := make(map[string]evaluated, len(st.Keys()))
 	var seen []flags.Exposure
 	for _, key := range st.Keys() {
-		before := len(seen)
 		e, _ := st.Evaluate(key, subject, now, o, &seen)
 		if e.Value == nil {
 			continue // off: the client has the value in its code
 		}
 		f := evaluated{DefaultValue: e.Value}
-		if e.Trial != nil && len(seen) > before {
+		if e.Trial != nil && e.Assigned.Reason != assignment.ByForce {
 			f.Rules = []growthbook.Rule{{ID: e.Rule, Force: e.Value, Tracks: []growthbook.Track{track(&e, key, user)}}}
 		}
 		out[key] = f
