@@ -86,8 +86,9 @@ type comparison struct {
 	control, arm measured
 	analysis     Analysis
 	direction    Direction
-	people       int64   // over all arms
-	tuning       float64 // N* of the two arms
+	people       int64     // over all arms
+	tuning       float64   // N* of the two arms
+	looked       *lookedAt // nil where the present is looked at
 }
 
 // measured is one metric in one arm, ready for the statistics. A nil sample is not
@@ -234,41 +235,6 @@ func (c *comparison) belief(s sampledEffects) *Belief {
 	}
 	return &Belief{Relative: &Interval{Estimate: p.Mean, Lower: p.Lower, Upper: p.Upper, StandardError: p.StandardError},
 		ChanceToWin: p.ChanceToWin, RiskOfShipping: p.RiskTreatment, RiskOfKeeping: p.RiskControl}
-}
-
-// group judges the effect at the last planned look that was reached.
-func (c *comparison) group(s sampledEffects) *GroupFigures {
-	looks := c.analysis.Looks
-	g := &GroupFigures{Looks: looks}
-	planned := float64(c.analysis.NStar)
-	var made []float64
-	for k := 1; k <= looks; k++ {
-		share := float64(k) / float64(looks)
-		if float64(c.people) < math.Ceil(share*planned) {
-			next := int64(math.Ceil(share * planned))
-			g.NextAt = &next
-			break
-		}
-		made = append(made, share)
-	}
-	g.Look = len(made)
-	if len(made) == 0 || s.absolute == nil {
-		g.Problem = "The first planned look is not reached yet."
-		return g
-	}
-	design := stats.GroupDesign{Alpha: c.analysis.Alpha, Looks: made}
-	absolute, bound, err := design.Judge(*s.absolute)
-	if err != nil {
-		g.Problem = sentence(err)
-		return g
-	}
-	g.Absolute, g.PValue, g.Boundary = interval(absolute), known(absolute.PValue), known(bound.Z)
-	if s.relative != nil {
-		if relative, _, err := design.Judge(*s.relative); err == nil {
-			g.Relative = interval(relative)
-		}
-	}
-	return g
 }
 
 // Enough says whether there are people enough for the intervals to hold.

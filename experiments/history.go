@@ -87,9 +87,9 @@ func (s *Service) history(ctx context.Context, r historyRequest) (*history, erro
 		"max_memory_usage": sumsMemory, "max_bytes_before_external_group_by": sumsSpill, "max_bytes_before_external_sort": sumsSpill,
 		"max_block_size": historyBlock,
 	}))
-	var form shape
-	if err := s.db.Read.QueryRow(ctx, "SELECT count() > 0 FROM (SELECT 1 FROM person_map LIMIT 1)").Scan(&form.people); err != nil {
-		return nil, fmt.Errorf("asking whether profiles were merged: %w", err)
+	form, err := s.merged(ctx)
+	if err != nil {
+		return nil, err
 	}
 	now := s.now().UTC().Truncate(time.Millisecond)
 	_, window := m.window()
@@ -99,7 +99,7 @@ func (s *Service) history(ctx context.Context, r historyRequest) (*history, erro
 	var people uint64
 	var first int64
 	var total, n, y, yy, d, dd, yd []float64
-	err := s.db.Read.QueryRow(ctx, h.sql).Scan(&people, &first, &total, &n, &y, &yy, &d, &dd, &yd)
+	err = s.db.Read.QueryRow(ctx, h.sql).Scan(&people, &first, &total, &n, &y, &yy, &d, &dd, &yd)
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of metric %s: %w", r.metric, err)
 	}
@@ -135,7 +135,7 @@ func historySQL(m *Metric, r *historyRequest, from, until, now time.Time, form s
 	var with []string
 	join := ""
 	if form.people {
-		with = append(with, fmt.Sprintf("people AS (\n  SELECT profile_id, argMax(person_id, (valid_from, stamp)) AS person\n  FROM person_map\n  WHERE valid_from <= %s\n  GROUP BY profile_id\n)", momentLiteral(now)))
+		with = append(with, b.people())
 		join = "\nLEFT JOIN people AS p ON x.%[1]s = p.profile_id"
 	}
 	seen := fmt.Sprintf("SELECT "+person("profile_id", form)+" AS who, toUnixTimestamp64Milli(x.timestamp) AS at\nFROM events AS x"+strings.ReplaceAll(join, "%[1]s", "profile_id")+

@@ -24,6 +24,7 @@ type reportBuilder struct {
 	caps    []*float64
 	first   time.Time // day of the first exposure; zero when not known
 	daily   []dailyPeople
+	looked  []SumsCell // in the order of arms, at the last look before the end; nil where there is none
 }
 
 // dailyPeople counts the people who were seen by the end of a day.
@@ -38,7 +39,7 @@ func (b *reportBuilder) steps() []func(context.Context) error {
 	if !b.options.Brief && !b.options.Guardrails {
 		steps = append(steps, b.follow, b.cost)
 	}
-	steps = append(steps, b.compare)
+	steps = append(steps, b.lookBack, b.compare)
 	if b.options.Dimension != "" {
 		steps = append(steps, b.breakDown)
 	}
@@ -165,7 +166,9 @@ func (b *reportBuilder) compare(context.Context) error {
 		if len(b.caps) > i {
 			m.Cap = b.caps[i]
 		}
-		m.fill(b.figures(i), b.arms)
+		f := b.figures(i)
+		f.looked = b.looked
+		m.fill(f, b.arms)
 	}
 	var family []*Effect
 	for _, m := range b.report.goals() {

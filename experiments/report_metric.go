@@ -111,7 +111,8 @@ type metricFigures struct {
 	def        *Metric
 	experiment *Experiment
 	analysis   Analysis
-	people     int64 // over all arms
+	people     int64      // over all arms
+	looked     []SumsCell // see reportBuilder
 }
 
 // Bounds below which the report warns, or says nothing, instead of misleading.
@@ -146,6 +147,9 @@ func (f *metricFigures) comparison(cells []SumsCell, variant string) (*compariso
 	if (c.control.uncapped == nil) != (c.arm.uncapped == nil) {
 		// Only one arm has values above the cap: the other's are what they are.
 		c.control.uncapped, c.arm.uncapped = cells[control].Metrics[f.index].Uncapped(), cells[arm].Metrics[f.index].Uncapped()
+	}
+	if len(f.looked) > 0 {
+		c.looked = &lookedAt{control: f.of(&f.looked[control]), arm: f.of(&f.looked[arm])}
 	}
 	return c, true
 }
