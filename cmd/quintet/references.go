@@ -58,19 +58,27 @@ func objects(value any, f func(map[string]any)) {
 	}
 }
 
+// ruleOf is the rule of a segment by which people are in it. That of a list only tells
+// how it was made.
+func ruleOf(value any) any {
+	definition, _ := value.(map[string]any)
+	if definition["kind"] == "static" {
+		return nil
+	}
+	return definition["rule"]
+}
+
 // named are the texts of a member of every condition in the rule of a segment.
 func named(member string) func(any) []string {
 	return func(value any) (keys []string) {
-		definition, _ := value.(map[string]any)
-		objects(definition["rule"], func(o map[string]any) { keys = append(keys, texts(o[member])...) })
+		objects(ruleOf(value), func(o map[string]any) { keys = append(keys, texts(o[member])...) })
 		return keys
 	}
 }
 
 // consented are the purposes of the conditions about consent in the rule of a segment.
 func consented(value any) (keys []string) {
-	definition, _ := value.(map[string]any)
-	objects(definition["rule"], func(o map[string]any) {
+	objects(ruleOf(value), func(o map[string]any) {
 		switch consent := o["consent"].(type) {
 		case map[string]any:
 			keys = append(keys, texts(consent["purpose"])...)

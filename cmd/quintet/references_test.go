@@ -52,6 +52,9 @@ func TestReferences(t *testing.T) {
 	if keys := strings.Join(readSegments(audience), " "); keys != "a b c" {
 		t.Errorf("a condition names %q", keys)
 	}
+	if keys := named("segment")(map[string]any{"kind": "static", "rule": map[string]any{"segment": "a"}}); len(keys) != 0 {
+		t.Errorf("a list needs %v", keys)
+	}
 	for _, odd := range []any{nil, 7.0, "x", []any{map[string]any{"segments": 7.0}}, map[string]any{"rule": nil, "features": "x", "purpose": 7.0}} {
 		for _, keys := range [][]string{readSegments(odd), consented(odd), profileFeatures(odd), named("segment")(odd), at("purpose")(odd)} {
 			if len(keys) != 0 {
