@@ -23,6 +23,10 @@ type ProfileEvent struct {
 	Context    map[string]any `json:"context,omitempty"`
 }
 
+// readNow are the settings of a read that somebody waits for: a few rows, by one thread,
+// which is not behind those of reports as other reads are.
+const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0"
+
 // latestEvents are the newest events of profiles, newest first. A message counts once.
 func (s *Service) latestEvents(ctx context.Context, profiles []string, limit int) ([]ProfileEvent, error) {
 	events := []ProfileEvent{}
@@ -32,7 +36,7 @@ func (s *Service) latestEvents(ctx context.Context, profiles []string, limit int
 		whose, argument = "profile_id = ?", profiles[0]
 	}
 	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM timeline WHERE `+whose+` ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ? SETTINGS max_threads = 1`, argument, limit)
+		FROM timeline WHERE `+whose+` ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ? `+readNow, argument, limit)
 	if err != nil {
 		return events, fmt.Errorf("asking for events: %w", err)
 	}
