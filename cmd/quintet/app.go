@@ -136,6 +136,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.flags, err = flags.Open(ctx, flags.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Experiments: a.experiments,
 		People: flagPeople{a.profiles.Store(), a.segments.OfProfile}, Recorder: flagExposures{a.profiles},
+		Bandits: flagBandits{func() *decide.Service { return a.decide }},
 	}); err != nil {
 		return fmt.Errorf("opening flags: %w", err)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"maps"
 
+	"quintet/decide"
 	"quintet/experiments/flags"
 	"quintet/profiles"
 )
@@ -42,10 +44,46 @@ type flagExposures struct{ profiles *profiles.Service }
 func (x flagExposures) RecordExposures(ctx context.Context, records []flags.Record) error {
 	list := make([]profiles.Exposure, len(records))
 	for i, r := range records {
+		properties := map[string]any{"flag": r.Flag, "experimentVersion": r.Version, "unit": r.Unit}
+		if r.Probability > 0 {
+			properties["probability"], properties["leafId"], properties["banditVersion"] = r.Probability, r.Leaf, r.BanditVersion
+		}
 		list[i] = profiles.Exposure{
 			MessageID: r.ID, UserID: r.UserID, AnonymousID: r.AnonymousID, Experiment: r.Experiment, Variant: r.Variant, At: r.At,
-			Properties: map[string]any{"flag": r.Flag, "experimentVersion": r.Version, "unit": r.Unit},
+			Properties: properties,
 		}
 	}
 	return x.profiles.TakeExposures(ctx, flagSource, list)
+}
+
+// flagBandits writes out the policies of decision points; there are none before the
+// service of decisions is open.
+type flagBandits struct{ decide func() *decide.Service }
+
+// Weights implements [flags.Bandits].
+func (b flagBandits) Weights(decisionPoint string, actions []string) (flags.BanditWeights, bool) {
+	d := b.decide()
+	if d == nil {
+		return flags.BanditWeights{}, false
+	}
+	l, ok := d.Leaves(decisionPoint, actions)
+	if !ok {
+		return flags.BanditWeights{}, false
+	}
+	out := flags.BanditWeights{Version: l.ModelVersion, Otherwise: l.Otherwise}
+	for _, leaf := range l.Leaves {
+		values := maps.Clone(leaf.Profile)
+		maps.Copy(values, leaf.Context)
+		out.Leaves = append(out.Leaves, flags.BanditLeaf{Values: values, Weights: leaf.Probabilities})
+	}
+	return out, true
+}
+
+// Stamp implements [flags.Bandits].
+func (b flagBandits) Stamp(decisionPoint string) string {
+	d := b.decide()
+	if d == nil {
+		return ""
+	}
+	return d.PolicyStamp(decisionPoint)
 }

@@ -20,6 +20,8 @@ type metadata struct {
 	Rule              string `json:"rule,omitempty"`
 	Experiment        string `json:"experiment,omitempty"`
 	ExperimentVersion int64  `json:"experimentVersion,omitempty"`
+	DecisionPoint     string `json:"decisionPoint,omitempty"`
+	BanditVersion     int64  `json:"banditVersion,omitempty"`
 }
 
 // Answer is the evaluation as the OpenFeature remote evaluation protocol has it.
@@ -59,6 +61,14 @@ func (f *flag) prepare() {
 	for i := range f.rules {
 		r := &f.rules[i]
 		a := answer{Key: f.key, Value: r.value.raw, Reason: r.reason(), Variant: r.key, Metadata: metadata{FlagVersion: f.version, Rule: r.key}}
+		if r.bandit != nil {
+			a.Metadata.DecisionPoint, a.Metadata.BanditVersion = r.point, r.bandit.version
+			for j, action := range r.bandit.actions {
+				a.Value, a.Variant = r.values[j].raw, action
+				r.answers = append(r.answers, a.encode())
+			}
+			continue
+		}
 		if r.experiment == "" {
 			r.answers = [][]byte{a.encode()}
 			continue
@@ -77,7 +87,7 @@ func (f *flag) prepare() {
 // reason is why those get the rule's value who get it.
 func (r *rule) reason() Reason {
 	switch {
-	case r.experiment != "" || r.shared:
+	case r.experiment != "" || r.shared || r.point != "":
 		return Split
 	case r.condition != nil:
 		return TargetingMatch

@@ -59,6 +59,11 @@ type Exposure struct {
 	Unit       string // value that was assigned
 	Flag       string
 	Tracked    bool // the client reports it
+	// Probability, Leaf and BanditVersion are of a bandit's choice; Probability is 0
+	// for all else.
+	Probability   float64
+	Leaf          int
+	BanditVersion int64
 }
 
 // Overrides are what a client forces, as when somebody tries a page out.
@@ -116,7 +121,7 @@ func (st *State) evaluate(key string, s assignment.Subject, at time.Time, o *Ove
 		}
 	}
 	for i := range f.rules {
-		if r := &f.rules[i]; (trials || r.experiment == "") && r.condition.Matches(s, nil) && r.apply(f, &e, s, at, o, seen) {
+		if r := &f.rules[i]; (trials || r.experiment == "" && r.point == "") && r.condition.Matches(s, nil) && r.apply(f, &e, s, at, o, seen) {
 			return e, true
 		}
 	}
@@ -149,6 +154,9 @@ func (f *flag) side(s assignment.Subject, seen *[]Exposure) assignment.Side {
 
 // apply gives the rule's value to the subject, if the rule has one for it.
 func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time, o *Overrides, seen *[]Exposure) bool {
+	if r.point != "" {
+		return r.choose(f, e, s, seen)
+	}
 	if r.experiment == "" {
 		if r.shared {
 			unit := s.Unit(r.unit)
@@ -163,7 +171,7 @@ func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time,
 	if r.trial == nil {
 		return false
 	}
-	got := assignment.Result{Variant: -1}
+	var got assignment.Result
 	if v, ok := o.variation(r.experiment); ok && v >= 0 && v < len(r.values) {
 		got = assignment.Result{Variant: v, Reason: assignment.ByForce}
 	} else {
@@ -178,6 +186,27 @@ func (r *rule) apply(f *flag, e *Evaluation, s assignment.Subject, at time.Time,
 	if seen != nil && got.Reason != assignment.ByForce && !exposed(*seen, r.trial, f.tracked) {
 		*seen = append(*seen, Exposure{
 			Experiment: r.experiment, Variant: e.Variant, Version: r.trial.Version, Unit: got.Unit, Flag: f.key, Tracked: f.tracked,
+		})
+	}
+	return true
+}
+
+// choose gives the subject the value of the action that a bandit draws for it.
+func (r *rule) choose(f *flag, e *Evaluation, s assignment.Subject, seen *[]Exposure) bool {
+	b := r.bandit
+	if b == nil {
+		return false
+	}
+	action, probability, leaf := b.draw(s, r.unit, r.salt)
+	if action < 0 {
+		return false
+	}
+	e.take(&r.values[action])
+	e.Reason, e.Rule, e.Variant, e.answer = Split, r.key, b.actions[action], r.answers[action]
+	if seen != nil {
+		*seen = append(*seen, Exposure{
+			Experiment: b.key, Variant: e.Variant, Version: b.version, Unit: s.Unit(r.unit), Flag: f.key, Tracked: f.tracked,
+			Probability: probability, Leaf: leaf, BanditVersion: b.version,
 		})
 	}
 	return true

@@ -66,7 +66,8 @@ type Rule struct {
 	Unit       string                     `json:"unit,omitempty" maxLength:"64" doc:"By what the share is taken: userId unless given, person, or a field that the client sends"`
 	Salt       string                     `json:"salt,omitempty" maxLength:"256" doc:"Seed of the share; the keys of flag and rule unless given"`
 	Experiment string                     `json:"experiment,omitempty" maxLength:"64" doc:"Key of an experiment, instead of a value"`
-	Values     map[string]json.RawMessage `json:"values,omitempty" doc:"The value of each variant by its key; a variant that is not named has the default"`
+	Bandit     string                     `json:"bandit,omitempty" maxLength:"64" doc:"Key of a decision point whose policy chooses among the actions that have values, instead of a value"`
+	Values     map[string]json.RawMessage `json:"values,omitempty" doc:"The value of each variant by its key, where one that is not named has the default; or of each action"`
 }
 
 // Bounds of a definition.
@@ -93,7 +94,7 @@ func (f *Flag) normalise(key string) {
 	}
 	for i := range f.Rules {
 		r := &f.Rules[i]
-		if r.Experiment == "" && r.Coverage != nil {
+		if r.Experiment == "" && (r.Coverage != nil || r.Bandit != "") {
 			if r.Unit == "" {
 				r.Unit = UserUnit
 			}
@@ -161,6 +162,13 @@ func (r *Rule) validate(t Type, bad *problem.Invalid) {
 	checkText(bad, "name", r.Name, maxName)
 	checkCondition(bad, "condition", r.Condition)
 	checkPeriod(bad, "endAt", r.StartAt, r.EndAt)
+	if r.Experiment != "" && r.Bandit != "" {
+		bad.Add("bandit", "must be left out with an experiment", r.Bandit)
+	}
+	if r.Bandit != "" {
+		r.validateBandit(t, bad)
+		return
+	}
 	if r.Experiment == "" {
 		t.check(bad, "value", r.Value)
 		if len(r.Values) > 0 {
@@ -187,6 +195,23 @@ func (r *Rule) validate(t Type, bad *problem.Invalid) {
 	}
 	for variant, v := range r.Values {
 		t.check(bad, problem.Join("values", variant), v)
+	}
+}
+
+func (r *Rule) validateBandit(t Type, bad *problem.Invalid) {
+	for field, given := range map[string]bool{"value": len(r.Value) > 0, "coverage": r.Coverage != nil} {
+		if given {
+			bad.Add(field, "must be left out with a bandit", nil)
+		}
+	}
+	if len(r.Salt) > maxSalt || !utf8.ValidString(r.Salt) {
+		bad.Add("salt", fmt.Sprintf("must be UTF-8 text of at most %d bytes", maxSalt), len(r.Salt))
+	}
+	if n := len(r.Values); n < 2 || n > maxValues {
+		bad.Add("values", fmt.Sprintf("must have the values of 2 to %d actions", maxValues), n)
+	}
+	for action, v := range r.Values {
+		t.check(bad, problem.Join("values", "["+action+"]"), v)
 	}
 }
 

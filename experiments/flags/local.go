@@ -18,7 +18,7 @@ const IDAttribute = "id"
 // Local is the flags that SDKs can evaluate by themselves to what the server comes to,
 // and for each of the others why they cannot. A flag that is off is in neither.
 func (st *State) Local() (*growthbook.Payload, map[string][]string) {
-	l := localiser{state: st, why: make(map[string][]string), features: make(map[string]*growthbook.Feature)}
+	l := localiser{state: st, why: make(map[string][]string), features: make(map[string]*growthbook.Feature), bandits: make(map[string]growthbook.ContextualBandit)}
 	for _, key := range st.keys {
 		if f := st.flags[key]; !f.off && !f.circular {
 			if feature := l.feature(f, 0); feature != nil {
@@ -26,13 +26,14 @@ func (st *State) Local() (*growthbook.Payload, map[string][]string) {
 			}
 		}
 	}
-	return &growthbook.Payload{Features: l.features, DateUpdated: st.at.UTC().Format(time.RFC3339)}, l.why
+	return &growthbook.Payload{Features: l.features, ContextualBandits: l.bandits, DateUpdated: st.at.UTC().Format(time.RFC3339)}, l.why
 }
 
 type localiser struct {
 	state    *State
 	why      map[string][]string
 	features map[string]*growthbook.Feature
+	bandits  map[string]growthbook.ContextualBandit
 }
 
 // feature is a flag as SDKs know it, nil when they cannot evaluate it.
@@ -74,6 +75,9 @@ func (l *localiser) rules(r *rule) ([]growthbook.Rule, string) {
 		return nil, "is for segments, which a client does not know"
 	}
 	conditions := []any{rewrite(r.source)}
+	if r.point != "" {
+		return l.chosen(r, conditions)
+	}
 	if r.experiment == "" {
 		out := growthbook.Rule{ID: r.key, Force: r.value.raw, Condition: join(conditions)}
 		if r.shared {
@@ -115,6 +119,27 @@ func (l *localiser) rules(r *rule) ([]growthbook.Rule, string) {
 		out.Filters = append(out.Filters, filters(p, out.HashAttribute)...)
 	}
 	return append(forced(r, t, out.HashAttribute), out), ""
+}
+
+// chosen is a rule whose bandit an SDK runs.
+func (l *localiser) chosen(r *rule, conditions []any) ([]growthbook.Rule, string) {
+	b := r.bandit
+	switch {
+	case b == nil:
+		return nil, ""
+	case r.unit == assignment.Person:
+		return nil, "chooses for people, and a client knows users"
+	}
+	out := growthbook.Rule{
+		ID: r.key, Key: b.key, Seed: r.salt, HashVersion: 2, HashAttribute: Attribute(r.unit), Weights: b.weights,
+		ContextualBanditRef: b.key, DisableStickyBucketing: true, Condition: join(conditions),
+	}
+	for i, action := range b.actions {
+		out.ContextualVariations = append(out.ContextualVariations, r.values[i].raw)
+		out.Meta = append(out.Meta, growthbook.VariationMeta{Key: action})
+	}
+	l.bandits[b.key] = b.payload()
+	return []growthbook.Rule{out}, ""
 }
 
 // unreachable is what of an experiment a client cannot evaluate.

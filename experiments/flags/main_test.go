@@ -32,7 +32,7 @@ func FuzzFlag(f *testing.F) {
 			return
 		}
 		all := map[string]definitions.Versioned[Flag]{"f": {Key: "f", Version: 1, Value: flag}}
-		st := Compile(all, experiments.Compile(experiments.Sources{}), nil, noon)
+		st := Compile(all, experiments.Compile(experiments.Sources{}), nil, nil, noon)
 		e, ok := st.Evaluate("f", NewSubject("u", fields, nil), noon, nil, nil)
 		if !ok || !json.Valid(e.Answer()) || (e.Value == nil) != (e.Reason == Off) {
 			t.Errorf("%+v", e)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,8 @@ type Deps struct {
 	People People
 	// Recorder keeps exposures; nil keeps none.
 	Recorder Recorder
+	// Bandits write out policies; nil has none.
+	Bandits Bandits
 	// Now is the clock; time.Now unless set.
 	Now func() time.Time
 }
@@ -38,6 +41,7 @@ type Service struct {
 	flags     *definitions.Collection[Flag]
 	trials    *experiments.Service
 	people    People
+	bandits   Bandits
 	exposures *Exposures
 	now       func() time.Time
 
@@ -53,7 +57,7 @@ const maxFlags = 2000
 // Open loads the flags and compiles them; [Service.Run] keeps schedules and writes
 // exposures.
 func Open(_ context.Context, d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, trials: d.Experiments, people: d.People, now: d.Now, rebuilt: make(chan struct{}, 1)}
+	s := &Service{log: d.Logger, trials: d.Experiments, people: d.People, bandits: d.Bandits, now: d.Now, rebuilt: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -99,7 +103,7 @@ func (s *Service) Changed() <-chan struct{} { return *s.changed.Load() }
 func (s *Service) compile() {
 	s.rebuild.Lock()
 	defer s.rebuild.Unlock()
-	next := Compile(s.flags.Snapshot(), s.trials.Plan(), s.trials.Definitions().Snapshot(), s.now())
+	next := Compile(s.flags.Snapshot(), s.trials.Plan(), s.trials.Definitions().Snapshot(), s.bandits, s.now())
 	last := s.state.Swap(next)
 	for key, f := range next.flags {
 		if f.circular && (last == nil || last.flags[key] == nil || !last.flags[key].circular) {
@@ -117,6 +121,9 @@ func (s *Service) compile() {
 	close(*s.changed.Swap(&fresh))
 }
 
+// policyInterval is how soon a new model is noticed.
+const policyInterval = 2 * time.Second
+
 // Run compiles anew whenever a schedule asks for it, and writes exposures, until the
 // context ends.
 func (s *Service) Run(ctx context.Context) error {
@@ -127,6 +134,9 @@ func (s *Service) Run(ctx context.Context) error {
 		if until := s.State().until; !until.IsZero() {
 			wait = min(wait, max(until.Sub(s.now()), time.Millisecond))
 		}
+		if len(s.State().stamps) > 0 {
+			wait = min(wait, policyInterval)
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -135,7 +145,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-s.rebuilt:
 			timer.Stop()
 		case <-timer.C:
-			if until := s.State().until; !until.IsZero() && !until.After(s.now()) {
+			if until := s.State().until; !until.IsZero() && !until.After(s.now()) || s.State().stale() {
 				s.compile()
 			}
 		}
@@ -201,6 +211,11 @@ func (s *Service) check(_ context.Context, key string, f *Flag) error {
 
 // checkTrial checks what a rule says of an experiment.
 func (s *Service) checkTrial(r *Rule, at string, bad *problem.Invalid) {
+	if r.Bandit != "" && s.bandits != nil {
+		if _, ok := s.bandits.Weights(r.Bandit, slices.Sorted(maps.Keys(r.Values))); !ok {
+			bad.Add(at+".bandit", "must be the key of a decision point that has all of the actions in values", r.Bandit)
+		}
+	}
 	if r.Experiment == "" {
 		return
 	}

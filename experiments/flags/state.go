@@ -18,12 +18,27 @@ import (
 
 // State is all flags at one moment, compiled. It is immutable.
 type State struct {
-	flags map[string]*flag
-	keys  []string // in order
-	plan  *experiments.Plan
-	at    time.Time
-	until time.Time // when a schedule makes it stale; zero for never
-	tag   string
+	flags   map[string]*flag
+	keys    []string // in order
+	plan    *experiments.Plan
+	bandits Bandits
+	at      time.Time
+	until   time.Time // when a schedule makes it stale; zero for never
+	tag     string
+	stamps  []stamp // of the policies that it has
+}
+
+// stamp is what a policy was when the state was made.
+type stamp struct{ point, stamp string }
+
+// stale says whether a policy has changed since.
+func (st *State) stale() bool {
+	for _, s := range st.stamps {
+		if st.bandits.Stamp(s.point) != s.stamp {
+			return true
+		}
+	}
+	return false
 }
 
 // value is a value of a flag.
@@ -67,13 +82,15 @@ type rule struct {
 	experiment string
 	trial      *experiments.Trial // nil when there is none
 	values     []value            // parallel to its variants
+	bandit     *bandit            // with values parallel to its actions
+	point      string             // whose policy it is
 
 	answers [][]byte // by variant
 }
 
 // Compile makes a state of definitions as of a moment.
-func Compile(all map[string]definitions.Versioned[Flag], plan *experiments.Plan, trials map[string]definitions.Versioned[experiments.Experiment], at time.Time) *State {
-	st := &State{flags: make(map[string]*flag, len(all)), keys: slices.Sorted(maps.Keys(all)), plan: plan, at: at}
+func Compile(all map[string]definitions.Versioned[Flag], plan *experiments.Plan, trials map[string]definitions.Versioned[experiments.Experiment], bandits Bandits, at time.Time) *State {
+	st := &State{bandits: bandits, flags: make(map[string]*flag, len(all)), keys: slices.Sorted(maps.Keys(all)), plan: plan, at: at}
 	g := graph{flags: all, trials: trials}
 	hash := xxhash.New()
 	for _, key := range st.keys {
@@ -82,8 +99,13 @@ func Compile(all map[string]definitions.Versioned[Flag], plan *experiments.Plan,
 		st.flags[key].circular = g.circular(flagNode(key))
 		write(hash, "f", key, v.Version)
 		for i := range v.Value.Rules {
-			if t := plan.Trial(v.Value.Rules[i].Experiment); t != nil {
+			r := &v.Value.Rules[i]
+			if t := plan.Trial(r.Experiment); t != nil {
 				write(hash, "e", t.Key, t.Version)
+			}
+			if bandits != nil && r.Bandit != "" {
+				write(hash, "b", r.Bandit+"@"+bandits.Stamp(r.Bandit), 0)
+				st.stamps = append(st.stamps, stamp{r.Bandit, bandits.Stamp(r.Bandit)})
 			}
 		}
 	}
@@ -215,7 +237,7 @@ func (r *rule) byUser() bool {
 	unit := r.unit
 	if r.trial != nil && r.trial.Running {
 		unit = r.trial.Unit
-	} else if !r.shared {
+	} else if !r.shared && r.bandit == nil {
 		return false
 	}
 	return unit == assignment.Person || unit == UserUnit
@@ -227,6 +249,15 @@ func (st *State) rule(r *Rule, f *flag) (rule, bool) {
 		return rule{}, false
 	}
 	out := rule{key: r.Key, source: r.Condition, condition: c}
+	if r.Bandit != "" {
+		out.point, out.bandit, out.unit, out.salt = r.Bandit, compileBandit(f.key, r, st.bandits), r.Unit, r.Salt
+		if out.bandit != nil {
+			for _, action := range out.bandit.actions {
+				out.values = append(out.values, compileValue(r.Values[action]))
+			}
+		}
+		return out, true
+	}
 	if r.Experiment == "" {
 		out.value, out.unit, out.salt = compileValue(r.Value), r.Unit, r.Salt
 		if r.Coverage != nil && *r.Coverage < 1 {

@@ -69,7 +69,7 @@ func stateOf(t testing.TB, flags, trials map[string]string) *State {
 		},
 		Layers: map[string]definitions.Versioned[experiments.Layer]{"shop": {Key: "shop", Value: experiments.Layer{Salt: "shop", Hash: "growthbook"}}},
 	})
-	return Compile(flagsOf(t, flags), plan, e, noon)
+	return Compile(flagsOf(t, flags), plan, e, nil, noon)
 }
 
 const halves = `{"unit": "userId", "hash": "growthbook", "variants": [{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}]}`
@@ -298,6 +298,10 @@ func TestRefusedFlags(t *testing.T) {
 		{`{"type": "number", "default": 1, "rules": [{"key": "a", "value": 1, "condition": {"a": {"$x": 1}}}]}`, "rules[0].condition.a.$x"},
 		{`{"type": "number", "default": 1, "rules": [{"key": "a", "value": 1, "values": {"a": 1}}]}`, "rules[0].values"},
 		{`{"type": "number", "default": 1, "rules": [{"key": "a", "experiment": "e"}]}`, "rules[0].values"},
+		{`{"type": "number", "default": 1, "rules": [{"key": "a", "bandit": "p", "values": {"x": 1}}]}`, "rules[0].values"},
+		{`{"type": "number", "default": 1, "rules": [{"key": "a", "bandit": "p", "values": {"x": 1, "y": "b"}}]}`, "rules[0].values[y]"},
+		{`{"type": "number", "default": 1, "rules": [{"key": "a", "bandit": "p", "experiment": "e", "values": {"x": 1, "y": 2}}]}`, "rules[0].bandit"},
+		{`{"type": "number", "default": 1, "rules": [{"key": "a", "bandit": "p", "values": {"x": 1, "y": 2}, "coverage": 0.5}]}`, "rules[0].coverage"},
 		{`{"type": "number", "default": 1, "rules": [{"key": "a", "experiment": "e", "values": {"a": "x"}}]}`, "rules[0].values.a"},
 		{`{"type": "number", "default": 1, "rules": [{"key": "a", "experiment": "e", "values": {"a": 1}, "coverage": 0.5}]}`, "rules[0].coverage"},
 	} {
@@ -341,5 +345,74 @@ func BenchmarkEvaluate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		st.Evaluate("flag-07", s, noon, nil, nil)
+	}
+}
+
+// fixedWeights is a policy with two leaves.
+type fixedWeights struct{ stamp string }
+
+func (f *fixedWeights) Weights(point string, actions []string) (BanditWeights, bool) {
+	if point != "hero" || !slices.Equal(actions, []string{"a/web/x", "b/web/x"}) {
+		return BanditWeights{}, false
+	}
+	return BanditWeights{Version: 7, Otherwise: []float64{.5, .5}, Leaves: []BanditLeaf{
+		{Values: map[string]any{"country": "at"}, Weights: []float64{.9, .1}}, {Values: map[string]any{"country": "de"}, Weights: []float64{0, 1}},
+	}}, true
+}
+
+func (f *fixedWeights) Stamp(string) string { return f.stamp }
+
+// A bandit chooses the same on the server and in an SDK, and its probabilities are in
+// the exposures.
+func TestBandit(t *testing.T) {
+	t.Parallel()
+	source := &fixedWeights{stamp: "1"}
+	all := flagsOf(t, map[string]string{
+		"f": `{"type": "string", "default": "d", "rules": [{"key": "r", "bandit": "hero", "values": {"b/web/x": "B", "a/web/x": "A"}}]}`,
+		"g": `{"type": "string", "default": "d", "rules": [{"key": "r", "bandit": "none", "values": {"b": "B", "a": "A"}}]}`,
+	})
+	st := Compile(all, experiments.Compile(experiments.Sources{}), nil, source, noon)
+	payload, why := st.Local()
+	data, err := json.Marshal(payload)
+	if err != nil || len(why) > 0 {
+		t.Fatalf("%v, %v", err, why)
+	}
+	loaded := new(growthbook.Payload)
+	if err := json.Unmarshal(data, loaded); err != nil {
+		t.Fatal(err)
+	}
+	features := growthbook.Compile(loaded)
+	counts := map[string]int{}
+	for i := range 3000 {
+		user := fmt.Sprint("u", i)
+		attributes := clientOf(i)
+		var seen []Exposure
+		e, _ := st.Evaluate("f", NewSubject(user, attributes, nil), noon, nil, &seen)
+		local := maps.Clone(attributes)
+		local[IDAttribute] = user
+		got := features.Evaluate("f", &growthbook.Context{Attributes: local})
+		r := got.ExperimentResult
+		if r == nil || string(got.Value) != string(e.Value) || r.Key != e.Variant || len(seen) != 1 || e.Reason != Split {
+			t.Fatalf("%s: the server gives %s, an SDK %s; %+v", user, e.Value, got.Value, seen)
+		}
+		if x := seen[0]; x.Leaf != *r.LeafID || x.Probability != r.VariationWeights[r.VariationID] || x.BanditVersion != *r.BanditVersion || x.Experiment != "f/r" {
+			t.Errorf("%s: %+v, %+v", user, x, r)
+		}
+		counts[attributes["country"].(string)+string(e.Value)]++
+	}
+	for what, share := range map[string]float64{`at"A"`: .9, `de"A"`: 0, `ch"A"`: .5} {
+		if n := float64(counts[what]); n < 1000*share-60 || n > 1000*share+60 {
+			t.Errorf("%s: %g of 1000", what, n)
+		}
+	}
+	if e, _ := st.Evaluate("g", NewSubject("u", nil, nil), noon, nil, nil); string(e.Value) != `"d"` {
+		t.Errorf("a decision point that there is not: %s", e.Value)
+	}
+	if e, _ := st.Evaluate("f", NewSubject("", nil, nil), noon, nil, nil); string(e.Value) != `"d"` || !st.Keyed("f") {
+		t.Errorf("nobody: %s", e.Value)
+	}
+	source.stamp = "2"
+	if !st.stale() || Compile(all, nil, nil, source, noon).Tag() == st.Tag() {
+		t.Error("a new model makes no new state")
 	}
 }

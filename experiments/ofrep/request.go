@@ -40,11 +40,14 @@ func (sc *scratch) read(r *http.Request, people flags.People) error {
 	if in.Context == nil {
 		return &failure{status: http.StatusBadRequest, Code: codeContext, Details: "context must be an object."}
 	}
-	return sc.about(*in.Context, people)
+	if f := sc.about(*in.Context, people); f != nil {
+		return f
+	}
+	return nil
 }
 
 // about makes the subject of a context.
-func (sc *scratch) about(fields map[string]any, people flags.People) error {
+func (sc *scratch) about(fields map[string]any, people flags.People) *failure {
 	if len(fields) > maxFields {
 		return &failure{status: http.StatusBadRequest, Code: codeContext, Details: "context must have at most 200 fields."}
 	}

@@ -67,8 +67,8 @@ func (s *Service) track(r *http.Request, sc *scratch, in *trackRequest) (int, er
 	}
 	if in.Context == nil {
 		bad.Add("context", "must be an object", nil)
-	} else if err := sc.about(in.Context, s.flags.People()); err != nil {
-		bad.Add("context", err.(*failure).Details, nil)
+	} else if f := sc.about(in.Context, s.flags.People()); f != nil {
+		bad.Add("context", f.Details, nil)
 	} else if sc.subject.Key == "" {
 		bad.Add("context.targetingKey", "must be the user's id", nil)
 	}
