@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"quintet/internal/enginetest"
+	"quintet/internal/problem"
 )
 
 // hillstromJSON is written by testdata/hillstrom.py with NumPy, SciPy, pandas and
@@ -109,6 +111,38 @@ func TestHillstromInDepth(t *testing.T) {
 	}
 }
 
+// Strata of a trait that has nothing to do with the split change the estimate little
+// and do not widen the interval.
+func TestHillstromByStrata(t *testing.T) {
+	t.Parallel()
+	s := hillstromService(t)
+	put(t, s.experiments, "hillstrom", Experiment{Metrics: []string{"visit", "spend", "typical-order"}, Analysis: &Analysis{PostStratify: []string{"trait.channel"}},
+		Variants: []Variant{{Key: "none", Weight: 1. / 3, Control: true}, {Key: "mens", Weight: 1. / 3}, {Key: "womens", Weight: 1. / 3}}})
+	r, err := s.ReportAt(t.Context(), "hillstrom", ReportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Metrics[:2] {
+		for _, e := range m.Effects {
+			if e.Adjusted == nil || e.Adjusted.Absolute == nil || *e.Adjusted.VarianceReduction < 0 || *e.Adjusted.VarianceReduction > .1 ||
+				math.Abs(e.Adjusted.Absolute.Estimate-e.Absolute.Estimate) > .1*e.Absolute.StandardError || !e.Decisive.Adjusted || !strings.Contains(e.Adjusted.By, "trait.channel") {
+				t.Errorf("%s of %s: %+v", m.Key, e.Variant, e.Adjusted)
+			}
+		}
+	}
+	if e := r.Metrics[2].Effects[0]; e.Adjusted != nil {
+		t.Errorf("a quantile has no strata: %+v", e.Adjusted)
+	}
+	spend := r.Metrics[1].Distribution
+	if len(spend) != 3 || spend[0].People != 122 || math.Abs(*spend[0].Quantile[2].Value-88.365) > 1e-9 || math.Abs(*spend[1].Quantile[4].Value-262.79) > 1e-9 {
+		t.Errorf("orders spread as %+v", spend)
+	}
+	var bad problem.Invalid
+	if _, err := s.ReportAt(t.Context(), "hillstrom", ReportOptions{Dimension: "colour"}); !errors.As(err, &bad) || bad[0].Field != "query.dimension" {
+		t.Errorf("a dimension that is none: %v", err)
+	}
+}
+
 // hillstromService has the data set in its log: profiles with traits, exposures,
 // visits and orders.
 func hillstromService(t *testing.T) *Service {
@@ -198,7 +232,7 @@ func TestReportOfThePastStays(t *testing.T) {
 			t.Errorf("%s has become\n%s\nand was\n%s", f, is, was)
 		}
 	}
-	if r, err := s.ReportAt(t.Context(), "guarded", ReportOptions{}); err != nil || r.Name != "Renamed" || len(r.Metrics) != 2 || strings.Contains(write(t, r, TextFormat), "Else") {
+	if r, err := s.ReportAt(t.Context(), "guarded", ReportOptions{}); err != nil || r.Name != "Renamed" || len(r.Metrics) != 2 || !strings.Contains(write(t, r, TextFormat), `No event named "Else"`) {
 		t.Errorf("the report of now: %+v, %v", r, err)
 	}
 }

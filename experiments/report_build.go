@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"quintet/internal/problem"
@@ -21,6 +22,7 @@ type reportBuilder struct {
 	metrics []Metric // that have figures
 	places  []int    // of each in the report
 	arms    []SumsCell
+	strata  [][]SumsCell // cells of the arms in each stratum
 	caps    []*float64
 	first   time.Time // day of the first exposure; zero when not known
 	daily   []dailyPeople
@@ -37,7 +39,7 @@ type dailyPeople struct {
 func (b *reportBuilder) steps() []func(context.Context) error {
 	steps := []func(context.Context) error{b.addUp, b.check}
 	if !b.options.Brief && !b.options.Guardrails {
-		steps = append(steps, b.follow, b.cost)
+		steps = append(steps, b.follow, b.cost, b.spread)
 	}
 	steps = append(steps, b.lookBack, b.compare)
 	if b.options.Dimension != "" {
@@ -131,9 +133,35 @@ func (b *reportBuilder) addUp(ctx context.Context) error {
 		return err
 	}
 	b.caps = t.Caps
+	for i, names := range t.Unseen {
+		if len(names) > 0 {
+			b.report.Metrics[b.places[i]].Problem = unseenProblem(names)
+		}
+	}
 	b.arms = b.inOrder(t.Cells)
 	for i, v := range b.experiment.Variants {
 		b.report.Arms = append(b.report.Arms, ReportArm{Variant: v.Key, Control: v.Control, Weight: v.Weight, Units: b.arms[i].Units, Mixed: b.arms[i].Mixed, Dropped: v.Dropped})
+	}
+	return nil
+}
+
+// stratify gets the sums of the strata that the analysis weighs together.
+func (b *reportBuilder) stratify(ctx context.Context) error {
+	dimensions := b.report.Analysis.PostStratify
+	if len(dimensions) == 0 || len(b.metrics) == 0 {
+		return nil
+	}
+	t, err := b.sums(ctx, b.request(Breakdown{Kind: ByDimension, Dimensions: dimensions}))
+	if err != nil {
+		return err
+	}
+	cells := map[string][]SumsCell{}
+	for _, c := range t.Cells {
+		id := strings.Join(c.Values, "\x00")
+		cells[id] = append(cells[id], c)
+	}
+	for _, id := range slices.Sorted(maps.Keys(cells)) {
+		b.strata = append(b.strata, b.inOrder(cells[id])[:len(b.experiment.Variants)])
 	}
 	return nil
 }
@@ -189,7 +217,7 @@ func (b *reportBuilder) compare(context.Context) error {
 
 // figures is what the figures of metric i are made with.
 func (b *reportBuilder) figures(i int) *metricFigures {
-	return &metricFigures{index: i, def: &b.metrics[i], experiment: b.experiment, analysis: b.report.Analysis, people: b.report.people()}
+	return &metricFigures{index: i, def: &b.metrics[i], experiment: b.experiment, analysis: b.report.Analysis, people: b.report.people(), strata: b.strata}
 }
 
 // finish draws the conclusions of a metric's effects.

@@ -16,6 +16,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.lifecycleRoutes(srv.API)
 	s.planningRoute(srv.API)
 	s.historyRoutes(srv.API)
+	s.metricRoutes(srv.API)
 	s.reportRoute(srv.API)
 	s.programmeRoute(srv.API)
 	templateRoutes(srv.API)

@@ -79,6 +79,9 @@ type SumsTable struct {
 	// Truncated says that there were more values of the dimension than are told
 	// apart; the rarest are together under the value OtherValues.
 	Truncated bool
+	// Unseen names, for each metric of which nothing was counted, those of its events
+	// that had never come in from anybody: as a rule a name that is written wrong.
+	Unseen [][]string
 	// SQL are the statements that the sums came from, in their order.
 	SQL []string
 }

@@ -270,9 +270,16 @@ const maxCells = 20_000
 
 // exactSum adds values up in whole numbers of 2⁻⁶⁰, which comes to the same in
 // whatever order the rows are read: a report of the past is the same to the last
-// digit whenever it is made. Beyond 2¹²⁰, where no real amount is, it is
-// the sum of the floating-point numbers.
-func exactSum(value, condition string) string {
-	return fmt.Sprintf("if(maxIf(abs(%[1]s), %[2]s) < exp2(120), toFloat64(sumIf(toInt256(if(abs(%[1]s) < exp2(120), %[1]s, 0.) * exp2(60)), %[2]s)) / exp2(60), sumKahanIf(%[1]s, %[2]s))",
-		value, condition)
+// digit whenever it is made. Beyond 2⁶⁰, where hardly an amount is, it is the sum of
+// the floating-point numbers.
+func exactSum(value, condition string) string { return sumOfWhole("Int128", 60, value, condition) }
+
+// exactProducts is exactSum of squares and products, which are larger: up to 2¹²⁰.
+func exactProducts(value, condition string) string {
+	return sumOfWhole("Int256", 120, value, condition)
+}
+
+func sumOfWhole(whole string, bits int, value, condition string) string {
+	return fmt.Sprintf("if(maxIf(abs(%[1]s), %[2]s) < exp2(%[4]d), toFloat64(sumIf(to%[3]s(if(abs(%[1]s) < exp2(%[4]d), %[1]s, 0.) * exp2(60)), %[2]s)) / exp2(60), sumKahanIf(%[1]s, %[2]s))",
+		value, condition, whole, bits)
 }

@@ -33,9 +33,15 @@ func (s *Service) Sums(ctx context.Context, r SumsRequest) (*SumsTable, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	r.Metrics = slices.Clone(r.Metrics)
+	for i := range r.Metrics {
+		r.Metrics[i].normalise()
+	}
 	r.At, r.AsOf = r.At.UTC().Truncate(time.Millisecond), r.AsOf.UTC().Truncate(time.Millisecond)
 	ctx = chgo.Context(ctx, chgo.WithSettings(chgo.Settings{
 		"max_memory_usage": sumsMemory, "max_bytes_before_external_group_by": sumsSpill, "max_bytes_before_external_sort": sumsSpill,
+		// Most people of whom there is an outcome are in the experiment: a filter costs more than it spares.
+		"enable_join_runtime_filters": 0,
 	}))
 	form, err := s.merged(ctx)
 	if err != nil {
@@ -64,18 +70,20 @@ func (s *Service) sumsOf(ctx context.Context, r *SumsRequest, form shape) (*Sums
 	_, form.irregular = s.irregular.Load(r.Experiment)
 	q := buildSums(r, form)
 	t, irregular, err := s.run(ctx, r, &q)
-	if err != nil || !irregular {
-		return t, err
+	if err == nil && irregular {
+		// Who was seen in two variants stays so: the next one begins with this shape.
+		s.irregular.Store(r.Experiment, true)
+		form.irregular = true
+		q = buildSums(r, form)
+		t, _, err = s.run(ctx, r, &q)
 	}
-	// Who was seen in two variants stays so: the next one begins with this shape.
-	s.irregular.Store(r.Experiment, true)
-	form.irregular = true
-	q = buildSums(r, form)
-	t, _, err = s.run(ctx, r, &q)
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	return t, s.lookForEvents(ctx, r, t)
 }
 
-// sumsRow is one row of the result.
+// resultRow is one row of the result.
 type resultRow struct {
 	row     uint8
 	arm     string

@@ -443,3 +443,117 @@ func TestSumsOfQuantiles(t *testing.T) {
 		}
 	}
 }
+
+// What is no number is counted and not added; a name that nobody ever sent is told.
+func TestSumsOfWhatIsNoNumber(t *testing.T) {
+	t.Parallel()
+	s, db := open(t)
+	insert(t, db, exposureColumns, 20, func(i int) []any {
+		return []any{"world", []string{"a", "b"}[i%2], fmt.Sprint("n", i), testEpoch}
+	})
+	values := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1, 2, 3}
+	insert(t, db, eventColumns, len(values), func(i int) []any {
+		return []any{fmt.Sprint(i), "track", "Buy", "n0", testEpoch.Add(time.Minute), map[string]float64{"revenue": values[i]}}
+	})
+	at := testEpoch.Add(time.Hour)
+	metrics := []Metric{
+		{Kind: MeanKind, Event: "Buy", Property: "revenue"},
+		{Kind: MeanKind, Event: "Bought", Property: "revenue"},
+		{Kind: RatioKind, Event: "Buy", Property: "revenue", Denominator: "event:Veiw"},
+		{Kind: FunnelKind, Steps: []FunnelStep{{Event: "Buy"}, {Event: "Unbuy"}}},
+	}
+	table, err := s.Sums(t.Context(), SumsRequest{Experiment: "world", Metrics: metrics, At: at, AsOf: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := table.Cells[0].Metrics[0]; m.Y != 6 || m.YY != 36 || m.NotFinite != 3 || m.Events != 6 || m.Missing != 0 {
+		t.Errorf("%+v", m)
+	}
+	if got := fmt.Sprint(table.Unseen); got != "[[] [Bought] [Veiw] [Unbuy]]" {
+		t.Errorf("unseen: %s", got)
+	}
+	put(t, s.metrics, "typo", metrics[1])
+	e := halves()
+	e.Metrics = []string{"typo"}
+	put(t, s.experiments, "world", e)
+	r, err := s.Report(t.Context(), "world", "")
+	if err != nil || r.Metrics[0].Problem == "" {
+		t.Errorf("a report on an event that nobody sent: %+v, %v", r, err)
+	}
+}
+
+// A preview is the metric over people as they came, and says what is missing.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	s, db := open(t)
+	w := makeWorld(t, db, 300, 15)
+	s.now = func() time.Time { return w.at.Add(30 * 24 * time.Hour) }
+	m := Metric{Kind: MeanKind, Event: "Buy", Property: "revenue", WindowHours: 400, Cap: &Cap{Quantile: .9}}
+	p, err := s.Preview(t.Context(), m, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// From their first event on, which is the identify call or a happening before it, all counts.
+	var n, nonZero int64
+	var values []float64
+	for _, q := range w.people {
+		n++
+		var y float64
+		for _, h := range q.happened {
+			if h.name == "Buy" {
+				y += h.revenue
+			}
+		}
+		if y != 0 {
+			nonZero++
+		}
+		values = append(values, y)
+	}
+	sort.Float64s(values)
+	h := .9 * float64(len(values)-1)
+	bound := values[int(h)] + (h-math.Floor(h))*(values[int(h)+1]-values[int(h)])
+	var sum float64
+	for _, v := range values {
+		sum += min(v, bound)
+	}
+	if p.People != n || p.Mean == nil || !near(*p.Mean, sum/float64(n)) || p.Zeros == nil || !near(*p.Zeros, 1-float64(nonZero)/float64(n)) || p.Cap == nil || !near(*p.Cap, bound) {
+		t.Errorf("%+v, want %d people, mean %g, cap %g", p, n, sum/float64(n), bound)
+	}
+	if last := p.Quantiles[len(p.Quantiles)-1]; last.Level != 1 || last.Value != values[len(values)-1] {
+		t.Errorf("quantiles: %+v", p.Quantiles)
+	}
+	if p, err = s.Preview(t.Context(), Metric{Kind: CountKind, Event: "Byu"}, 60); err != nil || len(p.Unseen) != 1 || p.Problem == "" {
+		t.Errorf("a preview of an event that nobody sent: %+v, %v", p, err)
+	}
+	if _, err = s.Preview(t.Context(), Metric{Kind: "median", Event: "Buy"}, 0); err == nil {
+		t.Error("a preview of a bad metric")
+	}
+	put(t, s.metrics, "spend", m)
+	put(t, s.experiments, "world", halves())
+	for _, q := range []Metric{{Kind: QuantileKind, Event: "Buy", Property: "revenue", Quantile: &QuantileOf{Level: .9}}, {Kind: FunnelKind, Steps: []FunnelStep{{Event: "View"}, {Event: "Buy"}}}, {Kind: RetentionKind, Event: "View", FromDays: 1, ToDays: 9}} {
+		if p, err := s.Preview(t.Context(), q, 60); err != nil || p.Mean == nil || *p.Mean < 0 {
+			t.Errorf("%s: %+v, %v", q.Kind, p, err)
+		}
+	}
+	statement, err := s.Statement("spend", "world", w.at)
+	if err != nil || len(statement.Columns) == 0 || slices.Contains(statement.Columns, "sum") {
+		t.Fatalf("%+v, %v", statement, err)
+	}
+	rows, err := db.Read.Query(t.Context(), statement.SQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row resultRow
+		if err := rows.Scan(&row.row, &row.arm, &row.cell, &row.units, &row.mixed, &row.numbers); err != nil {
+			t.Fatal(err)
+		}
+		if row.row == sumsRow && len(row.numbers) != len(statement.Columns) {
+			t.Errorf("%d numbers for the columns %q", len(row.numbers), statement.Columns)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Error(err)
+	}
+}

@@ -158,6 +158,12 @@ func (b *builder) moments(c *metricColumns, i int, suffix, condition string) {
 		}
 		return exactSum(value, condition)
 	}
+	product := func(x, y string, whole bool) string {
+		if whole {
+			return sum(x+" * "+y, true)
+		}
+		return exactProducts(x+" * "+y, condition)
+	}
 	c.add(fmt.Sprintf("toFloat64(countIf(%s != 0 AND %s))", y, condition), func(s *Sums, v float64) { s.NonZero = int64(v) })
 	capped := y
 	if m.Cap != nil {
@@ -166,14 +172,14 @@ func (b *builder) moments(c *metricColumns, i int, suffix, condition string) {
 		c.sums = append(c.sums, sumColumn{sql: bound, bound: true, set: func(s *Sums, v []float64) { s.bound = v[0] }})
 		c.add(fmt.Sprintf("toFloat64(countIf(%s > %s AND %s))", y, bound, condition), func(s *Sums, v float64) { s.Capped = int64(v) })
 		c.add(sum(y, whole), func(s *Sums, v float64) { s.UncappedY = v })
-		c.add(sum(y+" * "+y, whole), func(s *Sums, v float64) { s.UncappedYY = v })
+		c.add(product(y, y, whole), func(s *Sums, v float64) { s.UncappedYY = v })
 		whole = false // the bound need not be
 	}
 	if !m.Kind.binary() {
 		c.add(sum(capped, whole), func(s *Sums, v float64) { s.Y = v })
-		c.add(sum(capped+" * "+capped, whole), func(s *Sums, v float64) { s.YY = v })
+		c.add(product(capped, capped, whole), func(s *Sums, v float64) { s.YY = v })
 		if m.Kind != RatioKind && m.Kind != TimeToEventKind {
-			c.add(sum(capped+" * "+capped+" * "+capped, whole), func(s *Sums, v float64) { s.Cubes = v })
+			c.add(product(capped+" * "+capped, capped, whole), func(s *Sums, v float64) { s.Cubes = v })
 		}
 	}
 	d := ""
@@ -181,8 +187,8 @@ func (b *builder) moments(c *metricColumns, i int, suffix, condition string) {
 		d = "o.d" + suffix
 		counted := m.DenominatorProperty == ""
 		c.add(sum(d, counted), func(s *Sums, v float64) { s.D = v })
-		c.add(sum(d+" * "+d, counted), func(s *Sums, v float64) { s.DD = v })
-		c.add(sum(capped+" * "+d, counted && whole), func(s *Sums, v float64) { s.YD = v })
+		c.add(product(d, d, counted), func(s *Sums, v float64) { s.DD = v })
+		c.add(product(capped, d, counted && whole), func(s *Sums, v float64) { s.YD = v })
 	}
 	b.covariates(c, i, suffix, capped, d, condition)
 }
@@ -230,9 +236,9 @@ func (b *builder) covariates(c *metricColumns, i int, suffix, y, d, condition st
 		c.add(exactSum(x.x, condition), func(s *Sums, v float64) {
 			s.Covariates = append(s.Covariates, CovariateSums{Name: x.name, X: v, known: -1})
 		})
-		c.add(exactSum(x.x+" * "+y, condition), func(s *Sums, v float64) { s.Covariates[j].XY = v })
+		c.add(exactProducts(x.x+" * "+y, condition), func(s *Sums, v float64) { s.Covariates[j].XY = v })
 		if d != "" {
-			c.add(exactSum(x.x+" * "+d, condition), func(s *Sums, v float64) { s.Covariates[j].XD = v })
+			c.add(exactProducts(x.x+" * "+d, condition), func(s *Sums, v float64) { s.Covariates[j].XD = v })
 		}
 		if x.known != "" {
 			c.add(fmt.Sprintf("toFloat64(countIf(%s AND %s))", x.known, condition), func(s *Sums, v float64) { s.Covariates[j].known = int64(v) })
@@ -240,7 +246,7 @@ func (b *builder) covariates(c *metricColumns, i int, suffix, y, d, condition st
 	}
 	for j := range list {
 		for k := j; k < len(list); k++ {
-			c.add(exactSum(list[j].x+" * "+list[k].x, condition), func(s *Sums, v float64) { s.Cross = append(s.Cross, v) })
+			c.add(exactProducts(list[j].x+" * "+list[k].x, condition), func(s *Sums, v float64) { s.Cross = append(s.Cross, v) })
 		}
 	}
 }
@@ -281,7 +287,7 @@ func (b *builder) quantileOfPeople(c *metricColumns, suffix string) {
 	y := "o.y" + suffix
 	c.add("toFloat64(countIf("+y+" != 0))", func(s *Sums, v float64) { s.NonZero = int64(v) })
 	c.add(exactSum(y, "1"), func(s *Sums, v float64) { s.Y = v })
-	c.add(exactSum(y+" * "+y, "1"), func(s *Sums, v float64) { s.YY = v })
+	c.add(exactProducts(y+" * "+y, "1"), func(s *Sums, v float64) { s.YY = v })
 	if !b.hasQuantiles() {
 		return
 	}
