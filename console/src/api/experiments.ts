@@ -115,3 +115,8 @@ export async function moveExperiment(key: string, move: Move, reason: string): P
 export async function dropVariant(key: string, variant: string, reason: string): Promise<void> {
   await unwrap(client.POST('/v1/experiments/{key}/drop', { params: { path: { key } }, body: { variant, ...(reason === '' ? {} : { reason }) } }));
 }
+
+/** Why a unit got its variant, computed again from the definitions of that time. */
+export function auditAssignment(key: string, unit: string, at: string) {
+  return unwrap(client.GET('/v1/experiments/{key}/assignment', { params: { path: { key }, query: { unit, ...(at === '' ? {} : { at }) } } }));
+}

@@ -24,3 +24,17 @@ export async function saveHoldout(key: string, holdout: HoldoutBody, version: nu
 export async function deleteHoldout(key: string, version: number): Promise<void> {
   await unwrap(client.DELETE('/v1/holdouts/{key}', { params: { path: { key }, header: { 'If-Match': `"${version.toString()}"` } } }));
 }
+
+/** On which side of a holdout a person or another unit stands. */
+export function findInHoldout(key: string, unit: string) {
+  return unwrap(client.GET('/v1/holdouts/{key}/units/{unit}', { params: { path: { key, unit } } }));
+}
+
+/** What all experiments together brought, measured against the universal holdout. */
+export const programmeQuery = (metric: string) =>
+  queryOptions({
+    queryKey: ['programme', metric],
+    queryFn: () => unwrap(client.GET('/v1/programme', { params: { query: metric === '' ? {} : { metric } } })),
+    staleTime: 60_000,
+    retry: false,
+  });

@@ -131,3 +131,6 @@ export type PlanAnswer = Json<paths['/v1/experiment-plan']['post']['responses'][
 export type ExperimentRow = Item<Get<'/v1/experiments'>>;
 export type Baseline = Get<'/v1/metrics/{key}/baseline'>;
 export type GuardrailBody = Of<ExperimentBody['guardrails']>;
+export type HoldoutUnit = Get<'/v1/holdouts/{key}/units/{unit}'>;
+export type AssignmentAudit = Get<'/v1/experiments/{key}/assignment'>;
+export type Programme = Get<'/v1/programme'>;

@@ -30,6 +30,26 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/experiments/ReportPage')).ReportPage }),
       },
       {
+        path: 'flags',
+        lazy: async () => ({ Component: (await import('../pages/flags/FlagsPage')).FlagsPage }),
+      },
+      {
+        path: 'flags/:key',
+        lazy: async () => ({ Component: (await import('../pages/flags/FlagPage')).FlagPage }),
+      },
+      {
+        path: 'metrics',
+        lazy: async () => ({ Component: (await import('../pages/metrics/MetricsPage')).MetricsPage }),
+      },
+      {
+        path: 'metrics/:key',
+        lazy: async () => ({ Component: (await import('../pages/metrics/MetricPage')).MetricPage }),
+      },
+      {
+        path: 'holdouts',
+        lazy: async () => ({ Component: (await import('../pages/holdouts/HoldoutsPage')).HoldoutsPage }),
+      },
+      {
         path: 'decision-points',
         lazy: async () => ({ Component: (await import('../pages/decision-points/PointsPage')).PointsPage }),
       },

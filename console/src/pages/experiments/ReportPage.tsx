@@ -14,6 +14,7 @@ import { SkeletonBlock } from '../../parts/Skeletons';
 import { Status } from '../../parts/Status';
 import { ArmsPanel } from './ArmsPanel';
 import { ChecksPanel } from './ChecksPanel';
+import { AssignmentPanel } from './AssignmentPanel';
 import { ChangesPanel } from './ChangesPanel';
 import { DimensionPanel } from './DimensionPanel';
 import { FailedChecks } from './FailedChecks';
@@ -26,12 +27,12 @@ import { SeriesPanel } from './SeriesPanel';
 import { SqlPanel } from './SqlPanel';
 import { reportCsv } from './reportCsv';
 
-// The universal holdout has a report, but no definition among the experiments.
-const universalHoldout = 'universal-holdout';
+// Holdouts have reports, but no definition among the experiments.
+const holdoutKeys = /^(universal-holdout|universal-comparison|holdout:.+|comparison:.+)$/;
 
 export function ReportPage() {
   const { key = '' } = useParams();
-  const defined = key !== universalHoldout;
+  const defined = !holdoutKeys.test(key);
   const experiment = useQuery({ ...experimentQuery(key), enabled: defined });
   const started = !defined || experiment.data?.startedAt !== undefined;
   const report = useQuery({
@@ -53,9 +54,9 @@ export function ReportPage() {
     return (
       <>
         <PageHeader
-          parent={{ to: '/experiments', label: 'Experiments' }}
-          title="Universal holdout"
-          note="All advertising against none, for a fixed random share of people."
+          parent={{ to: '/holdouts', label: 'Holdouts' }}
+          title={report.data?.name ?? (key === 'universal-holdout' ? 'Universal holdout' : key)}
+          note={key.includes('comparison') ? 'Who is held out against an arm of the same size who got what has shipped.' : 'Everybody else against who is held out, for a fixed random share of people.'}
           actions={report.data !== undefined && <Copies report={report.data} />}
         />
         {body}
@@ -149,6 +150,7 @@ function ReportBody({ report, experiment }: { readonly report: Report; readonly 
       <SeriesPanel report={report} />
       <PlanPanel report={report} />
       {experiment !== undefined && <DimensionPanel report={report} />}
+      {experiment !== undefined && <AssignmentPanel experiment={experiment.key} />}
       <SqlPanel sql={report.sql ?? []} />
       {experiment !== undefined && <ChangesPanel experiment={experiment.key} />}
     </div>
