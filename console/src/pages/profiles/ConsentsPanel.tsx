@@ -144,6 +144,7 @@ const reasons: Readonly<Record<string, string>> = {
   bounce: 'it does not arrive there',
   complaint: 'they complained',
   manual: 'by hand',
+  unsubscribe: 'they unsubscribed',
   erasure: 'they were erased',
 };
 
