@@ -26,11 +26,12 @@ type run struct {
 	counted map[identity.ID]bool // people with events that counters no longer add
 }
 
-// heavy bounds what a query over the whole log may take: half of the processors,
-// and memory beyond which grouping and sorting go on on disk.
+// heavy bounds what a query over the whole log may take: half of the processors when
+// nobody else wants them, and memory beyond which grouping and sorting go on on disk.
 func heavy(ctx context.Context) context.Context {
 	return chgo.Context(ctx, chgo.WithSettings(chgo.Settings{
 		"max_threads":                        max(1, runtime.GOMAXPROCS(0)/2),
+		"os_thread_priority":                 10, // behind what somebody waits for
 		"max_bytes_before_external_group_by": 1 << 30,
 		"max_bytes_before_external_sort":     1 << 30,
 		"max_partitions_per_insert_block":    0,
