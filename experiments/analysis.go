@@ -207,8 +207,8 @@ func (a *Analysis) validate(bad *problem.Invalid) {
 	if !slices.Contains([]Correction{"", HolmCorrection, BHCorrection, NoCorrection}, a.Correction) {
 		bad.Add("analysis.correction", "must be holm, bh or none", a.Correction)
 	}
-	checkNames(bad, "analysis.postStratify", a.PostStratify, maxStrata)
-	checkNames(bad, "analysis.dimensions", a.Dimensions, maxDimensions)
+	checkDimensions(bad, "analysis.postStratify", a.PostStratify, maxStrata)
+	checkDimensions(bad, "analysis.dimensions", a.Dimensions, maxDimensions)
 	if c := a.Cuped; c != nil {
 		if !(c.Days >= 0 && c.Days <= maxPreDays) {
 			bad.Add("analysis.cuped.days", fmt.Sprintf("must be 0 to %d", maxPreDays), number(c.Days))
@@ -260,6 +260,16 @@ func (e *Experiment) keepAnalysis(was *Experiment, bad *problem.Invalid) {
 	} {
 		if !reflect.DeepEqual(f.now, f.before) {
 			bad.Add("analysis."+f.name, rule, f.now)
+		}
+	}
+}
+
+// checkDimensions checks a list of different dimensions.
+func checkDimensions(bad *problem.Invalid, field string, names []string, limit int) {
+	checkNames(bad, field, names, limit)
+	for i, n := range names {
+		if err := CheckDimension(n); err != nil && i < limit {
+			bad.Add(fmt.Sprintf("%s[%d]", field, i), err.Error(), n)
 		}
 	}
 }

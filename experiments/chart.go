@@ -15,8 +15,8 @@ import (
 
 const (
 	chartWidth  = 720.0
-	labelWidth  = 150.0
-	valueWidth  = 190.0
+	labelWidth  = 140.0
+	valueWidth  = 200.0
 	rowHeight   = 34.0
 	axisHeight  = 26.0
 	seriesTall  = 220.0
@@ -113,7 +113,7 @@ func intervalChart(m *MetricReport) template.HTML {
 		class := "band " + string(e.Decisive.Verdict)
 		fmt.Fprintf(&b, `<line class="%s" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, class, x.at(i.Lower), x.at(i.Upper), y, y)
 		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="5"/>`, class, x.at(i.Estimate), y)
-		text(&b, "value", chartWidth-valueWidth+chartMargin, y+4, "start", amount(i.Estimate, relative)+" ("+amount(i.Lower, relative)+" .. "+amount(i.Upper, relative)+")")
+		text(&b, "value", chartWidth-valueWidth+chartMargin, y+4, "start", amount(i.Estimate, relative)+" ("+strings.TrimSuffix(amount(i.Lower, relative), " %")+" .. "+amount(i.Upper, relative)+")")
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String()) //nolint:gosec // numbers and escaped text only
@@ -220,7 +220,10 @@ func text(b *strings.Builder, class string, x, y float64, anchor, s string) {
 
 // amount is a value on an axis.
 func amount(v float64, relative bool) string {
-	if relative {
+	switch {
+	case v == 0:
+		return "0"
+	case relative:
 		return fmt.Sprintf("%+.3g %%", 100*v)
 	}
 	return fmt.Sprintf("%+.3g", v)

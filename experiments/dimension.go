@@ -72,7 +72,7 @@ func (b *reportBuilder) dimensionValue(value string, cells []SumsCell) Dimension
 		m := MetricReport{Key: whole.Key, Name: whole.Name, Kind: whole.Kind, Role: whole.Role, Direction: whole.Direction, WindowHours: whole.WindowHours,
 			Version: whole.Version, Cap: whole.Cap, Arms: []MetricArm{}, Effects: []Effect{}}
 		f := b.figures(i)
-		f.people = people
+		f.people, f.strata = people, nil // within a value there is one stratum
 		m.fill(f, cells)
 		for j := range m.Effects {
 			m.Effects[j].comparison, _ = f.comparison(cells, m.Effects[j].Variant)

@@ -86,9 +86,10 @@ type comparison struct {
 	control, arm measured
 	analysis     Analysis
 	direction    Direction
-	people       int64     // over all arms
-	tuning       float64   // N* of the two arms
-	looked       *lookedAt // nil where the present is looked at
+	people       int64           // over all arms
+	tuning       float64         // N* of the two arms
+	strata       []stats.Stratum // where the analysis weighs strata together
+	looked       *lookedAt       // nil where the present is looked at
 }
 
 // measured is one metric in one arm, ready for the statistics. A nil sample is not
@@ -126,7 +127,7 @@ func (c *comparison) compare(e *Effect) (notes []string) {
 	if c.arm.uncapped != nil {
 		e.Uncapped = &c.figures(c.control.uncapped, c.arm.uncapped, 0).Figures
 	}
-	if c.arm.adjusted != nil && c.control.adjusted != nil {
+	if c.adjusts() {
 		c.adjust(e, main)
 	}
 	e.Bayesian = c.belief(e.sample)
@@ -168,8 +169,16 @@ type sampledFigures struct {
 
 // figures compares two samples as a single look does.
 func (c *comparison) figures(control, arm stats.Sample, alpha float64) *sampledFigures {
+	return figuresOf(control, func(scale stats.Scale) (stats.Effect, error) {
+		return stats.Compare(control, arm, scale, stats.Options{Alpha: alpha})
+	})
+}
+
+// figuresOf are the absolute and, where the control's mean is certain enough, the
+// relative effect of a comparison.
+func figuresOf(control stats.Sample, compare func(stats.Scale) (stats.Effect, error)) *sampledFigures {
 	f := &sampledFigures{}
-	absolute, err := stats.Compare(control, arm, stats.AbsoluteScale, stats.Options{Alpha: alpha})
+	absolute, err := compare(stats.AbsoluteScale)
 	if err != nil {
 		f.Problem = sentence(err)
 		return f
@@ -177,7 +186,7 @@ func (c *comparison) figures(control, arm stats.Sample, alpha float64) *sampledF
 	f.Absolute, f.PValue, f.sample.absolute = interval(absolute), known(absolute.PValue), &absolute
 	if err = certainBaseline(control); err == nil {
 		var relative stats.Effect
-		if relative, err = stats.Compare(control, arm, stats.RelativeScale, stats.Options{Alpha: alpha}); err == nil {
+		if relative, err = compare(stats.RelativeScale); err == nil {
 			f.Relative, f.sample.relative = interval(relative), &relative
 		}
 	}
@@ -209,9 +218,25 @@ func (c *comparison) sequential(s sampledEffects) *Figures {
 	return f
 }
 
+// adjusts says whether something was known of people before.
+func (c *comparison) adjusts() bool {
+	return c.arm.adjusted != nil && c.control.adjusted != nil || len(c.strata) > 0
+}
+
+// adjustedFigures compares the arms with what was known of people before.
+func (c *comparison) adjustedFigures() *sampledFigures {
+	if len(c.strata) == 0 {
+		return c.figures(c.control.adjusted, c.arm.adjusted, c.analysis.Alpha)
+	}
+	return figuresOf(c.control.main, func(scale stats.Scale) (stats.Effect, error) {
+		s, err := stats.PostStratify(c.strata, scale, stats.Options{Alpha: c.analysis.Alpha})
+		return s.Effect, err
+	})
+}
+
 // adjust fills the adjusted effect; what the experiment concludes then rests on it.
 func (c *comparison) adjust(e *Effect, main *sampledFigures) {
-	f := c.figures(c.control.adjusted, c.arm.adjusted, c.analysis.Alpha)
+	f := c.adjustedFigures()
 	e.Adjusted = &Adjustment{Figures: f.Figures, Sequential: c.sequential(f.sample), By: c.analysis.adjustedBy()}
 	if f.sample.absolute == nil {
 		return

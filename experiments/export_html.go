@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -29,7 +30,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	},
 	"advice": func(r Recommendation) string { return r.title() },
 	"words":  func(m AnalysisMethod) string { return m.words() },
-	"digits": digits,
+	"share":  func(v float64) string { return strconv.FormatFloat(100*v, 'g', 4, 64) + " %" },
 	"figure": func(v *float64) string {
 		if v == nil {
 			return ""

@@ -69,7 +69,7 @@ func (r *Report) weigh(e *Experiment, goals []*MetricReport) Recommendation {
 		alive++
 		switch {
 		case effect.Decisive == nil:
-			open = append(open, fmt.Sprintf("%s: %s", effect.Variant, effect.Problem))
+			open = append(open, fmt.Sprintf("%s: %s", effect.Variant, lowerFirst(effect.Problem)))
 		case effect.Decisive.Verdict == BetterVerdict:
 			if against := r.against(effect, goals); against != "" {
 				open = append(open, against)
@@ -79,7 +79,7 @@ func (r *Report) weigh(e *Experiment, goals []*MetricReport) Recommendation {
 		case effect.Decisive.Verdict == WorseVerdict:
 			worse++
 		default:
-			open = append(open, fmt.Sprintf("%s: %s", effect.Variant, effect.Decisive.Detail))
+			open = append(open, fmt.Sprintf("%s: %s", effect.Variant, lowerFirst(effect.Decisive.Detail)))
 		}
 	}
 	switch {

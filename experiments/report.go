@@ -96,6 +96,11 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 		}
 		r.Analysis.Method = o.Method
 	}
+	if o.Dimension != "" {
+		if err := CheckDimension(o.Dimension); err != nil {
+			return nil, problem.Invalid{{Field: "query.dimension", Rule: err.Error(), Value: o.Dimension}}
+		}
+	}
 	b := &reportBuilder{service: s, key: key, experiment: e, options: o, report: r}
 	if err := b.chooseMetrics(ctx); err != nil {
 		return nil, err

@@ -139,6 +139,9 @@ func (b *reportBuilder) addUp(ctx context.Context) error {
 		}
 	}
 	b.arms = b.inOrder(t.Cells)
+	if err := b.stratify(ctx); err != nil {
+		return err
+	}
 	for i, v := range b.experiment.Variants {
 		b.report.Arms = append(b.report.Arms, ReportArm{Variant: v.Key, Control: v.Control, Weight: v.Weight, Units: b.arms[i].Units, Mixed: b.arms[i].Mixed, Dropped: v.Dropped})
 	}

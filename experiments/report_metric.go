@@ -19,19 +19,20 @@ const (
 
 // MetricReport is one metric over all arms.
 type MetricReport struct {
-	Key         string        `json:"key"`
-	Name        string        `json:"name,omitempty"`
-	Kind        Kind          `json:"kind"`
-	Role        Role          `json:"role" doc:"goal: decides. secondary: is shown. guardrail: must not be harmed; a goal may be one as well"`
-	Direction   Direction     `json:"direction"`
-	WindowHours float64       `json:"windowHours"`
-	Version     int64         `json:"version,omitempty" doc:"Version of the metric's definition"`
-	Cap         *float64      `json:"cap,omitempty" doc:"Bound that the values of all arms were cut to"`
-	Arms        []MetricArm   `json:"arms" nullable:"false"`
-	Effects     []Effect      `json:"effects" nullable:"false" doc:"One for each arm but the control"`
-	Series      []SeriesPoint `json:"series,omitempty" nullable:"false" doc:"The effects as they were at the end of each day"`
-	Notes       []string      `json:"notes,omitempty" nullable:"false" doc:"What to keep in mind when reading the figures"`
-	Problem     string        `json:"problem,omitempty" doc:"Why the metric has no figures"`
+	Key          string        `json:"key"`
+	Name         string        `json:"name,omitempty"`
+	Kind         Kind          `json:"kind"`
+	Role         Role          `json:"role" doc:"goal: decides. secondary: is shown. guardrail: must not be harmed; a goal may be one as well"`
+	Direction    Direction     `json:"direction"`
+	WindowHours  float64       `json:"windowHours"`
+	Version      int64         `json:"version,omitempty" doc:"Version of the metric's definition"`
+	Cap          *float64      `json:"cap,omitempty" doc:"Bound that the values of all arms were cut to"`
+	Arms         []MetricArm   `json:"arms" nullable:"false"`
+	Effects      []Effect      `json:"effects" nullable:"false" doc:"One for each arm but the control"`
+	Series       []SeriesPoint `json:"series,omitempty" nullable:"false" doc:"The effects as they were at the end of each day"`
+	Distribution []Spread      `json:"distribution,omitempty" nullable:"false" doc:"How the values of people who have one spread, by arm"`
+	Notes        []string      `json:"notes,omitempty" nullable:"false" doc:"What to keep in mind when reading the figures"`
+	Problem      string        `json:"problem,omitempty" doc:"Why the metric has no figures"`
 }
 
 // MetricArm is what one arm says about a metric.
@@ -113,6 +114,9 @@ type metricFigures struct {
 	analysis   Analysis
 	people     int64      // over all arms
 	looked     []SumsCell // see reportBuilder
+	// strata are the cells of each stratum, in the order of the variants; nil where
+	// none are weighed together.
+	strata [][]SumsCell
 }
 
 // Bounds below which the report warns, or says nothing, instead of misleading.
@@ -147,6 +151,15 @@ func (f *metricFigures) comparison(cells []SumsCell, variant string) (*compariso
 	if (c.control.uncapped == nil) != (c.arm.uncapped == nil) {
 		// Only one arm has values above the cap: the other's are what they are.
 		c.control.uncapped, c.arm.uncapped = cells[control].Metrics[f.index].Uncapped(), cells[arm].Metrics[f.index].Uncapped()
+	}
+	if f.def.Kind != QuantileKind {
+		for _, stratum := range f.strata {
+			a, b := f.of(&stratum[control]), f.of(&stratum[arm])
+			if a.adjusted != nil && b.adjusted != nil {
+				a.main, b.main = a.adjusted, b.adjusted
+			}
+			c.strata = append(c.strata, stats.Stratum{Control: a.main, Treatment: b.main})
+		}
 	}
 	if len(f.looked) > 0 {
 		c.looked = &lookedAt{control: f.of(&f.looked[control]), arm: f.of(&f.looked[arm])}

@@ -52,7 +52,7 @@ func (b *reportBuilder) follow(ctx context.Context) error {
 func (b *reportBuilder) point(i int, day time.Time, people int64, cells []SumsCell) {
 	m := &b.report.Metrics[b.places[i]]
 	f := b.figures(i)
-	f.people = people
+	f.people, f.strata = people, nil // the strata of a day are not known
 	for _, v := range b.experiment.Variants {
 		c, ok := f.comparison(cells, v.Key)
 		if !ok {
