@@ -111,7 +111,7 @@ func TestMetricValidation(t *testing.T) {
 		{"ratio per decision", Metric{Kind: RatioKind, Event: "Order Completed", Property: "margin"}, ""},
 		{"ratio per event", Metric{Kind: RatioKind, Event: "Order Completed", Denominator: "event:Session"}, ""},
 		{"no kind", Metric{Event: "e"}, "kind"},
-		{"unknown kind", Metric{Kind: "quantile", Event: "e"}, "kind"},
+		{"unknown kind", Metric{Kind: "median", Event: "e"}, "kind"},
 		{"no event", Metric{Kind: MeanKind}, "event"},
 		{"event too long", Metric{Kind: MeanKind, Event: strings.Repeat("e", 257)}, "event"},
 		{"event with a zero byte", Metric{Kind: MeanKind, Event: "a\x00"}, "event"},
