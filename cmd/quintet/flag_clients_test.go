@@ -68,6 +68,7 @@ func clientFlags() map[string]string {
 			"condition": {"context.age": {"$gte": 18}}}]}`,
 		"str-child": `{"type": "string", "default": "none", "prerequisites": [{"flag": "str-split", "condition": {"value": {"$in": ["B", "C"]}}}],
 			"rules": [{"key": "r", "value": "after"}]}`,
+		"str-bandit": `{"type": "string", "default": "d", "rules": [{"key": "choose", "bandit": "hero", "values": {"spring/onsite/a": "S", "summer/onsite/b": "U"}}]}`,
 		"str-server": `{"type": "string", "default": "d", "rules": [{"key": "known", "value": "k", "condition": {"plan": "pro", "segments": {"$nin": ["none"]}}}]}`,
 	}
 }
@@ -88,7 +89,7 @@ func openFlags(t *testing.T) (r *resident, users []flagUser, keys []string) {
 		t.Fatal(err)
 	}
 	all := clientFlags()
-	keys = []string{"bool-switch", "num-share", "json-plain", "str-off", "str-watch", "str-split", "str-child", "str-server"}
+	keys = []string{"bool-switch", "num-share", "json-plain", "str-off", "str-watch", "str-split", "str-child", "str-bandit", "str-server"}
 	for _, key := range keys {
 		if err := r.client.Put(t.Context(), "/v1/flags/"+key, json.RawMessage(all[key]), nil); err != nil {
 			t.Fatalf("%s: %v", key, err)
