@@ -36,6 +36,11 @@ async function knownAddresses(page, base) {
     overview: { path: '/', ready: 'Live decisions' },
     experiments: { path: '/experiments', ready: 'Split' },
     report: { path: experiment, ready: 'Checks' },
+    wizard: { path: '/experiments/new', ready: 'What you expect to happen' },
+    metrics: { path: '/metrics', ready: 'What it says' },
+    metric: { path: '/metrics/ordering', ready: 'In words' },
+    flags: { path: '/flags', ready: 'No flags yet' },
+    holdouts: { path: '/holdouts', ready: 'What the programme brings' },
     points: { path: '/decision-points', ready: 'Objective' },
     point: { path: point, ready: 'Mean propensity' },
     profiles: { path: '/profiles', ready: 'Last seen' },
@@ -93,7 +98,7 @@ async function narrowScreen(session, base, addresses) {
   const { page } = session;
   const wide = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const name of ['overview', 'report', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'segment', 'segment-editor']) {
+  for (const name of ['overview', 'experiments', 'report', 'wizard', 'metrics', 'metric', 'flags', 'holdouts', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'segment', 'segment-editor']) {
     const { path, ready } = addresses[name];
     await page.goto(base + path);
     await page.getByText(ready).first().waitFor({ timeout: 60_000 });

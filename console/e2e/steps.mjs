@@ -27,10 +27,15 @@ export async function useKeyboard(session) {
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Skip to content');
   for (const [key, heading] of [
     ['e', 'Experiments'],
+    ['f', 'Flags'],
+    ['t', 'Metrics'],
+    ['h', 'Holdouts'],
     ['d', 'Decision points'],
     ['p', 'Profiles'],
     ['l', 'Lifecycle'],
     ['x', 'Customer experience'],
+    ['q', 'Sources and quality'],
+    ['y', 'Privacy'],
     ['s', 'Settings'],
     ['o', 'Overview'],
   ]) {

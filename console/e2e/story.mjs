@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
 import { editWebhook, governAccess, importFile, narrowAndDark, resumeImport } from './collecting.mjs';
+import { defineMetric, planExperiment, readResult, seeHoldouts, switchFlag } from './experimenting.mjs';
 import { readExperience, recordSpend, setSurveys } from './experience.mjs';
 import { emptyQuarantine, eraseAndProve, keepForSoLong, seeSources, stayWithinRole } from './governing.mjs';
 import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
@@ -35,6 +36,11 @@ const chapters = [
   ['traffic arrives', () => seeTraffic(session)],
   ['the keyboard is enough', () => useKeyboard(session)],
   ['the report opens', () => openReport(session, base)],
+  ['an experiment is planned and led through its life', () => planExperiment(session, base)],
+  ['the result says what to do', () => readResult(session, base)],
+  ['a metric is defined', () => defineMetric(session, base)],
+  ['a flag is switched', () => switchFlag(session, base)],
+  ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
   ['one decision is explained', () => explainDecision(session, base)],
   ['people stand in stages', () => seeLifecycle(session, base)],
   ['RFM is read by keyboard', () => readRfm(session, base)],

@@ -66,7 +66,7 @@ export function AudienceStep({ draft, set, started }: StepProps) {
             }}
           />
         </div>
-        <Slider aria-label="Share of people" min={1} max={100} value={draft.coveragePercent} label={(value) => `${value.toString()}%`} onChange={(coveragePercent) => { set({ coveragePercent }); }} />
+        <Slider thumbLabel="Share of people" min={1} max={100} value={draft.coveragePercent} label={(value) => `${value.toString()}%`} onChange={(coveragePercent) => { set({ coveragePercent }); }} />
         {started && (
           <Text size="xs" c="dimmed" mt={4}>
             It can only rise: people would leave the experiment otherwise.

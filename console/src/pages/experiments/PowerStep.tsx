@@ -58,7 +58,7 @@ export function PowerStep({ draft, set, started }: StepProps) {
               <b>±{draft.effectPercent.toString()}%</b>
             </div>
             <Slider
-              aria-label="Smallest effect worth seeing"
+              thumbLabel="Smallest effect worth seeing"
               disabled={started}
               min={0}
               max={150}
@@ -136,7 +136,7 @@ export function PowerStep({ draft, set, started }: StepProps) {
               power: draft.power,
               ...(draft.method === 'group-sequential' ? { looks: draft.looks } : {}),
               ...(pace > 0 ? { peoplePerDay: pace } : {}),
-              weeks: 12,
+              weeks: 26,
             }}
           />
         ) : baseline.isFetching ? (

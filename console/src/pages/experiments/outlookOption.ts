@@ -21,7 +21,7 @@ export function outlookOption(outlook: PlanAnswer['outlook'], power: number, pal
       },
     },
     xAxis: { type: 'category', data: weeks.map(({ week }) => `week ${week.toString()}`), axisLine: { lineStyle: { color: palette.line } }, axisTick: { show: false }, axisLabel: { ...axisText(palette), hideOverlap: true } },
-    yAxis: { ...valueAxis(palette), min: 0, max: 1, axisLabel: { ...axisText(palette), formatter: (value: number) => percent(value, 0) } },
+    yAxis: { ...valueAxis(palette), min: 0, max: 1, interval: 0.25, axisLabel: { ...axisText(palette), formatter: (value: number) => percent(value, 0) } },
     series: [
       { type: 'line', name: 'aim', data: weeks.map(() => power), symbol: 'none', silent: true, lineStyle: { color: palette.muted, width: 1, type: 'dashed' } },
       {

@@ -2,6 +2,7 @@ import type { SeriesPoint } from '../../api/types';
 import { axisText, escapeMarkup, tooltipRow, tooltipStyle, valueAxis } from '../../charts/chrome';
 import type { ChartOption } from '../../charts/echarts';
 import type { Palette } from '../../charts/palette';
+import { niceStep } from '../../charts/scale';
 import { effectText, effectTick, type EffectMode } from '../../format/effect';
 import { count } from '../../format/number';
 
@@ -12,10 +13,12 @@ export function seriesOption(points: readonly SeriesPoint[], kind: string, mode:
   const last = at.at(-1);
   // The first days are so wide that they would hide the rest: the axis is that of the later half.
   const later = at.slice(Math.floor(at.length / 2)).flatMap((interval) => (interval === undefined ? [] : [interval.lower, interval.upper]));
-  const reach = later.length === 0 ? 1 : Math.max(...later.map(Math.abs)) * 1.25;
+  const widest = later.length === 0 ? 1 : Math.max(...later.map(Math.abs)) * 1.1;
+  const step = niceStep(widest, 3);
+  const reach = Math.ceil(widest / step) * step;
   const clip = (value: number) => Math.min(reach, Math.max(-reach, value));
   const colour = last === undefined || (last.lower <= 0 && last.upper >= 0) ? palette.unclear : palette.accent;
-  const edge = { type: 'line' as const, stack: 'band', stackStrategy: 'all' as const, symbol: 'none', lineStyle: { opacity: 0 }, silent: true };
+  const edge = { type: 'line' as const, stack: 'band', stackStrategy: 'all' as const, symbol: 'rect', symbolSize: [9, 1.5], showAllSymbol: true, itemStyle: { color: colour, opacity: 0.6 }, lineStyle: { opacity: 0 }, silent: true };
   return {
     animation: false,
     grid: { left: 4, right: 14, top: 12, bottom: 6, containLabel: true },
@@ -32,7 +35,7 @@ export function seriesOption(points: readonly SeriesPoint[], kind: string, mode:
       },
     },
     xAxis: { type: 'category', data: days.map((day) => day.slice(5)), axisLine: { lineStyle: { color: palette.line } }, axisTick: { show: false }, axisLabel: { ...axisText(palette), hideOverlap: true } },
-    yAxis: { ...valueAxis(palette), min: -reach, max: reach, axisLabel: { ...axisText(palette), formatter: effectTick(kind, mode) } },
+    yAxis: { ...valueAxis(palette), min: -reach, max: reach, interval: step, axisLabel: { ...axisText(palette), formatter: effectTick(kind, mode) } },
     series: [
       { ...edge, name: 'lower', data: at.map((interval) => (interval === undefined ? '-' : clip(interval.lower))) },
       {
