@@ -5,27 +5,6 @@ import (
 	"quintet/profiles"
 )
 
-// Names of units that are found under several names.
-const (
-	unitDevice  = "device"
-	unitSession = "session"
-	unitAccount = "account"
-)
-
-// unitNames are the names of identifiers and of fields of the context that give a
-// unit, the first that is there wins.
-func unitNames(unit string) [3]string {
-	switch unit {
-	case unitDevice:
-		return [3]string{"deviceId", unitDevice, "anonymousId"}
-	case unitSession:
-		return [3]string{"sessionId", unitSession}
-	case unitAccount:
-		return [3]string{"accountId", unitAccount}
-	}
-	return [3]string{unit}
-}
-
 // subject is the person of a decision as experiments see them. It lives in the scratch
 // of the decision and allocates nothing, but for a list of segments when an audience
 // asks for it.
@@ -46,7 +25,7 @@ func (s *subject) Unit(name string) string {
 	if name == assignment.Person {
 		return s.profile
 	}
-	for _, n := range unitNames(name) {
+	for _, n := range assignment.UnitNames(name) {
 		if n == "" {
 			break
 		}
@@ -59,10 +38,10 @@ func (s *subject) Unit(name string) string {
 			return v
 		}
 	}
-	if name == unitDevice || name == unitSession || s.view == nil {
+	if name == assignment.Device || name == assignment.Session || s.view == nil {
 		return "" // that of this moment, or none
 	}
-	for _, n := range unitNames(name) {
+	for _, n := range assignment.UnitNames(name) {
 		if n == "" {
 			break
 		}
