@@ -14,8 +14,37 @@ func refer(s *definitions.Store) {
 	s.Refer("segments", "segments", named("segment"))
 	s.Refer("segments", "traits", named("trait"))
 	s.Refer("segments", "purposes", consented)
+	s.Refer("experiments", "layers", ofRunning("layers", "layer"))
+	s.Refer("experiments", "holdouts", ofRunning("holdouts", ""))
+	s.Refer("experiments", "experiments", ofRunning("prerequisites", "experiment"))
+	s.Refer("experiments", "flags", ofRunning("prerequisites", "flag"))
+	s.Refer("layers", "layers", func(value any) []string {
+		layer, _ := value.(map[string]any)
+		return at("layer")(layer["parent"])
+	})
+	s.Refer("decision-points", "holdouts", at("holdouts"))
 	for _, kind := range []string{"experiments", "flags", "holdouts"} {
 		s.Refer(kind, "segments", readSegments)
+	}
+}
+
+// ofRunning are the texts of a list in an experiment, or of a member of its elements. An
+// experiment that has ended needs nothing any more: its reports and its audits read
+// versions of the past.
+func ofRunning(list, member string) func(any) []string {
+	return func(value any) (keys []string) {
+		definition, _ := value.(map[string]any)
+		if definition["status"] == "stopped" || definition["status"] == "archived" {
+			return nil
+		}
+		if member == "" {
+			return texts(definition[list])
+		}
+		elements, _ := definition[list].([]any)
+		for _, one := range elements {
+			keys = append(keys, at(member)(one)...)
+		}
+		return keys
 	}
 }
 

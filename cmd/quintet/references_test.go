@@ -44,6 +44,38 @@ func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 	}
 }
 
+func TestWhatExperimentsNameIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	r := openResident(t, residentConfig(t))
+	put := func(path string, body map[string]any) {
+		t.Helper()
+		if err := r.client.Do(t.Context(), http.MethodPut, "/v1/"+path, body, nil); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	arms := []map[string]any{{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}}
+	put("layers/top", map[string]any{})
+	put("layers/inner", map[string]any{"parent": map[string]any{"layer": "top", "from": 0, "to": 0.5}})
+	put("holdouts/team", map[string]any{"share": 0.1})
+	put("experiments/first", map[string]any{"variants": arms})
+	put("experiments/second", map[string]any{"variants": arms, "holdouts": []string{"team"}, "layers": []map[string]any{{"layer": "inner", "from": 0, "to": 1}},
+		"prerequisites": []map[string]any{{"experiment": "first", "variants": []string{"a"}}}})
+	put("decision-points/hero", map[string]any{"offers": []string{}, "channels": []string{}, "policy": map[string]any{"type": "uniform"}, "holdouts": []string{"team"}})
+	for path, users := range map[string]string{
+		"layers/top": "layers/inner", "layers/inner": "experiments/second", "holdouts/team": "decision-points/hero, experiments/second", "experiments/first": "experiments/second",
+	} {
+		err := r.client.Delete(t.Context(), "/v1/"+path)
+		if err == nil || !strings.Contains(err.Error(), "409") || !strings.Contains(err.Error(), "is used by "+users+";") {
+			t.Errorf("deleting %s: %v, want a conflict with %s", path, err, users)
+		}
+	}
+	for _, path := range []string{"decision-points/hero", "experiments/second", "experiments/first", "layers/inner", "layers/top", "holdouts/team"} {
+		if err := r.client.Delete(t.Context(), "/v1/"+path); err != nil {
+			t.Errorf("deleting %s: %v", path, err)
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	audience := map[string]any{"audience": map[string]any{"$and": []any{
