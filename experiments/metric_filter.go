@@ -178,14 +178,17 @@ func (c *PropertyCondition) oneOf() string {
 		parts = append(parts, c.typed("kind = 'String' AND value IN ("+strings.Join(texts, ", ")+")"))
 	}
 	if len(flags) > 0 {
-		parts = append(parts, c.typed("kind = 'Bool' AND value IN ("+strings.Join(flags, ", ")+")"))
+		parts = append(parts, c.typedAs("JSONExtractRaw", "kind = 'Bool' AND value IN ("+strings.Join(flags, ", ")+")"))
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
 // typed applies a condition over kind and value to the property in the JSON: as
 // the name says, or level by level where it has dots.
-func (c *PropertyCondition) typed(condition string) string {
+func (c *PropertyCondition) typed(condition string) string { return c.typedAs("JSONExtractString", condition) }
+
+// typedAs is typed with the value as a function of ClickHouse gives it.
+func (c *PropertyCondition) typedAs(function, condition string) string {
 	paths := []string{literal(c.Property)}
 	if levels := strings.Split(c.Property, "."); len(levels) > 1 {
 		for i := range levels {
@@ -196,11 +199,8 @@ func (c *PropertyCondition) typed(condition string) string {
 	parts := make([]string, len(paths))
 	for i, p := range paths {
 		kind := "toString(JSONType(x.properties, " + p + "))"
-		value := "JSONExtractString(x.properties, " + p + ")"
-		if strings.Contains(condition, "'Bool'") {
-			value = "JSONExtractRaw(x.properties, " + p + ")"
-		}
-		// One pass over the two names: a text of the user may hold either.
+		value := function + "(x.properties, " + p + ")"
+		// Bound as arguments, as a text of the user may hold their names.
 		parts[i] = "arrayExists((kind, value) -> " + condition + ", [" + kind + "], [" + value + "])"
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
