@@ -2155,6 +2155,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/metrics/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a metric
+         * @description Computes a definition over the people of the last days: mean, standard deviation, share of zeros and distribution, and says which of its events have never come in.
+         *
+         *     Needs the scope read.
+         */
+        post: operations["preview-metric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/metrics/{key}": {
         parameters: {
             query?: never;
@@ -2219,6 +2241,28 @@ export interface paths {
          *     Needs the scope read.
          */
         get: operations["metric-baseline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics/{key}/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The SQL behind a metric
+         * @description The statement that a report on the experiment would compute this metric with, to be run in SQL as it is.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["metric-sql"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6504,6 +6548,8 @@ export interface components {
              * @description Share of people for whom every action is as probable as any other
              */
             random: number;
+            /** @description Whoever takes part in an experiment here is in no group; otherwise whoever is in the random or the business-as-usual group takes part in no experiment. True for groups that nobody asked for */
+            yield?: boolean;
         };
         GrowthBookEvalRequest: {
             /** @description id is the user's id */
@@ -7931,6 +7977,74 @@ export interface components {
              */
             windowHours?: number;
         };
+        MetricPreview: {
+            /**
+             * Format: double
+             * @description Bound that values are cut to
+             */
+            cap?: number;
+            /**
+             * Format: int64
+             * @description People whose value was cut
+             */
+            capped?: number;
+            /**
+             * Format: int64
+             * @description Events that counted
+             */
+            events: number;
+            /**
+             * Format: date-time
+             * @description People count whose first event of the time is from here
+             */
+            from: string;
+            /** @description People who came to each step */
+            funnel?: number[];
+            /**
+             * Format: double
+             * @description Per person; for a ratio the ratio, for a quantile the quantile
+             */
+            mean?: number;
+            /**
+             * Format: int64
+             * @description Events without the numeric property, which count as zero
+             */
+            missing?: number;
+            /**
+             * Format: int64
+             * @description Events whose property is no finite number, which count as zero
+             */
+            notFinite?: number;
+            /** Format: int64 */
+            people: number;
+            /** @description Why a figure is missing */
+            problem?: string;
+            /** @description Of the people's values, zeros included, before the cap */
+            quantiles?: components["schemas"]["ValueQuantile"][];
+            /**
+             * Format: double
+             * @description Standard deviation of one person's value (of a ratio or quantile, of one person's contribution)
+             */
+            sd?: number;
+            sql: string;
+            /**
+             * Format: double
+             * @description Mean without the cap
+             */
+            uncappedMean?: number;
+            /** @description Events of the metric of which not one has ever come in */
+            unseen?: string[];
+            /**
+             * Format: date-time
+             * @description to here: the last moment whose window has passed
+             */
+            until: string;
+            /**
+             * Format: double
+             * @description Share of people whose value is zero
+             */
+            zeros?: number;
+        };
         MetricReport: {
             arms: components["schemas"]["MetricArm"][];
             /**
@@ -7939,6 +8053,8 @@ export interface components {
              */
             cap?: number;
             direction: string;
+            /** @description How the values of people who have one spread, by arm */
+            distribution?: components["schemas"]["Spread"][];
             /** @description One for each arm but the control */
             effects: components["schemas"]["Effect"][];
             key: string;
@@ -7959,6 +8075,17 @@ export interface components {
             version?: number;
             /** Format: double */
             windowHours: number;
+        };
+        MetricStatement: {
+            /** Format: date-time */
+            at: string;
+            /** @description What the numbers of a row of sums (row = 1) are, in their order */
+            columns: string[];
+            experiment: string;
+            key: string;
+            sql: string;
+            /** Format: int64 */
+            version: number;
         };
         MetricVersion: {
             /** @description This version ended the definition */
@@ -8515,6 +8642,16 @@ export interface components {
             flag?: string;
             /** @description Variants of which the unit must have one; of a flag its values as JSON */
             variants: string[];
+        };
+        PreviewInputBody: {
+            /**
+             * Format: int64
+             * @description Days in which people were first seen, before the metric's window
+             * @default 28
+             */
+            days: number;
+            /** @description Definition, saved or not */
+            metric: components["schemas"]["Metric"];
         };
         Prior: {
             /**
@@ -9446,6 +9583,8 @@ export interface components {
             version: number;
         };
         Rule: {
+            /** @description Key of a decision point whose policy chooses among the actions that have values, instead of a value */
+            bandit?: string;
             /** @description Whom the rule is for, over what the client sends, traits, computed attributes and segments; everybody unless given */
             condition?: unknown;
             /**
@@ -9474,7 +9613,7 @@ export interface components {
             unit?: string;
             /** @description The value, without an experiment */
             value?: unknown;
-            /** @description The value of each variant by its key; a variant that is not named has the default */
+            /** @description The value of each variant by its key, where one that is not named has the default; or of each action */
             values?: {
                 [key: string]: unknown;
             };
@@ -9862,6 +10001,26 @@ export interface components {
         SourcesOutputBody: {
             items: components["schemas"]["EventSource"][];
         };
+        Spread: {
+            /**
+             * Format: int64
+             * @description Whose value is not zero
+             */
+            people: number;
+            quantiles: components["schemas"]["SpreadPoint"][];
+            /**
+             * Format: double
+             * @description Of all people of the arm
+             */
+            share: number;
+            variant: string;
+        };
+        SpreadPoint: {
+            /** Format: double */
+            level: number;
+            /** Format: double */
+            value?: number;
+        };
         StatementBody: {
             /**
              * Format: date-time
@@ -10144,6 +10303,12 @@ export interface components {
             profile?: string;
             /** @description For the log */
             reason?: string;
+        };
+        ValueQuantile: {
+            /** Format: double */
+            level: number;
+            /** Format: double */
+            value: number;
         };
         Variant: {
             /** @description The arm that the others are compared with */
@@ -19405,6 +19570,66 @@ export interface operations {
             };
         };
     };
+    "preview-metric": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricPreview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-metric": {
         parameters: {
             query?: never;
@@ -19753,6 +19978,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricBaseline"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "metric-sql": {
+        parameters: {
+            query: {
+                /** @description Key of the experiment whose people count */
+                experiment: string;
+                /** @description Moment that the statement is about; now unless given */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricStatement"];
                 };
             };
             /** @description Unauthorized */

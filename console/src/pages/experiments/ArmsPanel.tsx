@@ -45,7 +45,7 @@ export function ArmsPanel({ report, variants }: ArmsPanelProps) {
                   )}
                   {arm.dropped === true && <Tag tone="warning">dropped</Tag>}
                 </Table.Td>
-                <Table.Td className="q-muted">{variant === undefined ? noFigure : policyText(variant.policy)}</Table.Td>
+                <Table.Td className="q-muted">{variant === undefined || report.decisionPoint === undefined || report.decisionPoint === '' ? noFigure : policyText(variant.policy)}</Table.Td>
                 <Table.Td className="q-number">{count(arm.units)}</Table.Td>
                 <Table.Td className="q-number">{total > 0 ? percent(arm.units / total, 1) : noFigure}</Table.Td>
                 <Table.Td className="q-number">{percent(arm.weight, 1)}</Table.Td>

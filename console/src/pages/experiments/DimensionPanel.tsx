@@ -80,7 +80,7 @@ function Values({ experiment, dimension, metric, control, trusted }: ValuesProps
         if (rows.length === 0) return <p className="q-list-end">Nobody in this experiment has a value of {dimension}.</p>;
         return (
           <>
-            <EffectTable metrics={rows} control={control} mode="relative" trusted={trusted} />
+            <EffectTable metrics={rows} heading={dimension} control={control} mode="relative" trusted={trusted} />
             <p className="q-list-note" style={{ padding: '0 16px 12px' }}>
               {count(report.dimension?.tests)} comparisons are taken into account.{report.dimension?.truncated === true && ' The rarest values are together.'}
             </p>

@@ -16,6 +16,10 @@ interface EffectTableProps {
   readonly trusted: boolean;
   /** Leaves out arms' means and p-values where there is little room. */
   readonly brief?: boolean;
+  /** All metrics whose relative effects share the axis; those of the table unless given. */
+  readonly together?: readonly MetricReport[];
+  /** What the rows are, where they are not metrics: nothing is said of the metric in each of them then. */
+  readonly heading?: string;
 }
 
 // What is drawn is what the experiment concludes from: the interval of the method
@@ -46,8 +50,8 @@ function intervals(metrics: readonly MetricReport[], mode: EffectMode): Estimate
  * Effects with their 95% intervals drawn. Relative effects of all metrics share
  * one axis; absolute ones have a unit each and therefore an axis each.
  */
-export function EffectTable({ metrics, control, mode, trusted, brief = false }: EffectTableProps) {
-  const shared = mode === 'relative' ? intervalScale(intervals(metrics, mode)) : undefined;
+export function EffectTable({ metrics, control, mode, trusted, brief = false, together = metrics, heading }: EffectTableProps) {
+  const shared = mode === 'relative' ? intervalScale(intervals(together, mode)) : undefined;
   const columns = brief ? 4 : 8;
   const variants = new Set(metrics.flatMap((metric) => (metric.effects ?? []).map((effect) => effect.variant)));
   const only = variants.size === 1 ? [...variants][0] : undefined;
@@ -55,7 +59,7 @@ export function EffectTable({ metrics, control, mode, trusted, brief = false }: 
     <table className="q-effects">
       <thead>
         <tr>
-          <th scope="col">Metric</th>
+          <th scope="col">{heading ?? 'Metric'}</th>
           {!brief && (
             <>
               <th scope="col" className="q-number">
@@ -91,9 +95,9 @@ export function EffectTable({ metrics, control, mode, trusted, brief = false }: 
           const last = index === metrics.length - 1;
           return (
             <Fragment key={metric.key}>
-              <MetricRows metric={metric} control={control} mode={mode} trusted={trusted} brief={brief} named={only === undefined} scale={scale} />
+              <MetricRows metric={metric} control={control} mode={mode} trusted={trusted} brief={brief} named={only === undefined} scale={scale} about={heading === undefined} />
               <NotesRow metric={metric} columns={columns} />
-              {(shared === undefined || last) && (
+              {(shared === undefined ? intervals([metric], mode).length > 0 : last && intervals(metrics, mode).length > 0) && (
                 <tr className="q-effects-axis">
                   <td colSpan={brief ? 2 : 4} />
                   <td>
@@ -110,7 +114,9 @@ export function EffectTable({ metrics, control, mode, trusted, brief = false }: 
   );
 }
 
-interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief'> {
+interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief' | 'together' | 'heading'> {
+  /** Whether kind, window and direction of the metric are said. */
+  readonly about: boolean;
   readonly metric: MetricReport;
   readonly brief: boolean;
   /** Whether each row has to say which variant it is about. */
@@ -118,7 +124,7 @@ interface MetricRowsProps extends Omit<EffectTableProps, 'metrics' | 'brief'> {
   readonly scale: Scale;
 }
 
-function MetricRows({ metric, control, mode, trusted, brief, named, scale }: MetricRowsProps) {
+function MetricRows({ metric, control, mode, trusted, brief, named, scale, about }: MetricRowsProps) {
   const effects = metric.effects ?? [];
   const arms = new Map((metric.arms ?? []).map((arm) => [arm.variant, arm]));
   const baseline = arms.get(control);
@@ -134,10 +140,12 @@ function MetricRows({ metric, control, mode, trusted, brief, named, scale }: Met
           {index === 0 && (
             <>
               <span className="q-effects-name">{name}</span>
-              <span className="q-effects-about">
-                {metric.kind} · {windowOf(metric.windowHours)} · {metric.direction === 'decrease' ? 'less' : 'more'} is better
-              </span>
-              <Matured metric={metric} />
+              {about && (
+                <span className="q-effects-about">
+                  {metric.kind} · {windowOf(metric.windowHours)} · {metric.direction === 'decrease' ? 'less' : 'more'} is better
+                </span>
+              )}
+              {about && <Matured metric={metric} />}
             </>
           )}
           {named && <span className="q-effects-variant">{effect.variant}</span>}

@@ -49,7 +49,7 @@ export function MetricsPanel({ report }: { readonly report: Report }) {
             <h3 className="q-role-title">
               {title} <span className="q-muted">{about}</span>
             </h3>
-            <EffectTable metrics={list} control={control} mode={mode} trusted={report.checksPassed} />
+            <EffectTable metrics={list} together={metrics} control={control} mode={mode} trusted={report.checksPassed} />
           </section>
         ))
       )}

@@ -47,7 +47,7 @@ export function MetricsStep({ draft, set }: StepProps) {
                 set({ metrics, secondary: draft.secondary.filter((metric) => !metrics.includes(metric)) });
               }}
             />
-            {first !== undefined && <p className="q-list-note">{metricWords(first)}</p>}
+            {first !== undefined && <span className="q-list-note">{metricWords(first)}</span>}
             <div>
               <Text fw={550} size="sm">
                 They must not be harmed

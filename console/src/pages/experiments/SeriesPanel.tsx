@@ -24,7 +24,7 @@ export function SeriesPanel({ report }: { readonly report: Report }) {
   return (
     <Panel
       title="Effect over time"
-      note={`Everything up to the end of each day. ${mode === 'relative' ? 'In relation to the control.' : 'Arm minus control.'} The band is always valid: crossing zero once is enough to conclude.`}
+      note={`Everything up to the end of each day. ${mode === 'relative' ? 'In relation to the control.' : 'Arm minus control.'} The band holds however often you look: once it leaves zero out, that is enough to conclude.`}
       actions={
         metric !== undefined && (
           <>
@@ -45,7 +45,7 @@ export function SeriesPanel({ report }: { readonly report: Report }) {
       }
     >
       {metric === undefined || points.length === 0 ? (
-        <EmptyState icon={<IconChartLine size={20} />} title="No day has ended yet">
+        <EmptyState icon={<IconChartLine size={20} />} title="No point yet">
           The first point comes with the first people.
         </EmptyState>
       ) : (
