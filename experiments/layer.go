@@ -166,8 +166,8 @@ func (s *Service) checkRoom(bad *problem.Invalid, field string, who tenant, rang
 		for _, other := range s.inLayer(r.Layer, who.String()) {
 			for _, o := range other.ranges {
 				if r.From < o.To && o.From < r.To {
-					bad.Add(at, fmt.Sprintf("overlaps %s, which has %s to %s of layer %s: %s and %s must not share people",
-						other, number(o.From), number(o.To), r.Layer, who, other), fmt.Sprintf("%s to %s", number(r.From), number(r.To)))
+					bad.Add(at, fmt.Sprintf("overlaps %s, which has %g to %g of layer %s: %s and %s must not share people",
+						other, o.From, o.To, r.Layer, who, other), fmt.Sprintf("%g to %g", r.From, r.To))
 				}
 			}
 		}

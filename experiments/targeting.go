@@ -283,7 +283,7 @@ func checkLayerRanges(bad *problem.Invalid, field string, list []LayerRange) {
 		}
 		for j, o := range list[:i] {
 			if o.Layer == r.Layer && r.From < o.To && o.From < r.To {
-				bad.Add(at, fmt.Sprintf("must not overlap %s[%d]", field, j), fmt.Sprintf("%s to %s", number(r.From), number(r.To)))
+				bad.Add(at, fmt.Sprintf("must not overlap %s[%d]", field, j), fmt.Sprintf("%g to %g", r.From, r.To))
 			}
 		}
 	}

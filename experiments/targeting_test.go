@@ -148,7 +148,7 @@ func TestReferences(t *testing.T) {
 		says  []string
 	}{
 		"fits":                    {"new", func(e *Experiment) { e.Layers = []LayerRange{{"checkout", .5, .8}} }, "", nil},
-		"overlaps":                {"new", func(e *Experiment) { e.Layers = []LayerRange{{"checkout", .4, .8}} }, "layers[0]", []string{"experiment first", "experiment new", "checkout"}},
+		"overlaps":                {"new", func(e *Experiment) { e.Layers = []LayerRange{{"checkout", .4, .8}} }, "layers[0]", []string{"0 to 0.5 of layer checkout", "experiment first", "experiment new", "checkout"}},
 		"overlaps a nested layer": {"new", func(e *Experiment) { e.Layers = []LayerRange{{"checkout", .7, .9}} }, "layers[0]", []string{"layer inner", "experiment new"}},
 		"a layer over 100 %":      {"new", func(e *Experiment) { e.Layers = []LayerRange{{"checkout", 0, 1}} }, "layers", []string{"100 %", "experiment first", "experiment new", "170"}},
 		"unknown layer":           {"new", func(e *Experiment) { e.Layers = []LayerRange{{"nowhere", 0, 1}} }, "layers[0].layer", nil},
