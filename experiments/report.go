@@ -110,6 +110,9 @@ func (s *Service) ReportAt(ctx context.Context, key string, o ReportOptions) (*R
 			return nil, fmt.Errorf("reporting on experiment %s: %w", key, err)
 		}
 	}
+	if judged := len(e.Metrics) + len(e.Guardrails); o.Metric != "" && judged > 1 && r.Recommendation.Action != FixFirst {
+		r.Recommendation = Recommendation{Action: NoDecision, Reason: fmt.Sprintf("This is a report on one metric; the decision rests on all %d goal metrics and guardrails.", judged)}
+	}
 	if o.Method != "" && o.Method != e.analysis().Method {
 		r.Recommendation = Recommendation{Action: NoDecision, Reason: fmt.Sprintf("The experiment was planned with the method %s; a look by another one decides nothing.", e.analysis().Method)}
 	}
