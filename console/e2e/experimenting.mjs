@@ -123,7 +123,7 @@ export async function readResult(session, base) {
 export async function defineMetric(session, base) {
   const { page } = session;
   const mark = Date.now().toString(36);
-  await page.goto(`${base}/metrics`);
+  await page.goto(`${base}/measures`);
   await page.getByText('Share of people with “Order Completed”').first().waitFor();
   await session.screenshot('metrics-light');
   await page.getByRole('link', { name: 'New metric' }).click();
@@ -142,7 +142,7 @@ export async function defineMetric(session, base) {
   await page.getByText('Variance of one person').waitFor({ timeout: 30_000 });
   await settled(page);
   await session.screenshot('metric-light');
-  await page.goto(`${base}/metrics`);
+  await page.goto(`${base}/measures`);
   const row = page.locator('tbody tr', { hasText: mark });
   await row.getByRole('button', { name: /^Delete/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();

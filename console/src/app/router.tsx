@@ -38,11 +38,11 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/flags/FlagPage')).FlagPage }),
       },
       {
-        path: 'metrics',
+        path: 'measures',
         lazy: async () => ({ Component: (await import('../pages/metrics/MetricsPage')).MetricsPage }),
       },
       {
-        path: 'metrics/:key',
+        path: 'measures/:key',
         lazy: async () => ({ Component: (await import('../pages/metrics/MetricPage')).MetricPage }),
       },
       {

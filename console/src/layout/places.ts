@@ -35,6 +35,7 @@ export interface PlaceGroup {
   readonly places: readonly Place[];
 }
 
+// /metrics is Prometheus' address, so that the console's metrics have another.
 export const groups: readonly PlaceGroup[] = [
   { heading: '', places: [{ to: '/', label: 'Overview', key: 'o', icon: IconLayoutDashboard }] },
   {
@@ -42,7 +43,7 @@ export const groups: readonly PlaceGroup[] = [
     places: [
       { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
       { to: '/flags', label: 'Flags', key: 'f', icon: IconFlag },
-      { to: '/metrics', label: 'Metrics', key: 't', icon: IconRulerMeasure },
+      { to: '/measures', label: 'Metrics', key: 't', icon: IconRulerMeasure },
       { to: '/holdouts', label: 'Holdouts', key: 'h', icon: IconHandStop },
       { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
     ],

@@ -30,7 +30,7 @@ export function MetricsStep({ draft, set }: StepProps) {
             {items.length === 0 && (
               <Text>
                 No metric is defined yet.{' '}
-                <Link className="q-link" to="/metrics/new">
+                <Link className="q-link" to="/measures/new">
                   Define the first one
                 </Link>
                 .

@@ -44,7 +44,7 @@ function Editor({ metric }: { readonly metric?: Metric }) {
     mutationFn: () => saveMetric(key, metricOf(text), metric?.version ?? null),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ['metrics'] });
-      await navigate(`/metrics/${encodeURIComponent(key)}`, { replace: true });
+      await navigate(`/measures/${encodeURIComponent(key)}`, { replace: true });
     },
   });
   const problem = save.isError ? asProblem(save.error) : null;
@@ -58,7 +58,7 @@ function Editor({ metric }: { readonly metric?: Metric }) {
   };
   return (
     <>
-      <PageHeader parent={{ to: '/metrics', label: 'Metrics' }} title={metric === undefined ? 'New metric' : (metric.name ?? metric.key)} note={metric === undefined ? undefined : `${metric.key}, version ${metric.version.toString()}. Reports as of an earlier moment use the version of that time.`} />
+      <PageHeader parent={{ to: '/measures', label: 'Metrics' }} title={metric === undefined ? 'New metric' : (metric.name ?? metric.key)} note={metric === undefined ? undefined : `${metric.key}, version ${metric.version.toString()}. Reports as of an earlier moment use the version of that time.`} />
       <div className="q-columns">
         <Panel title="Definition">
           <form

@@ -24,7 +24,7 @@ export function MetricsPage() {
         title="Metrics"
         note="Each is defined once; reports, plans, notebooks and the command line compute it by the same SQL."
         actions={
-          <ActionButton needs="define" to="/metrics/new" leftSection={<IconPlus size={14} />}>
+          <ActionButton needs="define" to="/measures/new" leftSection={<IconPlus size={14} />}>
             New metric
           </ActionButton>
         }
@@ -40,7 +40,7 @@ export function MetricsPage() {
             metrics.map((metric) => (
               <Table.Tr key={metric.key}>
                 <Table.Td>
-                  <Link className="q-quiet" to={`/metrics/${encodeURIComponent(metric.key)}`}>
+                  <Link className="q-quiet" to={`/measures/${encodeURIComponent(metric.key)}`}>
                     <span className="q-list-title">{metric.name ?? metric.key}</span>
                     <span className="q-list-note q-mono">{metric.key}</span>
                   </Link>
