@@ -60,6 +60,8 @@ type FlagSource interface {
 	// Gate decides whether the value of a flag is among some, given as JSON; false when
 	// there is no such flag.
 	Gate(flag string, values []string) (assignment.Gate, bool)
+	// Needs says whether the value of a flag waits for an experiment.
+	Needs(flag, experiment string) bool
 }
 
 // Sources are the definitions that a plan is made of.

@@ -108,7 +108,7 @@ func (s *Service) checkPrerequisites(key string, e, was *Experiment, bad *proble
 	for i, p := range e.Prerequisites {
 		at := func(field string) string { return fmt.Sprintf("prerequisites[%d].%s", i, field) }
 		if p.Flag != "" {
-			s.checkFlag(at, p, bad)
+			s.checkFlag(key, at, p, bad)
 			continue
 		}
 		if p.Experiment == "" {
@@ -176,10 +176,13 @@ func (s *Service) requires(from, to string, seen []string) []string {
 	return nil
 }
 
-func (s *Service) checkFlag(at func(string) string, p Prerequisite, bad *problem.Invalid) {
+func (s *Service) checkFlag(key string, at func(string) string, p Prerequisite, bad *problem.Invalid) {
 	f := s.flags.Load()
 	if f != nil {
 		if _, ok := (*f).Gate(p.Flag, p.Variants); ok {
+			if (*f).Needs(p.Flag, key) {
+				bad.Add(at("flag"), fmt.Sprintf("must not come back to %s, for which it waits", key), p.Flag)
+			}
 			return
 		}
 	}

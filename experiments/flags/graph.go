@@ -48,13 +48,23 @@ func (g *graph) next(n node) []node {
 }
 
 // circular says whether something waits for itself, at whatever distance.
-func (g *graph) circular(start node) bool {
+func (g *graph) circular(start node) bool { return g.reaches(start, start) }
+
+// Needs says whether the value of a flag waits for an experiment, at whatever distance.
+// An experiment that asked for the flag would wait for itself.
+func (s *Service) Needs(flag, experiment string) bool {
+	g := graph{s.flags.Snapshot(), s.trials.Definitions().Snapshot()}
+	return g.reaches(flagNode(flag), trialNode(experiment))
+}
+
+// reaches says whether something waits for a goal, at whatever distance.
+func (g *graph) reaches(start, goal node) bool {
 	seen := make(map[node]bool)
 	waiting := g.next(start)
 	for len(waiting) > 0 {
 		n := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
-		if n == start {
+		if n == goal {
 			return true
 		}
 		if !seen[n] {

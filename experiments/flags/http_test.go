@@ -491,6 +491,14 @@ func TestReferences(t *testing.T) {
 	if err := w.try("plain", `{"type": "boolean", "default": true, "prerequisites": [{"flag": "child", "condition": {"value": true}}]}`); !errors.As(err, &bad) || bad[0].Field != "prerequisites" {
 		t.Errorf("a circle: %v", err)
 	}
+	// An experiment may not ask for a flag that asks for it.
+	w.put("asking", `{"type": "boolean", "default": true, "rules": [{"key": "r", "experiment": "halves", "values": {"a": true, "b": false}}]}`)
+	halves, _ := w.trials.Definitions().Get("halves")
+	halves.Value.Prerequisites = []experiments.Prerequisite{{Flag: "asking", Variants: []string{"true"}}}
+	halves.Value.Status, halves.Value.StartedAt = "", nil
+	if _, err := w.trials.Definitions().Put(t.Context(), "halves", halves.Value, "me", 0); err == nil || !strings.Contains(err.Error(), "come back to halves") {
+		t.Errorf("a circle by a flag: %v", err)
+	}
 	// An experiment may ask for a flag's value.
 	var e experiments.Experiment
 	if err := json.Unmarshal([]byte(`{"unit": "userId", "prerequisites": [{"flag": "plain", "variants": ["true"]}], "variants": [{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}]}`), &e); err != nil {
