@@ -166,11 +166,6 @@ func (m *Metric) window() (from, to int64) {
 // subtractsCost says whether contact costs are taken off.
 func (m *Metric) subtractsCost() bool { return m.SubtractContactCost || m.Kind == MarginKind }
 
-// readsDecisions says whether the figure needs the decisions of a person.
-func (m *Metric) readsDecisions() bool {
-	return m.subtractsCost() || m.Denominator == DecisionsDenominator
-}
-
 // waits says whether only people whose window has passed count: the metric asks
 // what has happened by its end.
 func (m *Metric) waits() bool { return m.Kind == RetentionKind || m.Kind == TimeToEventKind }

@@ -185,7 +185,9 @@ func (c *PropertyCondition) oneOf() string {
 
 // typed applies a condition over kind and value to the property in the JSON: as
 // the name says, or level by level where it has dots.
-func (c *PropertyCondition) typed(condition string) string { return c.typedAs("JSONExtractString", condition) }
+func (c *PropertyCondition) typed(condition string) string {
+	return c.typedAs("JSONExtractString", condition)
+}
 
 // typedAs is typed with the value as a function of ClickHouse gives it.
 func (c *PropertyCondition) typedAs(function, condition string) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // One statement computes all sums of a request, so that all figures are of the
@@ -36,10 +35,6 @@ type sumsQuery struct {
 	waits      []int64 // windows, in milliseconds, whose passing is counted
 	dimensions int
 }
-
-// span is what a report covers: what happened up to at, and of that what was
-// known, and who was known to be whom, at the moment asOf.
-type span struct{ at, asOf time.Time }
 
 // Rows of the result say what they are.
 const (
