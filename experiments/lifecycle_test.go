@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/api"
 	"quintet/internal/enginetest"
 )
@@ -121,6 +122,7 @@ func TestApprovalBySomebodyElse(t *testing.T) {
 
 func pointer[T any](v T) *T { return &v }
 
+// A dropped arm changes nothing for the people of the others.
 func TestDropAnArm(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
@@ -134,6 +136,7 @@ func TestDropAnArm(t *testing.T) {
 	if _, err := s.Start(ctx, "hero", "x"); err != nil {
 		t.Fatal(err)
 	}
+	before := s.Plan()
 	for _, c := range []struct{ variant, says string }{{"a", "control"}, {"z", "key of a variant"}, {"b", ""}, {"b", ""}, {"c", "last one"}} {
 		_, err := s.Drop(ctx, "hero", c.variant, Actor{By: "x", Reason: "slow"})
 		if (err == nil) != (c.says == "") || (err != nil && !strings.Contains(err.Error(), c.says)) {
@@ -143,5 +146,25 @@ func TestDropAnArm(t *testing.T) {
 	v, _ := s.experiments.Get("hero")
 	if !v.Value.Variants[1].Dropped || v.Version != 3 || v.Value.Change.Reason != "slow" {
 		t.Errorf("version %d: %+v", v.Version, v.Value)
+	}
+	after, now := s.Plan(), time.Now()
+	left := 0
+	for _, unit := range units(2000) {
+		was, _ := before.Assign("home-hero", assignment.Bare(unit), now, nil, nil)
+		is, _ := after.Assign("home-hero", assignment.Bare(unit), now, nil, nil)
+		switch {
+		case len(was) != 1:
+			t.Fatalf("%s was in nothing", unit)
+		case was[0].Variant == "b":
+			left++
+			if len(is) != 0 {
+				t.Fatalf("%s of the dropped arm gets %+v", unit, is)
+			}
+		case len(is) != 1 || is[0].Variant != was[0].Variant:
+			t.Fatalf("%s moved from %+v to %+v", unit, was, is)
+		}
+	}
+	if left < 500 || left > 700 {
+		t.Errorf("%d of 2000 were in an arm of 0.3", left)
 	}
 }
