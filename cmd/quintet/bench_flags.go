@@ -124,7 +124,10 @@ func measureFlags(ctx context.Context, b *benchService, run flagsRun) error {
 		return err
 	}
 	defer bare.Close()
+	var used time.Duration // of the processors, by the last measurement
 	measure := func(address string, prepared []load.Request) (*load.Result, error) {
+		before := processorTime()
+		defer func() { used = processorTime() - before }()
 		r, err := load.Run(ctx, load.Options{
 			Address: address, Connections: run.connections, Duration: run.duration, Lean: run.lean,
 			Request: func(c, n int) load.Request { return prepared[(c*7919+n)%len(prepared)] },
@@ -147,12 +150,13 @@ func measureFlags(ctx context.Context, b *benchService, run flagsRun) error {
 		}
 		heading(fmt.Sprintf("flags: %s, %d users, %d connections, %d processors", what.name, run.users, run.connections, runtime.GOMAXPROCS(0)))
 		fmt.Printf("%-8s %14s %10s %10s %14s %10s %10s %8s\n", "", "bare handler", "p50", "p99", "quintet", "p50", "p99", "ratio")
-		var ratios, rates []float64
+		var ratios, rates, bareCost, ownCost []float64
 		for i := range run.rounds {
 			base, err := measure(bare.Addr().String(), baseline)
 			if err != nil {
 				return fmt.Errorf("measuring the bare handler: %w", err)
 			}
+			bareCost = append(bareCost, perRequest(used, base))
 			stop, err := startProfile(profileOfLast(run.profile, i, run.rounds))
 			if err != nil {
 				return err
@@ -161,12 +165,14 @@ func measureFlags(ctx context.Context, b *benchService, run flagsRun) error {
 			if err := errors.Join(err, stop()); err != nil {
 				return fmt.Errorf("measuring the service: %w", err)
 			}
+			ownCost = append(ownCost, perRequest(used, got))
 			ratios, rates = append(ratios, got.PerSecond()/base.PerSecond()), append(rates, got.PerSecond())
 			fmt.Printf("round %-2d %12.0f/s %10s %10s %12.0f/s %10s %10s %8.3f\n", i+1,
 				base.PerSecond(), milliseconds(base.Percentile(0.5)), milliseconds(base.Percentile(0.99)),
 				got.PerSecond(), milliseconds(got.Percentile(0.5)), milliseconds(got.Percentile(0.99)), ratios[i])
 		}
 		fmt.Printf("\nratio to the bare handler (median)      %.3f\nrequests/s (median)                     %.0f\n", median(ratios), median(rates))
+		fmt.Printf("processor time per request (median)     %.1f µs, bare handler %.1f µs, the load's own included\n", median(ownCost), median(bareCost))
 	}
 	if !run.strangers {
 		return nil

@@ -492,11 +492,16 @@ func TestReferences(t *testing.T) {
 		t.Errorf("a circle: %v", err)
 	}
 	// An experiment may not ask for a flag that asks for it.
-	w.put("asking", `{"type": "boolean", "default": true, "rules": [{"key": "r", "experiment": "halves", "values": {"a": true, "b": false}}]}`)
-	halves, _ := w.trials.Definitions().Get("halves")
-	halves.Value.Prerequisites = []experiments.Prerequisite{{Flag: "asking", Variants: []string{"true"}}}
-	halves.Value.Status, halves.Value.StartedAt = "", nil
-	if _, err := w.trials.Definitions().Put(t.Context(), "halves", halves.Value, "me", 0); err == nil || !strings.Contains(err.Error(), "come back to halves") {
+	var loop experiments.Experiment
+	if err := json.Unmarshal([]byte(`{"unit": "userId", "variants": [{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}]}`), &loop); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.trials.Definitions().Put(t.Context(), "loop", loop, "me", 0); err != nil {
+		t.Fatal(err)
+	}
+	w.put("asking", `{"type": "boolean", "default": true, "rules": [{"key": "r", "experiment": "loop", "values": {"a": true, "b": false}}]}`)
+	loop.Prerequisites = []experiments.Prerequisite{{Flag: "asking", Variants: []string{"true"}}}
+	if _, err := w.trials.Definitions().Put(t.Context(), "loop", loop, "me", 0); err == nil || !strings.Contains(err.Error(), "come back to loop") {
 		t.Errorf("a circle by a flag: %v", err)
 	}
 	// An experiment may ask for a flag's value.

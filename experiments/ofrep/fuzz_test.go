@@ -1,7 +1,9 @@
 package ofrep
 
 import (
+	"encoding/json"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -16,6 +18,10 @@ func FuzzRequest(f *testing.F) {
 		err := sc.read(httptest.NewRequest("POST", "/", strings.NewReader(body)), nil)
 		if err == nil && len(sc.subject.Key) > maxTargetingKey {
 			t.Errorf("a key of %d bytes", len(sc.subject.Key))
+		}
+		var plain struct{ Context map[string]any }
+		if fields, ok := sc.parse(body); ok && (json.Unmarshal([]byte(body), &plain) != nil || !reflect.DeepEqual(fields, plain.Context)) {
+			t.Errorf("%s is read as %v and not as %v", body, fields, plain.Context)
 		}
 		sc.subject.Unit("person")
 		sc.subject.Attribute("context")
