@@ -153,7 +153,7 @@ export async function defineMetric(session, base) {
 export async function switchFlag(session, base) {
   const { page } = session;
   const mark = Date.now().toString(36);
-  await page.goto(`${base}/flags`);
+  await page.goto(`${base}/feature-flags`);
   await page.getByRole('link', { name: 'New flag' }).click();
   await page.getByLabel('Name', { exact: true }).fill(`Story flag ${mark}`);
   await page.getByRole('button', { name: 'Rule', exact: true }).click();
@@ -169,7 +169,7 @@ export async function switchFlag(session, base) {
   await page.getByRole('button', { name: 'Move rule 2 up' }).click();
   await page.getByRole('button', { name: 'Save flag' }).click();
   await page.getByText('version 2').waitFor();
-  await page.goto(`${base}/flags`);
+  await page.goto(`${base}/feature-flags`);
   const row = page.locator('tbody tr', { hasText: mark });
   await row.getByText('true for 25% of everybody').waitFor();
   await session.screenshot('flags-light');

@@ -39,7 +39,7 @@ async function knownAddresses(page, base) {
     wizard: { path: '/experiments/new', ready: 'What you expect to happen' },
     metrics: { path: '/measures', ready: 'What it says' },
     metric: { path: '/measures/ordering', ready: 'In words' },
-    flags: { path: '/flags', ready: 'No flags yet' },
+    flags: { path: '/feature-flags', ready: 'No flags yet' },
     holdouts: { path: '/holdouts', ready: 'What the programme brings' },
     points: { path: '/decision-points', ready: 'Objective' },
     point: { path: point, ready: 'Mean propensity' },

@@ -30,11 +30,11 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/experiments/ReportPage')).ReportPage }),
       },
       {
-        path: 'flags',
+        path: 'feature-flags',
         lazy: async () => ({ Component: (await import('../pages/flags/FlagsPage')).FlagsPage }),
       },
       {
-        path: 'flags/:key',
+        path: 'feature-flags/:key',
         lazy: async () => ({ Component: (await import('../pages/flags/FlagPage')).FlagPage }),
       },
       {

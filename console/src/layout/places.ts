@@ -35,14 +35,14 @@ export interface PlaceGroup {
   readonly places: readonly Place[];
 }
 
-// /metrics is Prometheus' address, so that the console's metrics have another.
+// /metrics is Prometheus' address and /flags PostHog's, so that the pages have others.
 export const groups: readonly PlaceGroup[] = [
   { heading: '', places: [{ to: '/', label: 'Overview', key: 'o', icon: IconLayoutDashboard }] },
   {
     heading: 'Decisions',
     places: [
       { to: '/experiments', label: 'Experiments', key: 'e', icon: IconChartBar },
-      { to: '/flags', label: 'Flags', key: 'f', icon: IconFlag },
+      { to: '/feature-flags', label: 'Flags', key: 'f', icon: IconFlag },
       { to: '/measures', label: 'Metrics', key: 't', icon: IconRulerMeasure },
       { to: '/holdouts', label: 'Holdouts', key: 'h', icon: IconHandStop },
       { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },

@@ -47,7 +47,7 @@ function Editor({ flag }: { readonly flag?: Flag }) {
     mutationFn: () => saveFlag(key, flagOf(text), flag?.version ?? null),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ['flags'] });
-      await navigate(`/flags/${encodeURIComponent(key)}`, { replace: true });
+      await navigate(`/feature-flags/${encodeURIComponent(key)}`, { replace: true });
     },
   });
   const problem = save.isError ? asProblem(save.error) : null;
@@ -68,7 +68,7 @@ function Editor({ flag }: { readonly flag?: Flag }) {
   return (
     <>
       <PageHeader
-        parent={{ to: '/flags', label: 'Flags' }}
+        parent={{ to: '/feature-flags', label: 'Flags' }}
         title={flag === undefined ? 'New flag' : (flag.name ?? flag.key)}
         badges={flag !== undefined && (flag.enabled === false ? <Tag tone="quiet">off</Tag> : <Tag tone="better">on</Tag>)}
         note={flag === undefined ? undefined : `${flag.key}, version ${flag.version.toString()}`}

@@ -25,7 +25,7 @@ export function FlagsPage() {
         title="Flags"
         note="Values that your software asks for: switched for some, split by an experiment, or the same for all. GrowthBook’s SDKs and OpenFeature read them as they are."
         actions={
-          <ActionButton needs="define" to="/flags/new" leftSection={<IconPlus size={14} />}>
+          <ActionButton needs="define" to="/feature-flags/new" leftSection={<IconPlus size={14} />}>
             New flag
           </ActionButton>
         }
@@ -41,7 +41,7 @@ export function FlagsPage() {
             flags.map((flag) => (
               <Table.Tr key={flag.key}>
                 <Table.Td>
-                  <Link className="q-quiet" to={`/flags/${encodeURIComponent(flag.key)}`}>
+                  <Link className="q-quiet" to={`/feature-flags/${encodeURIComponent(flag.key)}`}>
                     <span className="q-list-title">{flag.name ?? flag.key}</span>
                     <span className="q-list-note q-mono">{flag.key}</span>
                   </Link>
