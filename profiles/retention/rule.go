@@ -138,7 +138,8 @@ func steps(rules map[string]definitions.Versioned[Rule], now time.Time) []step {
 type table struct {
 	name    string
 	time    string   // column
-	details []string // columns
+	details []string // columns that hold an object
+	units   []string // columns that hold what was assigned, which may be a device
 	layout  string   // of the ids of its partitions
 	period  [2]int   // of a partition, in years and months
 }
@@ -148,10 +149,13 @@ type table struct {
 func (s *step) tables() []table {
 	month, year := [2]int{0, 1}, [2]int{1, 0}
 	if s.rule.Of == Decisions {
-		return []table{{"decisions", "decided_at", []string{"context", "traits"}, "200601", month}, {"decision_timeline", "decided_at", nil, "2006", year}}
+		return []table{
+			{"decisions", "decided_at", []string{"context", "traits", "audience"}, []string{"experiment_units", "excluded_units"}, "200601", month},
+			{"decision_timeline", "decided_at", nil, nil, "2006", year},
+		}
 	}
 	details := []string{"properties", "traits", "context"}
-	return []table{{"events", "timestamp", details, "200601", month}, {"timeline", "timestamp", details, "2006", year}}
+	return []table{{"events", "timestamp", details, nil, "200601", month}, {"timeline", "timestamp", details, nil, "2006", year}}
 }
 
 // concerns says whether the step removes anything that the table has.
@@ -167,6 +171,9 @@ func (s *step) condition(t *table) string {
 		var there []string
 		for _, column := range t.details {
 			there = append(there, column+" != '{}'")
+		}
+		for _, column := range t.units {
+			there = append(there, "arrayExists(x -> x != '', "+column+")")
 		}
 		c += " AND (" + strings.Join(there, " OR ") + ")"
 	}
@@ -195,6 +202,9 @@ func (s *step) changes(t *table, partitions []string) (statements []string) {
 	var sets []string
 	for _, column := range t.details {
 		sets = append(sets, column+" = '{}'")
+	}
+	for _, column := range t.units {
+		sets = append(sets, fmt.Sprintf("%[1]s = arrayMap(x -> '', %[1]s)", column))
 	}
 	return append(statements, fmt.Sprintf("ALTER TABLE %s UPDATE %s WHERE %s", t.name, strings.Join(sets, ", "), s.condition(t)))
 }

@@ -77,8 +77,8 @@ func TestRulesAreApplied(t *testing.T) {
 	b.exec(`INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at, numbers, properties, traits, context)
 		SELECT concat(event, toString(number)), 'track', event, 'p', toDateTime64('2026-06-15 01:00:00', 3, 'UTC') - toIntervalDay(number), now(), map('revenue', 5.), '{"revenue":5,"note":"text"}', '{}', '{"ip":"203.0.113.1"}'
 		FROM numbers(100) ARRAY JOIN ['Viewed', 'Order Completed', 'It''s \\ odd', 'Other'] AS event SETTINGS max_partitions_per_insert_block = 0`)
-	b.exec(`INSERT INTO decisions (decision_id, decided_at, decision_point, profile_id, context, traits)
-		SELECT toString(number), toDateTime64('2026-06-15 01:00:00', 3, 'UTC') - toIntervalDay(number), 'hero', 'p', '{"utm":"x"}', '{}' FROM numbers(100) SETTINGS max_partitions_per_insert_block = 0`)
+	b.exec(`INSERT INTO decisions (decision_id, decided_at, decision_point, profile_id, context, traits, audience, experiments, variants, experiment_units)
+		SELECT toString(number), toDateTime64('2026-06-15 01:00:00', 3, 'UTC') - toIntervalDay(number), 'hero', 'p', '{"utm":"x"}', '{}', '{"plan":"paid"}', ['e'], ['a'], ['device-7'] FROM numbers(100) SETTINGS max_partitions_per_insert_block = 0`)
 	for key, r := range map[string]Rule{
 		"views":  {Event: "Viewed", Days: 30},
 		"odd":    {Event: `It's \ odd`, Days: 60, Paused: true},
@@ -129,6 +129,9 @@ func TestRulesAreApplied(t *testing.T) {
 		"SELECT count() FROM events WHERE event != 'Order Completed' AND properties = '{}'":                   0,
 		"SELECT count() FROM decisions":                                                                       81,
 		"SELECT count() FROM decisions WHERE context != '{}'":                                                 41,
+		"SELECT count() FROM decisions WHERE audience != '{}'":                                                41,
+		"SELECT count() FROM decisions WHERE has(experiment_units, 'device-7')":                               41,
+		"SELECT count() FROM decisions WHERE length(experiment_units) = 1":                                    81,
 		"SELECT toUInt64(max(decided_at) = toDateTime64('2026-06-15 01:00:00', 3, 'UTC')) FROM decisions":     1,
 	} {
 		if got := b.count(sql); got != want {
