@@ -111,8 +111,8 @@ func (l *localiser) rules(r *rule) ([]growthbook.Rule, string) {
 		out.BucketVersion, out.MinBucketVersion = &t.BucketVersion, &t.MinimumVersion
 	}
 	conditions = append(conditions, rewrite(t.Audience.Source()))
-	if len(t.Blocked.ByValue) > 0 {
-		conditions = append(conditions, map[string]any{out.HashAttribute: map[string]any{"$nin": slices.Sorted(maps.Keys(t.Blocked.ByValue))}})
+	if blocked, _ := byValue(t.Blocked, t.Unit); len(blocked) > 0 {
+		conditions = append(conditions, map[string]any{out.HashAttribute: map[string]any{"$nin": slices.Sorted(maps.Keys(blocked))}})
 	}
 	out.Condition = join(conditions)
 	for _, p := range t.Places {
@@ -156,6 +156,11 @@ func unreachable(t *experiments.Trial) string {
 	case slices.Contains(t.Audience.Names(), "segments"):
 		return "is for segments, which a client does not know"
 	}
+	for _, units := range []assignment.Units{t.Forced, t.Blocked} {
+		if _, ok := byValue(units, t.Unit); !ok {
+			return "forces or blocks by identifiers that a client does not know"
+		}
+	}
 	for _, p := range t.Places {
 		for layer := p.Layer; layer != nil; layer = layer.Parent {
 			if layer.Hash == assignment.XXH64 {
@@ -185,7 +190,8 @@ func filters(p assignment.Place, attribute string) []growthbook.Filter {
 // experiment to a client, and these units count in no report.
 func forced(r *rule, t *experiments.Trial, attribute string) []growthbook.Rule {
 	byVariant := make(map[int][]string)
-	for unit, v := range t.Forced.ByValue {
+	units, _ := byValue(t.Forced, t.Unit)
+	for unit, v := range units {
 		byVariant[v] = append(byVariant[v], unit)
 	}
 	var rules []growthbook.Rule
@@ -197,6 +203,19 @@ func forced(r *rule, t *experiments.Trial, attribute string) []growthbook.Rule {
 		})
 	}
 	return rules
+}
+
+// byValue are units by the value of the unit alone, also those that are named by an
+// identifier of that name; false when there are others.
+func byValue(u assignment.Units, unit string) (map[string]int, bool) {
+	all := maps.Clone(u.ByValue)
+	for id, v := range u.ByIdentifier {
+		if id.Namespace != unit {
+			return all, false
+		}
+		all[id.Value] = v
+	}
+	return all, true
 }
 
 // Attribute is the name under which an SDK has a unit.

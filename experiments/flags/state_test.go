@@ -201,7 +201,7 @@ func TestLocalIsTheSame(t *testing.T) {
 			return rapid.SampledFrom(append(conditions, "{}", "null")).Draw(r, name)
 		}
 		w := float64(rapid.IntRange(0, 100).Draw(r, "weight")) / 100
-		extra := rapid.SampledFrom([]string{"", `"layers": [{"layer": "shop", "from": 0.2, "to": 0.7}],`, `"forced": [{"unit": "u7", "variant": "b"}], "blocked": ["u8"],`, `"unit": "device",`}).Draw(r, "extra")
+		extra := rapid.SampledFrom([]string{"", `"layers": [{"layer": "shop", "from": 0.2, "to": 0.7}],`, `"forced": [{"unit": "u7", "variant": "b"}, {"unit": "userId:u9", "variant": "a"}], "blocked": ["u8", "userId:u10"],`, `"unit": "device",`}).Draw(r, "extra")
 		if !strings.Contains(extra, `"unit": "device"`) {
 			extra += `"unit": "userId",`
 		}
@@ -259,16 +259,16 @@ func TestNotLocal(t *testing.T) {
 		"person":  `{"type": "string", "default": "d", "rules": [{"key": "r", "value": "v", "coverage": 0.5, "unit": "person"}]}`,
 		"segment": `{"type": "string", "default": "d", "rules": [{"key": "r", "value": "v", "condition": {"segments": "vip"}}]}`,
 		"child":   `{"type": "string", "default": "d", "prerequisites": [{"flag": "segment", "condition": {"value": 1}}]}`,
-		"xxh":     rule("xxh"), "people": rule("people"), "held": rule("held"), "after": rule("after"), "vip": rule("vip"), "ok": rule("ok"), "gone": rule("gone"),
+		"xxh":     rule("xxh"), "people": rule("people"), "held": rule("held"), "after": rule("after"), "vip": rule("vip"), "ok": rule("ok"), "gone": rule("gone"), "mail": rule("mail"),
 		"off": `{"type": "string", "default": "d", "enabled": false}`,
 	}, map[string]string{
 		"xxh":    `{"unit": "userId", "variants": [{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}]}`,
 		"people": `{"hash": "growthbook", "variants": [{"key": "a", "weight": 0.5, "control": true}, {"key": "b", "weight": 0.5}]}`,
 		"held":   trial(`"holdouts": ["all"],`), "after": trial(`"prerequisites": [{"experiment": "ok", "variants": ["a"]}],`),
-		"vip": trial(`"audience": {"segments": "vip"},`), "ok": halves,
+		"vip": trial(`"audience": {"segments": "vip"},`), "ok": halves, "mail": trial(`"blocked": ["email:a@example.org"],`),
 	})
 	payload, why := st.Local()
-	if got := slices.Sorted(maps.Keys(why)); !slices.Equal(got, []string{"after", "child", "held", "holdout", "people", "person", "segment", "vip", "xxh"}) {
+	if got := slices.Sorted(maps.Keys(why)); !slices.Equal(got, []string{"after", "child", "held", "holdout", "mail", "people", "person", "segment", "vip", "xxh"}) {
 		t.Errorf("%v", why)
 	}
 	if got := slices.Sorted(maps.Keys(payload.Features)); !slices.Equal(got, []string{"gone", "ok"}) {
