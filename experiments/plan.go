@@ -146,10 +146,10 @@ func (c *compiler) spec(key string, v definitions.Versioned[Experiment]) assignm
 			spec.Steps = append(spec.Steps, assignment.Step{From: from, Coverage: step.Coverage})
 		}
 	}
-	whole := true
-	spec.Hash, whole = assignment.ParseHash(e.Hash)
+	hash, known := assignment.ParseHash(e.Hash)
 	audience, err := condition.Parse(e.Audience)
-	spec.Audience, whole = audience, whole && err == nil
+	spec.Hash, spec.Audience = hash, audience
+	whole := known && err == nil
 	for layer, ranges := range byLayer(e.Layers) {
 		l := c.layers.layer(layer, 0)
 		if l == nil {
