@@ -102,6 +102,7 @@ func (s *Service) planOf(ctx context.Context, p *point, rec *Record) (*experimen
 		Experiments: make(map[string]definitions.Versioned[experiments.Experiment]),
 		Holdouts:    make(map[string]definitions.Versioned[experiments.Holdout]),
 		Layers:      s.trials.Layers().Snapshot(),
+		Flags:       recordedFlags{rec},
 	}
 	load := func(key string, version int64) error {
 		v, err := s.trials.Definitions().AtVersion(ctx, key, version)
@@ -173,9 +174,23 @@ func (s *Service) loadRequired(ctx context.Context, src *experiments.Sources, at
 	return nil
 }
 
+// recordedFlags are the flags that experiments asked for as a record has them: of those
+// that kept the person out it names the first.
+type recordedFlags struct{ rec *Record }
+
+// Gate implements [experiments.FlagSource].
+func (r recordedFlags) Gate(flag string, _ []string) (assignment.Gate, bool) {
+	return func(assignment.Subject, time.Time) bool {
+		return !slices.ContainsFunc(r.rec.Excluded, func(x Exclusion) bool { return x.Reason == assignment.ReasonPrerequisite+flag })
+	}, true
+}
+
+// Needs implements [experiments.FlagSource].
+func (recordedFlags) Needs(string, string) bool { return false }
+
 // pastOf is the person of a record. That somebody was forced or blocked by an
-// identifier, and that a variant was kept, is what the record says: neither is among
-// what it holds otherwise.
+// identifier, and that a variant was kept, is what the record says, as the values of
+// flags: they are not among what it holds otherwise.
 func pastOf(plan *experiments.Plan, rec *Record) *past {
 	p := &past{rec: rec, kept: make(map[string]assignment.Kept), units: make(map[string]string)}
 	for _, e := range rec.Experiments {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quintet/experiments"
+	"quintet/experiments/assignment"
 	"quintet/profiles"
 )
 
@@ -418,4 +419,37 @@ func TestAnExperimentEndsByItself(t *testing.T) {
 		t.Errorf("at its end: %+v", rec)
 	}
 	w.agrees(t, rec, "it had ended")
+}
+
+// switches are flags of a test: those that are on.
+type switches map[string]bool
+
+func (s switches) Gate(flag string, _ []string) (assignment.Gate, bool) {
+	return func(assignment.Subject, time.Time) bool { return s[flag] }, true
+}
+
+func (switches) Needs(string, string) bool { return false }
+
+func TestExperimentsAskForFlags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.put(t, "home", hero())
+	w.tests.UseFlags(switches{"on": true})
+	ask := func(flag string) *Record {
+		key := "trial-" + flag
+		w.start(t, key, experiments.Experiment{DecisionPoint: "home", Variants: halves(), Targeting: experiments.Targeting{
+			Prerequisites: []experiments.Prerequisite{{Flag: flag, Variants: []string{"true"}}}}})
+		_, rec := w.ask(t, Request{Decision: "home", User: w.person(1)})
+		if _, err := w.tests.Stop(t.Context(), key, "test"); err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	on, off := ask("on"), ask("off")
+	if on.variant("trial-on") == "" || len(off.Excluded) != 1 || off.Excluded[0].Reason != "prerequisite:off" {
+		t.Errorf("with the flag %+v, without it %+v", on.Experiments, off.Excluded)
+	}
+	w.tests.UseFlags(switches{"off": true}) // a replay is of what was
+	w.agrees(t, on)
+	w.agrees(t, off)
 }

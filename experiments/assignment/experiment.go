@@ -47,19 +47,21 @@ const (
 
 // What keeps a unit out of an experiment.
 const (
-	NotRunning     Reason = "not-running"
-	NotStarted     Reason = "not-started"
-	Ended          Reason = "ended"
-	Blocked        Reason = "blocked"
-	NoUnit         Reason = "no-unit"
-	BucketVersion  Reason = "bucket-version"
-	OutOfAudience  Reason = "audience"
-	OutOfCoverage  Reason = "coverage"
-	Dropped        Reason = "dropped"
-	NoVariant      Reason = "no-variant"
-	reasonLayer           = "layer:"
-	reasonPrevious        = "prerequisite:"
+	NotRunning    Reason = "not-running"
+	NotStarted    Reason = "not-started"
+	Ended         Reason = "ended"
+	Blocked       Reason = "blocked"
+	NoUnit        Reason = "no-unit"
+	BucketVersion Reason = "bucket-version"
+	OutOfAudience Reason = "audience"
+	OutOfCoverage Reason = "coverage"
+	Dropped       Reason = "dropped"
+	NoVariant     Reason = "no-variant"
+	reasonLayer   Reason = "layer:"
 )
+
+// ReasonPrerequisite begins the reason of who lacks a prerequisite; its key follows.
+const ReasonPrerequisite = "prerequisite:"
 
 // Result is an assignment.
 type Result struct {
@@ -177,10 +179,10 @@ func New(spec Spec) *Experiment {
 		e.to = spec.End.UnixMilli()
 	}
 	for _, r := range spec.Requirements {
-		e.requirements = append(e.requirements, requirement{r, Reason(reasonPrevious + r.Key)})
+		e.requirements = append(e.requirements, requirement{r, Reason(ReasonPrerequisite + r.Key)})
 	}
 	for _, p := range spec.Places {
-		e.places = append(e.places, place{p.Layer, p.Ranges, Reason(reasonLayer + p.Layer.Key)})
+		e.places = append(e.places, place{p.Layer, p.Ranges, reasonLayer + Reason(p.Layer.Key)})
 	}
 	e.targeted = !spec.Forced.empty() || !spec.Blocked.empty() || len(spec.Holdouts) > 0 || len(e.requirements) > 0 ||
 		len(e.places) > 0 || spec.Audience != nil || spec.Sticky
