@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/oklog/ulid/v2"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/api"
 	"quintet/internal/problem"
 	"quintet/internal/stream"
@@ -223,6 +224,12 @@ func checkEnrolments(list []Enrolment, at string, bad *problem.Invalid) {
 	for i, x := range list {
 		if !validKey(x.Key) || !validKey(x.Variant) || x.Version < 0 {
 			bad.Add(at+"["+itoa(i)+"]", "must have the key of an experiment and of a variant", nil)
+		}
+		if x.How != "" && x.How != string(assignment.ByForce) {
+			bad.Add(at+"["+itoa(i)+"].how", "must be forced or absent: what is kept is kept here", problem.Clip(x.How))
+		}
+		if len(x.Unit) > maxIdentifierBytes || !utf8.ValidString(x.Unit) {
+			bad.Add(at+"["+itoa(i)+"].unit", "must be at most 256 bytes of UTF-8", len(x.Unit))
 		}
 		for j := range i {
 			if list[j].Key == x.Key {
