@@ -372,7 +372,7 @@ func TestGrowthBookPayload(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ method, path, body, unrecoverable string }{
-		{"GET", "/api/features/nobody", "", "1"}, {"GET", "/api/features/read", "", "1"}, {"GET", "/sub/nobody", "", "1"}, {"POST", "/api/eval/nobody", "{}", "1"},
+		{"GET", "/api/features/nobody", "", "1"}, {"GET", "/api/features/read", "", "1"}, {"GET", "/api/features/admin", "", "1"}, {"GET", "/sub/admin", "", "1"}, {"GET", "/sub/nobody", "", "1"}, {"POST", "/api/eval/nobody", "{}", "1"},
 		{"POST", "/api/eval/flags", "", ""}, {"POST", "/api/eval/flags", "[]", ""}, {"POST", "/api/eval/flags", `{"attributes": {"id": {}}}`, ""},
 		{"POST", "/api/eval/flags", `{"attributes": {"id": "` + strings.Repeat("x", 300) + `"}}`, ""},
 		{"POST", "/api/eval/flags", `{"forcedFeatures": [["a"]]}`, ""}, {"POST", "/api/eval/flags", `{"forcedFeatures": [[1, 2]]}`, ""},

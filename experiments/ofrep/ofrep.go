@@ -267,6 +267,9 @@ func matches(header, tag string) bool {
 // streamKey is the key of the request, which the stream's path takes: an EventSource
 // sends no headers.
 func streamKey(r *http.Request) string {
+	if p, ok := api.PrincipalFrom(r.Context()); !ok || !p.ClientOnly() {
+		return ""
+	}
 	secret := r.Header.Get("X-API-Key")
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		secret = strings.TrimSpace(token)
@@ -296,8 +299,8 @@ func (s *Service) record(r *http.Request, sc *scratch) {
 // serveStream tells a client when to evaluate anew.
 func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 	p, err := s.keys.Lookup(chi.URLParam(r, "clientKey"))
-	if err == nil && !p.Has(api.ScopeFlags) {
-		err = problem.Forbidden("The key " + problem.Clip(p.Name) + " lacks the scope flags.")
+	if err == nil && !p.ClientOnly() {
+		err = problem.Forbidden("A key in an address must have the scope flags alone; " + problem.Clip(p.Name) + " has others.")
 	}
 	if err != nil {
 		api.WriteProblem(w, r, err)

@@ -73,6 +73,12 @@ func (p *Principal) Has(scope Scope) bool {
 	return false
 }
 
+// ClientOnly says whether the principal is a client key: one that may evaluate flags
+// and nothing else, so that it may be in an address, where logs see it.
+func (p *Principal) ClientOnly() bool {
+	return p.Kind == "key" && len(p.Scopes) == 1 && p.Scopes[0] == ScopeFlags
+}
+
 // String names the principal in a history: "key:01ab…" or "user:admin".
 func (p *Principal) String() string {
 	if p.Kind == "user" {

@@ -111,8 +111,8 @@ func (s *Service) client(r *http.Request) (api.Principal, error) {
 	if err != nil {
 		return p, err
 	}
-	if !p.Has(api.ScopeFlags) {
-		return p, problem.Forbidden("The key " + problem.Clip(p.Name) + " lacks the scope flags.")
+	if !p.ClientOnly() {
+		return p, problem.Forbidden("A key in an address must have the scope flags alone; " + problem.Clip(p.Name) + " has others.")
 	}
 	return p, nil
 }
