@@ -54,7 +54,9 @@ func TestExternalDecisionsAreChecked(t *testing.T) {
 		{"experiment twice", func(e *External) { e.Experiments = []Enrolment{{Key: "a", Variant: "b"}, {Key: "a", Variant: "c"}} }, []string{"experiments[1].key"}},
 		{"version of an experiment", func(e *External) { e.Experiments = []Enrolment{{Key: "a", Variant: "b", Version: -1}} }, []string{"experiments[0]"}},
 		{"a variant that is kept", func(e *External) { e.Experiments = []Enrolment{{Key: "a", Variant: "b", How: "keep"}} }, []string{"experiments[0].how"}},
-		{"a unit without end", func(e *External) { e.Experiments = []Enrolment{{Key: "a", Variant: "b", Unit: strings.Repeat("u", 300)}} }, []string{"experiments[0].unit"}},
+		{"a unit without end", func(e *External) {
+			e.Experiments = []Enrolment{{Key: "a", Variant: "b", Unit: strings.Repeat("u", 300)}}
+		}, []string{"experiments[0].unit"}},
 		{"too many experiments", func(e *External) { e.Experiments = make([]Enrolment, maxEnrolments+1) }, []string{"experiments"}},
 	} {
 		first, second := good(), good()
