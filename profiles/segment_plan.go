@@ -8,12 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"quintet/internal/definitions"
 	"quintet/profiles/segments"
 )
 
-// What of a person has changed, as bits. The rest of the bits are events, by
-// their number: two may share one, which costs an evaluation and nothing else.
+// What of a person has changed, as bits. The rest of the bits are events, by the
+// hash of their name, so that they mean the same in every plan: two may share one,
+// which costs an evaluation and nothing else.
 const (
 	touchedTraits uint64 = 1 << iota
 	touchedAttributes
@@ -26,6 +29,8 @@ const (
 )
 
 const eventBits = 64 - 6
+
+func eventBit(event string) uint64 { return touchedEvents << (xxhash.Sum64String(event) % eventBits) }
 
 // segmentPlan is all segments compiled, at one moment. It is replaced, not
 // changed, but for the states inside.
@@ -119,7 +124,7 @@ func (s *Segments) compile(all map[string]definitions.Versioned[Segment], before
 				}
 				continue
 			}
-			l.rule = rule
+			l.rule, l.touches = rule, dependence(rule)
 			s.bind(l, p, before)
 		}
 		p.keys[key] = l
@@ -129,7 +134,7 @@ func (s *Segments) compile(all map[string]definitions.Versioned[Segment], before
 		for _, lp := range l.patterns {
 			use := p.events[lp.pattern.Event()]
 			if use == nil {
-				use = &eventUse{bit: touchedEvents << (len(p.events) % eventBits)}
+				use = &eventUse{bit: eventBit(lp.pattern.Event())}
 				p.events[lp.pattern.Event()] = use
 			}
 			if !slices.Contains(use.patterns, lp) {
@@ -138,7 +143,6 @@ func (s *Segments) compile(all map[string]definitions.Versioned[Segment], before
 		}
 	}
 	for _, l := range p.dynamic {
-		l.touches = p.dependence(l)
 		p.touches |= l.touches
 		p.timed = p.timed || l.timed
 	}
@@ -168,10 +172,10 @@ func (s *Segments) bind(l *liveSegment, p, before *segmentPlan) {
 	}
 }
 
-// dependence are the changes after which the segment is evaluated again. Those
-// of segments that it refers to are followed when they change.
-func (p *segmentPlan) dependence(l *liveSegment) (touches uint64) {
-	reads := l.rule.Reads()
+// dependence are the changes after which a rule is evaluated again. Those of
+// segments that it refers to are followed when they change.
+func dependence(rule *segments.Rule) (touches uint64) {
+	reads := rule.Reads()
 	for _, part := range []struct {
 		reads bool
 		bit   uint64
@@ -182,7 +186,7 @@ func (p *segmentPlan) dependence(l *liveSegment) (touches uint64) {
 		}
 	}
 	for _, event := range reads.Events {
-		touches |= p.events[event].bit
+		touches |= eventBit(event)
 	}
 	return touches
 }
