@@ -42,7 +42,7 @@ func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[
 	if err != nil {
 		return nil, err
 	}
-	if n > 0 {
+	if s.pool != nil {
 		removed["postgres kept_variants"] = n
 	}
 	found, err := s.findInStream(ctx, sub)

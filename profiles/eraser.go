@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,7 +20,9 @@ import (
 type ErasurePart interface {
 	// Erase removes what is kept of the person and returns how much there was, by store
 	// and table as in "stream DECISIONS". It is called when memory and the stores know
-	// nothing new about them, and can be called again.
+	// nothing new about them, and can be called again. A table of Postgres is named also
+	// where nothing was left in it: an attempt that was killed may have removed it, and
+	// the table has to be written anew.
 	Erase(ctx context.Context, sub *ErasureSubject) (map[string]int64, error)
 	// Check looks for what is left.
 	Check(ctx context.Context, sub *ErasureSubject) ([]ErasureCheck, error)
@@ -255,6 +258,9 @@ func (e *Eraser) round(ctx context.Context, j *Erasure) error {
 		}
 		for what, n := range counts {
 			e.count(j, what, n)
+			if strings.HasPrefix(what, postgresTable) {
+				j.removed[what] += 0 // named, for finish
+			}
 		}
 	}
 	if err := e.eraseLog(ctx, j); err != nil {

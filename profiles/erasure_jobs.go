@@ -202,13 +202,16 @@ func (e *Eraser) leaveSubject(ctx context.Context, j *Erasure) error {
 	return nil
 }
 
+// postgresTable is what the name of a table begins with where something was removed.
+const postgresTable = "postgres "
+
 // finish has the files written anew, once for all erasures that came so far, and
 // writes their proofs.
 func (e *Eraser) finish(ctx context.Context, list []*Erasure) error {
 	tables := slices.Clone(erasedRows)
 	for _, j := range list {
 		for what := range j.removed {
-			if table, ok := strings.CutPrefix(what, "postgres "); ok && !slices.Contains(tables, table) {
+			if table, ok := strings.CutPrefix(what, postgresTable); ok && !slices.Contains(tables, table) {
 				tables = append(tables, table)
 			}
 		}

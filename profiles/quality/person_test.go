@@ -42,6 +42,12 @@ func TestErasureReachesTheQuarantine(t *testing.T) {
 	if err != nil || counts["postgres quarantine"] != 8 {
 		t.Fatalf("erased are %v, %v", counts, err)
 	}
+	// A second time, as after a kill: the table is named all the same, so that it is written anew.
+	if again, err := b.service.Erase(t.Context(), sub); err != nil {
+		t.Fatal(err)
+	} else if n, named := again["postgres quarantine"]; n != 0 || !named {
+		t.Errorf("erased again: %v", again)
+	}
 	checks, err := b.service.Check(t.Context(), sub)
 	if err != nil || len(checks) != 1 || checks[0].Rows != 0 {
 		t.Fatalf("left are %v, %v", checks, err)
