@@ -1,9 +1,7 @@
 package decide
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -21,13 +19,6 @@ const NoneAction = "none"
 const (
 	ClassAdvertising = "advertising"
 	ClassService     = "service"
-)
-
-// Policy types.
-const (
-	PolicyFixed   = "fixed"
-	PolicyUniform = "uniform"
-	PolicyBandit  = "bandit"
 )
 
 // DecisionPoint is a named place or moment that asks for a decision: which
@@ -56,15 +47,6 @@ type Creative struct {
 	Emphasis   string `json:"emphasis,omitempty" maxLength:"64"`
 	Background string `json:"background,omitempty" maxLength:"64"`
 	Imagery    string `json:"imagery,omitempty" maxLength:"64"`
-}
-
-// Policy says how an action is chosen among the eligible ones.
-type Policy struct {
-	Type         string   `json:"type" doc:"fixed: always one action; uniform: all alike; bandit: learned" enum:"fixed,uniform,bandit"`
-	Action       string   `json:"action,omitempty" doc:"Action of a fixed policy; the default action unless set"`
-	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)"`
-	Alpha        float64  `json:"alpha,omitempty" doc:"Scale of the posterior standard deviation of a bandit; 0.5 unless set"`
-	HalfLifeDays float64  `json:"halfLifeDays,omitempty" doc:"Age at which an observation counts half for a bandit; 30 unless set"`
 }
 
 // ValidatePoint checks and normalises a decision point. References to offers
@@ -125,74 +107,6 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 		bad.Add("offers", "a decision point without the none action needs at least one offer and one channel", nil)
 	}
 	return bad.Err()
-}
-
-func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoint) {
-	switch p.Type {
-	case PolicyFixed:
-		if p.Action == "" {
-			p.Action = point.DefaultAction
-		}
-		if p.Action != NoneAction && !point.has(p.Action) {
-			bad.Add(field+".action", "must be none or an offer/channel/creative of this decision point", p.Action)
-		}
-	case PolicyUniform:
-	case PolicyBandit:
-		if p.Exploration == nil {
-			p.Exploration = new(0.05)
-		}
-		if !(*p.Exploration >= 0.01 && *p.Exploration <= 1) {
-			bad.Add(field+".exploration", "must be between 0.01 and 1", nil)
-		}
-		if p.Alpha == 0 {
-			p.Alpha = 0.5
-		}
-		if !(p.Alpha > 0 && p.Alpha <= 10) {
-			bad.Add(field+".alpha", "must be above 0 and at most 10", nil)
-		}
-		if p.HalfLifeDays == 0 {
-			p.HalfLifeDays = 30
-		}
-		if !(p.HalfLifeDays > 0 && p.HalfLifeDays <= 3650) {
-			bad.Add(field+".halfLifeDays", "must be above 0 and at most 3650", nil)
-		}
-	default:
-		bad.Add(field+".type", "must be fixed, uniform or bandit", p.Type)
-	}
-}
-
-// override lays the policy of an experiment's variant over a base policy:
-// fields that the variant does not name keep the base's value. It returns a
-// [problem.Invalid] for what is not a policy of the point.
-func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy, error) {
-	out := p
-	if len(variant) == 0 {
-		return out, nil
-	}
-	if p.Exploration != nil {
-		out.Exploration = new(*p.Exploration) // decoding must not write through the shared pointer
-	}
-	var bad problem.Invalid
-	decoder := json.NewDecoder(bytes.NewReader(variant))
-	// A misspelt field would silently test the same policy against itself.
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&out)
-	if err == nil && decoder.More() {
-		err = errors.New("something follows it")
-	}
-	if err != nil {
-		bad.Add("policy", "must be an object of type, action, exploration, alpha and halfLifeDays: "+err.Error(), nil)
-		return Policy{}, bad
-	}
-	out.validate(&bad, "policy", point)
-	return out, bad.Err()
-}
-
-// ValidateVariantPolicy checks the policy of an experiment's variant against
-// the decision point that it would run on. It returns a [problem.Invalid].
-func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
-	_, err := point.Policy.override(policy, &point)
-	return err
 }
 
 // has says whether an action id names an offer, channel and creative of the point.

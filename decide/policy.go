@@ -1,9 +1,118 @@
 package decide
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"quintet/internal/problem"
 	"quintet/models"
 	"quintet/models/bandits"
 )
+
+// Policy types.
+const (
+	PolicyFixed   = "fixed"
+	PolicyUniform = "uniform"
+	PolicyBandit  = "bandit"
+)
+
+// Policy says how an action is chosen among the eligible ones.
+type Policy struct {
+	Type         string   `json:"type" doc:"fixed: always one action; uniform: all alike; bandit: learned" enum:"fixed,uniform,bandit"`
+	Action       string   `json:"action,omitempty" doc:"Action of a fixed policy; the default action unless set"`
+	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)"`
+	Alpha        float64  `json:"alpha,omitempty" doc:"Scale of the posterior standard deviation of a bandit; 0.5 unless set"`
+	HalfLifeDays float64  `json:"halfLifeDays,omitempty" doc:"Age at which an observation counts half for a bandit; 30 unless set"`
+	// What follows is about learning, and of no effect on policies without a model.
+	WindowDays    float64 `json:"windowDays,omitempty" doc:"Days that a bandit looks back; as far as the half-life reaches unless set"`
+	PriorWeight   float64 `json:"priorWeight,omitempty" doc:"Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set"`
+	CorrectDelays bool    `json:"correctDelays,omitempty" doc:"Whether a bandit counts young decisions for the share of their reward that has usually come by their age"`
+	LargestWeight float64 `json:"largestWeight,omitempty" doc:"Largest importance weight: a bandit then counts a decision by one over its probability, up to this; all alike unless set"`
+	Live          *bool   `json:"live,omitempty" doc:"Whether a bandit learns from every outcome within seconds, between its builds; true unless set to false"`
+}
+
+func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoint) {
+	switch p.Type {
+	case PolicyFixed:
+		if p.Action == "" {
+			p.Action = point.DefaultAction
+		}
+		if p.Action != NoneAction && !point.has(p.Action) {
+			bad.Add(field+".action", "must be none or an offer/channel/creative of this decision point", p.Action)
+		}
+	case PolicyUniform:
+	case PolicyBandit:
+		if p.Exploration == nil {
+			p.Exploration = new(0.05)
+		}
+		if !(*p.Exploration >= 0.01 && *p.Exploration <= 1) {
+			bad.Add(field+".exploration", "must be between 0.01 and 1", nil)
+		}
+		if p.Alpha == 0 {
+			p.Alpha = 0.5
+		}
+		if !(p.Alpha > 0 && p.Alpha <= 10) {
+			bad.Add(field+".alpha", "must be above 0 and at most 10", nil)
+		}
+		if p.HalfLifeDays == 0 {
+			p.HalfLifeDays = 30
+		}
+		if !(p.HalfLifeDays > 0 && p.HalfLifeDays <= 3650) {
+			bad.Add(field+".halfLifeDays", "must be above 0 and at most 3650", nil)
+		}
+		p.validateLearning(bad, field)
+	default:
+		bad.Add(field+".type", "must be fixed, uniform or bandit", p.Type)
+	}
+}
+
+// validateLearning checks what a bandit learns by.
+func (p *Policy) validateLearning(bad *problem.Invalid, field string) {
+	if !(p.WindowDays >= 0 && p.WindowDays <= 3650) {
+		bad.Add(field+".windowDays", "must be from 0 to 3650", nil)
+	}
+	if !(p.PriorWeight >= 0 && p.PriorWeight <= 1e6) {
+		bad.Add(field+".priorWeight", "must be from 0 to 1000000", nil)
+	}
+	if p.LargestWeight != 0 && !(p.LargestWeight >= 1 && p.LargestWeight <= 1000) {
+		bad.Add(field+".largestWeight", "must be 0 or from 1 to 1000", nil)
+	}
+}
+
+// override lays the policy of an experiment's variant over a base policy:
+// fields that the variant does not name keep the base's value. It returns a
+// [problem.Invalid] for what is not a policy of the point.
+func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy, error) {
+	out := p
+	if len(variant) == 0 {
+		return out, nil
+	}
+	if p.Exploration != nil {
+		out.Exploration = new(*p.Exploration) // decoding must not write through the shared pointer
+	}
+	var bad problem.Invalid
+	decoder := json.NewDecoder(bytes.NewReader(variant))
+	// A misspelt field would silently test the same policy against itself.
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&out)
+	if err == nil && decoder.More() {
+		err = errors.New("something follows it")
+	}
+	if err != nil {
+		bad.Add("policy", "must be an object with the members of a policy: "+err.Error(), nil)
+		return Policy{}, bad
+	}
+	out.validate(&bad, "policy", point)
+	return out, bad.Err()
+}
+
+// ValidateVariantPolicy checks the policy of an experiment's variant against
+// the decision point that it would run on. It returns a [problem.Invalid].
+func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
+	_, err := point.Policy.override(policy, &point)
+	return err
+}
 
 // distribute computes the probability of every candidate of the record and the
 // version of the model that it used, 0 for none. It depends on nothing but the
