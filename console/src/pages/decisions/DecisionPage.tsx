@@ -11,6 +11,7 @@ import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
 import { SkeletonBlock } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
+import { isStanding } from '../experiments/standing';
 import { CandidatesPanel } from './CandidatesPanel';
 import { FiveAnswers } from './FiveAnswers';
 import { InputsPanel } from './InputsPanel';
@@ -95,8 +96,6 @@ function Why({ why }: { readonly why: DecisionWhy }) {
   );
 }
 
-const universalHoldout = 'universal-holdout';
-
 // The floor stands in the definitions, not in the record. It is drawn only when
 // the decision point's is still the one that decided; a running experiment's
 // variants are fixed.
@@ -104,7 +103,7 @@ function Candidates({ why }: { readonly why: DecisionWhy }) {
   const { record } = why;
   const learned = record.policy === 'bandit';
   const point = useQuery({ ...pointQuery(record.decision), enabled: learned });
-  const trial = (record.experiments ?? []).find((experiment) => experiment.key !== universalHoldout);
+  const trial = (record.experiments ?? []).find((experiment) => !isStanding(experiment.key));
   const experiment = useQuery({ ...experimentQuery(trial?.key ?? ''), enabled: learned && trial !== undefined });
   const variant = experiment.data?.variants?.find((each) => each.key === trial?.variant);
   const known = point.data?.version === record.pointVersion && (trial === undefined || variant !== undefined);

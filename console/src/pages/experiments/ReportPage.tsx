@@ -26,13 +26,11 @@ import { RecommendationPanel } from './RecommendationPanel';
 import { SeriesPanel } from './SeriesPanel';
 import { SqlPanel } from './SqlPanel';
 import { reportCsv } from './reportCsv';
-
-// Holdouts have reports, but no definition among the experiments.
-const holdoutKeys = /^(universal-holdout|universal-comparison|holdout:.+|comparison:.+)$/;
+import { isStanding } from './standing';
 
 export function ReportPage() {
   const { key = '' } = useParams();
-  const defined = !holdoutKeys.test(key);
+  const defined = !isStanding(key);
   const experiment = useQuery({ ...experimentQuery(key), enabled: defined });
   const started = !defined || experiment.data?.startedAt !== undefined;
   const report = useQuery({
