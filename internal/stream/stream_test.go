@@ -73,6 +73,8 @@ func startServer(t testing.TB, dir string, port int) *server.Server {
 	t.Helper()
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true,
+		// The server's own guess is a part of the free disk: a test must not need that much.
+		JetStreamMaxStore: embeddedMaxStore,
 	})
 	if err != nil {
 		t.Fatal(err)

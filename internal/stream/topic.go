@@ -65,8 +65,11 @@ func (s *Stream) Topic(ctx context.Context, name string) (*Topic, error) {
 				"the erasure of a person trims it up to their last message", "topic", name)
 		}
 	}
+	if err = fromClient(err); errors.Is(err, ErrFull) {
+		return nil, fmt.Errorf("opening topic %s: the server does not have the %d bytes that a topic may take (stream limit): %w", name, s.opts.MaxBytes, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening topic %s: %w", name, fromClient(err))
+		return nil, fmt.Errorf("opening topic %s: %w", name, err)
 	}
 	// The journals first, the topic's last sequence after: the other way round, a message stored in
 	// between would look as if it were lost.
