@@ -90,7 +90,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	if err := postgres.Migrate(ctx, w.pool, definitions.Migrations(), models.PostgresMigrations(), PostgresMigrations()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.logged.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), ClickHouseMigrations()); err != nil {
+	if err := w.logged.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), ClickHouseMigrations(), models.ClickHouseMigrations()); err != nil {
 		t.Fatal(err)
 	}
 	log := enginetest.Logger(t)

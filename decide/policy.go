@@ -91,6 +91,9 @@ func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy,
 	if p.Exploration != nil {
 		out.Exploration = new(*p.Exploration) // decoding must not write through the shared pointer
 	}
+	if p.Live != nil {
+		out.Live = new(*p.Live)
+	}
 	var bad problem.Invalid
 	decoder := json.NewDecoder(bytes.NewReader(variant))
 	// A misspelt field would silently test the same policy against itself.

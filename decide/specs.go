@@ -18,11 +18,19 @@ func (s *Service) Specs() []models.Spec {
 		if !ok {
 			continue
 		}
-		out = append(out, models.Spec{
-			DecisionPoint: p.key, Encoder: p.def.Declaration(), Since: s.featuresSince(p), Objective: p.def.Objective, HalfLifeDays: policy.HalfLifeDays,
-		})
+		out = append(out, policy.spec(p, s.featuresSince(p)))
 	}
 	return out
+}
+
+// spec is what has to be learned for the policy at a point, whose features mean since
+// a version of it what they mean now.
+func (p *Policy) spec(at *point, since int64) models.Spec {
+	return models.Spec{
+		DecisionPoint: at.key, Encoder: at.def.Declaration(), Since: since, Objective: at.def.Objective,
+		HalfLifeDays: p.HalfLifeDays, WindowDays: p.WindowDays, PriorWeight: p.PriorWeight,
+		CorrectDelays: p.CorrectDelays, LargestWeight: p.LargestWeight, Still: p.Live != nil && !*p.Live,
+	}
 }
 
 // learner is the bandit policy that the model of the point serves.

@@ -56,9 +56,9 @@ func (t *Trainer) ReadLog(ctx context.Context, spec Spec, span Span, every int, 
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", spec.DecisionPoint, err)
 	}
-	value, arguments := spec.attribute(encoder.Dimension(), span.From, span.To)
+	terms, arguments := spec.attribute(part{from: span.From, to: span.To, through: everything, dimension: encoder.Dimension()})
 	arguments = append(arguments, chgo.Named("every", uint64(max(1, every))))
-	rows, err := t.db.Read.Query(chgo.Context(ctx, chgo.WithSettings(tileSettings)), fmt.Sprintf(logQuery, value), arguments...)
+	rows, err := t.db.Read.Query(chgo.Context(ctx, chgo.WithSettings(tileSettings)), fmt.Sprintf(logQuery, terms), arguments...)
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", spec.DecisionPoint, err)
 	}

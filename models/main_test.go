@@ -23,7 +23,7 @@ func logDatabase(t testing.TB) *clickhouse.Database {
 	for _, owner := range []string{"experiments", "profiles", "decide"} {
 		sets = append(sets, clickhouse.MigrationSet{Name: owner, Files: os.DirFS("../" + owner + "/migrations/clickhouse")})
 	}
-	if err := db.Migrate(t.Context(), sets...); err != nil {
+	if err := db.Migrate(t.Context(), append(sets, ClickHouseMigrations())...); err != nil {
 		t.Fatal(err)
 	}
 	return db

@@ -34,7 +34,24 @@ type Spec struct {
 	// PriorWeight is how many decisions' worth of what the other actions taught
 	// an action starts from; the default of bandits.Options if zero.
 	PriorWeight float64 `json:"priorWeight,omitempty"`
+	// WindowDays is how far back it looks; as far as the half-life reaches if zero.
+	WindowDays float64 `json:"windowDays,omitempty"`
+	// CorrectDelays counts a young decision for the share of its reward that has
+	// usually come by its age.
+	CorrectDelays bool `json:"correctDelays,omitempty"`
+	// LargestWeight counts a decision by one over its probability, up to this; 0
+	// counts all alike.
+	LargestWeight float64 `json:"largestWeight,omitempty"`
+	// Still switches off what is learned between builds.
+	Still bool `json:"still,omitempty"`
 }
+
+// Limits of what a spec asks for.
+const (
+	maxHalfLifeDays  = 3650
+	maxWindowDays    = 3650
+	maxLargestWeight = 1000
+)
 
 // errNothingToLearn is why a spec without terms is not built.
 var errNothingToLearn = errors.New("the objective has no terms")
@@ -54,6 +71,14 @@ func (s *Spec) compile() (*bandits.Encoder, error) {
 	}
 	if s.HalfLifeDays == 0 {
 		s.HalfLifeDays = DefaultHalfLifeDays
+	}
+	switch {
+	case !(s.HalfLifeDays > 0 && s.HalfLifeDays <= maxHalfLifeDays):
+		return nil, fmt.Errorf("halfLifeDays must be above 0 and at most %d, not %g", maxHalfLifeDays, s.HalfLifeDays)
+	case !(s.WindowDays >= 0 && s.WindowDays <= maxWindowDays):
+		return nil, fmt.Errorf("windowDays must be from 0 to %d, not %g", maxWindowDays, s.WindowDays)
+	case s.LargestWeight != 0 && !(s.LargestWeight >= 1 && s.LargestWeight <= maxLargestWeight):
+		return nil, fmt.Errorf("largestWeight must be 0 or from 1 to %d, not %g", maxLargestWeight, s.LargestWeight)
 	}
 	encoder, err := bandits.NewEncoder(s.Encoder)
 	if err != nil {

@@ -127,7 +127,7 @@ func TestTilesAgainstGo(t *testing.T) {
 	insertEvents(t, db, events[:len(events)/2]...)
 
 	got, sum := readAll(t, spec, now.Add(time.Second), func(s *Spec, add func(bandits.Tile) error) (learned, error) {
-		return readTiles(t.Context(), db, s, dimension3, now.Add(time.Second), weigh, add)
+		return readTiles(t.Context(), db, s, "", part{from: now.AddDate(0, 0, -300), to: now.Add(time.Second), through: everything, dimension: dimension3}, weigh, add)
 	})
 	if len(got) != len(want) {
 		t.Errorf("%d tiles, want %d", len(got), len(want))
@@ -202,7 +202,7 @@ func TestAttribution(t *testing.T) {
 	spec := Spec{DecisionPoint: "hero", Encoder: encoder3, Since: 2, HalfLifeDays: 30,
 		Objective: Objective{Terms: []Term{{Event: "Order", Property: "value"}}, WindowHours: 4}}
 	got, sum := readAll(t, spec, now, func(s *Spec, add func(bandits.Tile) error) (learned, error) {
-		return readTiles(t.Context(), db, s, dimension3, now, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
+		return readTiles(t.Context(), db, s, "", part{from: now.AddDate(0, 0, -300), to: now, through: everything, dimension: dimension3}, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
 	})
 	rewards := map[string]float64{}
 	for _, tile := range got {
@@ -227,7 +227,7 @@ func TestNamesThatLookLikeSQL(t *testing.T) {
 	insertEvents(t, db, event{id: "e", name: name, profile: "p", at: now.Add(-time.Minute), numbers: map[string]float64{property: 5}})
 	spec := Spec{DecisionPoint: "hero", Encoder: encoder3, Objective: Objective{Terms: []Term{{Event: name, Property: property, Weight: -1e-7}}}}
 	got, _ := readAll(t, spec, now, func(s *Spec, add func(bandits.Tile) error) (learned, error) {
-		return readTiles(t.Context(), db, s, dimension3, now, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
+		return readTiles(t.Context(), db, s, "", part{from: now.AddDate(0, 0, -300), to: now, through: everything, dimension: dimension3}, func(bandits.Day) (c, g float64) { return 1, 1 }, add)
 	})
 	if r := got["a'b"].SumR; math.Abs(r+5e-7) > 1e-18 {
 		t.Errorf("reward %g, want -5e-7: %v", r, got)

@@ -33,6 +33,13 @@ type Snapshot struct {
 
 	spec   string // fingerprint of the Spec
 	volume volume // what there was when it was built
+	// position is how far the log had been read.
+	position Position
+	// delays is the share of the rewards that has come by each hour of age; nil where
+	// they come at once.
+	delays []float64
+	// average is the mean feature vector, dense; nil in one that was loaded.
+	average []float64
 }
 
 // ActionBelief is what a model believes about one action for an average person:
@@ -57,51 +64,81 @@ func NewTrainer(db *clickhouse.Database, log *slog.Logger) *Trainer {
 	return &Trainer{db: db, log: log, now: time.Now}
 }
 
-// Build reads the log and solves for a model. It returns an error wrapping
-// [ErrNoData] if no decision carries features of the spec's encoder. The snapshot
-// has no version yet.
+// Build learns from everything up to now, by the stored tiles, which it brings up to
+// date. It returns an error wrapping [ErrNoData] if no decision carries features of
+// the spec's encoder. The snapshot has no version yet.
 func (t *Trainer) Build(ctx context.Context, spec Spec) (*Snapshot, error) {
-	return t.BuildAsOf(ctx, spec, t.now().UTC())
+	return t.build(ctx, spec, t.now().UTC(), everything, true)
 }
 
 // BuildAsOf is [Trainer.Build] from the decisions before a moment, and what came of
-// them.
+// them. It stores nothing.
 func (t *Trainer) BuildAsOf(ctx context.Context, spec Spec, at time.Time) (*Snapshot, error) {
+	return t.build(ctx, spec, at, everything, false)
+}
+
+// build learns from the log up to a moment and a position. With stored it goes by the
+// tiles in the database, without by the log alone.
+func (t *Trainer) build(ctx context.Context, spec Spec, at time.Time, through Position, stored bool) (*Snapshot, error) {
+	fail := func(err error) (*Snapshot, error) {
+		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
+	}
 	encoder, err := spec.compile()
 	if err != nil {
-		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
+		return fail(err)
 	}
 	fingerprint, err := spec.fingerprint()
 	if err != nil {
-		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
+		return fail(err)
 	}
 	// Counted before reading: what comes in between is counted as new next time.
 	v, err := countVolume(ctx, t.db, &spec)
 	if err != nil {
 		return nil, err
 	}
-	builder, err := bandits.NewBuilder(spec.options(encoder), bandits.DayOf(at))
-	if err != nil {
-		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
+	today := bandits.DayOf(at)
+	p := part{from: (today - bandits.Day(spec.horizonDays())).Time(), to: at, through: through, dimension: encoder.Dimension()}
+	recipe := ""
+	if stored {
+		if recipe, err = spec.recipe(encoder); err != nil {
+			return fail(err)
+		}
+		if _, err := refreshTiles(ctx, t.db, &spec, recipe, p, t.now()); err != nil {
+			return nil, err
+		}
 	}
-	sum, err := readTiles(ctx, t.db, &spec, encoder.Dimension(), at, builder.Weights, builder.AddWeighted)
+	options := spec.options(encoder)
+	var curve []float64
+	if spec.CorrectDelays {
+		seen, err := readArrivals(ctx, t.db, &spec, p, at)
+		if err != nil {
+			return nil, err
+		}
+		curve = seen.curve()
+		options.Maturity = maturity(curve, at)
+	}
+	builder, err := bandits.NewBuilder(options, today)
+	if err != nil {
+		return fail(err)
+	}
+	sum, err := readTiles(ctx, t.db, &spec, recipe, p, builder.Weights, builder.AddWeighted)
 	if err != nil {
 		return nil, err
 	}
 	if sum.decisions == 0 {
-		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, ErrNoData)
+		return fail(ErrNoData)
 	}
 	if sum.clamped > 0 {
 		t.log.Warn("rewards out of range were cut", "decisionPoint", spec.DecisionPoint, "decisions", sum.clamped, "limit", float64(maxReward))
 	}
 	model, err := builder.Build()
 	if err != nil {
-		return nil, fmt.Errorf("building the model of %s: %w", spec.DecisionPoint, err)
+		return fail(err)
 	}
 	return &Snapshot{
 		DecisionPoint: spec.DecisionPoint, Model: model, BuiltAt: at, Through: sum.through,
 		Decisions: sum.decisions, Reward: sum.reward, Actions: beliefs(model, sum.average),
-		spec: fingerprint, volume: v,
+		spec: fingerprint, volume: v, position: through, delays: curve, average: sum.average,
 	}, nil
 }
 

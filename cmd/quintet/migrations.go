@@ -31,7 +31,7 @@ func migrate(ctx context.Context, e *engines.Engines) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations(), models.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil
