@@ -1,0 +1,150 @@
+package interactions
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Matrix is a sparse matrix of people by items (or of items by people) in compressed
+// rows, one entry for each pair, columns ascending.
+type Matrix struct {
+	// Columns is how many columns there are.
+	Columns int
+	// Start is where the entries of each row begin, and at the end how many there are
+	// in all.
+	Start []int
+	// Index is the column of each entry.
+	Index []int32
+	// Value is the weight of each entry, above 0.
+	Value []float32
+}
+
+// Rows is how many rows there are.
+func (m *Matrix) Rows() int { return max(0, len(m.Start)-1) }
+
+// Entries is how many entries there are.
+func (m *Matrix) Entries() int { return len(m.Index) }
+
+// Row gives the columns and weights of a row. They must not be changed.
+func (m *Matrix) Row(r int) (columns []int32, weights []float32) {
+	from, to := m.Start[r], m.Start[r+1]
+	return m.Index[from:to], m.Value[from:to]
+}
+
+// Transpose swaps rows and columns.
+func (m *Matrix) Transpose() *Matrix {
+	t := &Matrix{Columns: m.Rows(), Start: make([]int, m.Columns+1), Index: make([]int32, len(m.Index)), Value: make([]float32, len(m.Value))}
+	for _, c := range m.Index {
+		t.Start[c+1]++
+	}
+	for c := range m.Columns {
+		t.Start[c+1] += t.Start[c]
+	}
+	next := slices.Clone(t.Start)
+	for r := range m.Rows() {
+		for e := m.Start[r]; e < m.Start[r+1]; e++ {
+			at := next[m.Index[e]]
+			next[m.Index[e]]++
+			t.Index[at], t.Value[at] = int32(r), m.Value[e]
+		}
+	}
+	return t
+}
+
+// Weighting says what the events of one person with one item come to together.
+type Weighting struct {
+	// HalfLife is after how many seconds an event counts half; it counts in full for
+	// ever when 0.
+	HalfLife float64
+	// Now is the moment as of which events are old, in seconds since 1970. Later
+	// events count in full.
+	Now int64
+	// Logarithm counts a sum of weights s as log2(1+s), so that the tenth view adds
+	// less than the first.
+	Logarithm bool
+	// Cap is what a pair counts at most; unbounded when 0.
+	Cap float64
+	// Binary counts every pair as 1, whatever its events weigh.
+	Binary bool
+	// MinWeight leaves out the events of a weight below it, as they come (before they
+	// decay).
+	MinWeight float32
+}
+
+// Validate says what is wrong with a weighting.
+func (w Weighting) Validate() error {
+	if !(w.HalfLife >= 0) || math.IsInf(w.HalfLife, 0) {
+		return fmt.Errorf("half-life must be at least 0 seconds, got %v", w.HalfLife)
+	}
+	if !(w.Cap >= 0) || math.IsInf(w.Cap, 0) {
+		return fmt.Errorf("cap must be at least 0, got %v", w.Cap)
+	}
+	return nil
+}
+
+// Of is what one event counts as of Now, before anything that looks at all events of
+// a pair.
+func (w Weighting) Of(e Event) float64 {
+	if e.Weight < w.MinWeight {
+		return 0
+	}
+	weight := float64(e.Weight)
+	if w.HalfLife > 0 && e.At < w.Now {
+		weight *= math.Exp2(-float64(w.Now-e.At) / w.HalfLife)
+	}
+	return weight
+}
+
+// Total is what events whose Of sums to sum count as an entry.
+func (w Weighting) Total(sum float64) float64 {
+	if !(sum > 0) {
+		return 0
+	}
+	if w.Binary {
+		return 1
+	}
+	if w.Logarithm {
+		sum = math.Log2(1 + sum)
+	}
+	if w.Cap > 0 {
+		sum = min(sum, w.Cap)
+	}
+	return sum
+}
+
+// Matrix is the log as people by items.
+func (l *Log) Matrix(w Weighting) (*Matrix, error) {
+	if err := w.Validate(); err != nil {
+		return nil, fmt.Errorf("weighting interactions: %w", err)
+	}
+	m := &Matrix{Columns: l.items.Len(), Start: make([]int, l.people.Len()+1), Index: make([]int32, 0, len(l.events)), Value: make([]float32, 0, len(l.events))}
+	sums := make([]float64, l.items.Len())
+	for p := range l.people.Len() {
+		from := len(m.Index)
+		for _, e := range l.Events(p) {
+			of := w.Of(e)
+			if of <= 0 {
+				continue
+			}
+			if sums[e.Item] == 0 {
+				m.Index = append(m.Index, e.Item)
+			}
+			sums[e.Item] += of
+		}
+		slices.Sort(m.Index[from:])
+		kept := from
+		for _, item := range m.Index[from:] {
+			// What decayed to nothing in float32 is no entry.
+			if value := float32(w.Total(sums[item])); value > 0 {
+				m.Index[kept] = item
+				m.Value = append(m.Value, value)
+				kept++
+			}
+			sums[item] = 0
+		}
+		m.Index = m.Index[:kept]
+		m.Start[p+1] = kept
+	}
+	return m, nil
+}
