@@ -111,7 +111,7 @@ func (b *builder) people() string {
 // irregular, is the first of a unit that nothing was known of.
 func (b *builder) exposed() string {
 	// The two halves of the column first, see its table.
-	seen := "(SELECT key, unit, toString(variant) AS variant, variant = other_variant AS alone, toInt64(bitShiftRight(first, 64)) AS first_at, toInt64(toUInt64(bitAnd(first, 18446744073709551615))) AS received\n" +
+	seen := "(SELECT key, unit, variant, variant = other_variant AS alone, toInt64(bitShiftRight(first, 64)) AS first_at, toInt64(toUInt64(bitAnd(first, 18446744073709551615))) AS received\n" +
 		"FROM first_exposures FINAL\nWHERE experiment = " + literal(b.request.Experiment) + ")"
 	regular := "alone AND received <= " + b.asOf()
 	moved := "(SELECT arrayJoin([" + key("profile_id") + ", " + key("person") + "]) FROM people)"
