@@ -17,6 +17,7 @@ import { ChecksPanel } from './ChecksPanel';
 import { AssignmentPanel } from './AssignmentPanel';
 import { ChangesPanel } from './ChangesPanel';
 import { DimensionPanel } from './DimensionPanel';
+import { DistributionPanel } from './DistributionPanel';
 import { FailedChecks } from './FailedChecks';
 import { GuardrailsPanel } from './GuardrailsPanel';
 import { Lifecycle } from './Lifecycle';
@@ -26,7 +27,7 @@ import { RecommendationPanel } from './RecommendationPanel';
 import { SeriesPanel } from './SeriesPanel';
 import { SqlPanel } from './SqlPanel';
 import { reportCsv } from './reportCsv';
-import { isStanding } from './standing';
+import { isStanding, standingWords } from './standing';
 
 export function ReportPage() {
   const { key = '' } = useParams();
@@ -52,9 +53,8 @@ export function ReportPage() {
     return (
       <>
         <PageHeader
-          parent={{ to: '/holdouts', label: 'Holdouts' }}
+          {...standingWords(key)}
           title={report.data?.name ?? (key === 'universal-holdout' ? 'Universal holdout' : key)}
-          note={key.includes('comparison') ? 'Who is held out against an arm of the same size who got what has shipped.' : 'Everybody else against who is held out, for a fixed random share of people.'}
           actions={report.data !== undefined && <Copies report={report.data} />}
         />
         {body}
@@ -146,6 +146,7 @@ function ReportBody({ report, experiment }: { readonly report: Report; readonly 
       <MetricsPanel report={report} />
       <GuardrailsPanel report={report} />
       <SeriesPanel report={report} />
+      <DistributionPanel report={report} />
       <PlanPanel report={report} />
       {experiment !== undefined && <DimensionPanel report={report} />}
       {experiment !== undefined && <AssignmentPanel experiment={experiment.key} />}
