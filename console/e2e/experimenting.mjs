@@ -104,6 +104,7 @@ export async function readResult(session, base) {
   await row.getByRole('link').first().click();
   await page.getByRole('region', { name: 'Recommended decision' }).waitFor({ timeout: 60_000 });
   await page.getByRole('img', { name: /^Effect of learned on/ }).locator('svg').waitFor();
+  await page.getByRole('heading', { name: 'Distribution' }).waitFor();
   await page.getByRole('combobox', { name: 'Dimension' }).fill('trait.city');
   await page.keyboard.press('Enter');
   await page.getByText(/comparisons are taken into account/).waitFor({ timeout: 60_000 });
