@@ -1,0 +1,116 @@
+package vector
+
+import (
+	"math"
+)
+
+// Dot is the dot product of two vectors of the same length, a multiple of Lane.
+func Dot(a, b []float32) float32 {
+	var out [1]float32
+	DotRows(a, b[:len(a)], out[:])
+	return out[0]
+}
+
+// DotRows writes to dst the dot products of q with the rows that lie one behind the
+// other in rows, len(dst) of them. len(q) is a multiple of Lane.
+func DotRows(q, rows, dst []float32) {
+	if len(q) == 0 || len(q)%Lane != 0 {
+		clear(dst)
+		if len(q) == 0 {
+			return
+		}
+		panic("vector: the length of a vector must be a multiple of Lane")
+	}
+	if len(dst) == 0 {
+		return
+	}
+	_ = rows[len(q)*len(dst)-1]
+	dotRows(q, rows, dst)
+}
+
+// Axpy adds alpha times x to y, of the same length, a multiple of Lane.
+func Axpy(alpha float32, x, y []float32) {
+	if len(x) == 0 {
+		return
+	}
+	if len(x)%Lane != 0 {
+		panic("vector: the length of a vector must be a multiple of Lane")
+	}
+	_ = y[len(x)-1]
+	axpy(alpha, x, y[:len(x)])
+}
+
+// AddGram adds to the upper triangle of the d by d matrix gram, which lies in rows of
+// stride numbers, alpha times the sum of the outer products of n rows with themselves:
+// of the d numbers from offset on in each row of length width. d, offset and width are
+// multiples of Lane. Up to Lane-1 numbers under the diagonal are written too.
+func AddGram(gram []float32, stride, d int, alpha float32, rows []float32, width, offset, n int) {
+	if n == 0 || d == 0 {
+		return
+	}
+	if d%Lane != 0 || offset%Lane != 0 || width%Lane != 0 {
+		panic("vector: widths must be multiples of Lane")
+	}
+	_, _ = gram[(d-1)*stride+d-1], rows[(n-1)*width+offset+d-1]
+	for i := 0; i < d; i += Lane {
+		for j := i; j < d; j += Lane {
+			gramTile(gram[i*stride+j:], stride, rows[offset+i:], rows[offset+j:], width, n, alpha)
+		}
+	}
+}
+
+// Cholesky factors the symmetric positive definite d by d matrix whose upper triangle
+// is in a as UᵀU and leaves U there, with zeros under the diagonal of each block of
+// Lane. It reports whether the matrix is positive definite in this precision; what a
+// holds is of no use when it is not. d is a multiple of Lane.
+//
+// Blocked, right-looking (Golub and Van Loan, Matrix Computations, 4.2.9): a block of
+// Lane rows is factored, then what it takes from the rest is one sum of outer
+// products.
+func Cholesky(a []float32, d int) bool {
+	if d%Lane != 0 {
+		panic("vector: the order of a matrix must be a multiple of Lane")
+	}
+	for b := 0; b < d; b += Lane {
+		for k := b; k < b+Lane; k++ {
+			row := a[k*d : k*d+d]
+			pivot := row[k]
+			if !(pivot > 0) || pivot > math.MaxFloat32 {
+				return false
+			}
+			clear(row[b:k])
+			scale := 1 / float32(math.Sqrt(float64(pivot)))
+			for j := k; j < b+Lane; j++ {
+				row[j] *= scale
+			}
+			for j := b + Lane; j < d; j++ {
+				row[j] *= scale
+			}
+			for i := k + 1; i < b+Lane; i++ {
+				axpy(-row[i], row[b:], a[i*d+b:i*d+d])
+			}
+		}
+		for i := b + Lane; i < d; i += Lane {
+			for j := i; j < d; j += Lane {
+				gramTile(a[i*d+j:], d, a[b*d+i:], a[b*d+j:], d, Lane, -1)
+			}
+		}
+	}
+	return true
+}
+
+// Solve replaces b by the solution of UᵀU x = b, with U from Cholesky. work has the
+// length of b.
+func Solve(u []float32, d int, b, work []float32) {
+	for k := range d {
+		y := b[k] / u[k*d+k]
+		from := k &^ (Lane - 1)
+		axpy(-y, u[k*d+from:k*d+d], b[from:d])
+		work[k] = y
+	}
+	clear(b[:d])
+	for k := d - 1; k >= 0; k-- {
+		from := k &^ (Lane - 1)
+		b[k] = (work[k] - Dot(u[k*d+from:k*d+d], b[from:d])) / u[k*d+k]
+	}
+}

@@ -1,0 +1,12 @@
+//go:build !amd64
+
+package vector
+
+// Kernels names what the kernels are made of on this machine.
+func Kernels() string { return "go" }
+
+func dotRows(q, rows, dst []float32)     { dotRowsGo(q, rows, dst) }
+func axpy(alpha float32, x, y []float32) { axpyGo(alpha, x, y) }
+func gramTile(c []float32, stride int, a, b []float32, width, n int, alpha float32) {
+	gramTileGo(c, stride, a, b, width, n, alpha)
+}
