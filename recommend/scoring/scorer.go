@@ -15,9 +15,10 @@ type Scorer interface {
 	Items() int
 	// Score writes the score of every item for somebody with this history, oldest
 	// first, to scores, whose length is Items. Events of items that the model does
-	// not know (a number below 0 or not below Items) are passed over. A model that
-	// can say nothing writes the same for all. What the person has done already is
-	// scored like the rest: leaving it out is for the caller.
+	// not know (a number below 0 or not below Items) are passed over. An item of which
+	// nothing is known has minus infinity, and so have all when the model can say
+	// nothing to this history; TopK leaves them out. What the person has done already
+	// is scored like the rest: leaving it out is for the caller.
 	Score(history []interactions.Event, scores []float32)
 }
 

@@ -1,0 +1,195 @@
+package implicit
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"quintet/recommend/vector"
+)
+
+// chunk is how many rows are gathered before their outer products are summed: with 64
+// factors they fit into the second cache.
+const chunk = 256
+
+// side is one side of the factorisation while the other is solved for.
+type side struct {
+	factors int // padded
+	rows    []float32
+	count   int
+	gram    []float32 // Σ of outer products times the weight of the unobserved, in full
+}
+
+// row gives the vector of a number.
+func (s *side) row(n int32) []float32 {
+	at := int(n) * s.factors
+	return s.rows[at : at+s.factors : at+s.factors]
+}
+
+// solver has the memory to solve for one row at a time. It is for one goroutine.
+type solver struct {
+	factors, block int // padded
+	system         []float32
+	gathered       []float32
+	right, work    []float32
+	predicted      []float32
+	slope          []float32
+	failed         int // systems that float32 could not factor
+}
+
+func newSolver(factors, block int) *solver {
+	if block == 0 || block > factors {
+		block = factors
+	}
+	return &solver{
+		factors: factors, block: block,
+		system:   make([]float32, block*block),
+		gathered: make([]float32, chunk*block),
+		right:    make([]float32, block), work: make([]float32, block),
+		slope: make([]float32, factors),
+	}
+}
+
+// solve writes to x the vector of a row with entries at columns of the other side,
+// held by regularisation. With blocks it improves what x is, otherwise it forgets it.
+func (s *solver) solve(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+	if len(columns) == 0 {
+		clear(x)
+		return
+	}
+	if s.block == s.factors {
+		s.full(other, gram, columns, weights, regularisation, x)
+		return
+	}
+	s.blocks(other, gram, columns, weights, regularisation, x)
+}
+
+// full solves (a G + Σ w y yᵀ + λ I) x = Σ w y.
+func (s *solver) full(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+	d := s.factors
+	copy(s.system, gram)
+	clear(s.right)
+	for from := 0; from < len(columns); from += chunk {
+		n := min(chunk, len(columns)-from)
+		for i := range n {
+			y, w := other(columns[from+i]), weights[from+i]
+			s.put(i, y, w)
+			vector.Axpy(w, y, s.right)
+		}
+		vector.AddGram(s.system, d, d, 1, s.gathered, d, 0, n)
+	}
+	for i := range d {
+		s.system[i*d+i] += regularisation
+	}
+	if !vector.Cholesky(s.system, d) {
+		s.again(other, gram, columns, weights, regularisation, x)
+		return
+	}
+	vector.Solve(s.system, d, s.right, s.work)
+	copy(x, s.right)
+}
+
+// put gathers √w y at place i.
+func (s *solver) put(i int, y []float32, w float32) {
+	to := s.gathered[i*s.block : (i+1)*s.block]
+	if w == 1 {
+		copy(to, y)
+		return
+	}
+	root := float32(math.Sqrt(float64(w)))
+	for j, v := range y {
+		to[j] = root * v
+	}
+}
+
+// again solves in float64 what float32 could not factor: with hardly any
+// regularisation the system is singular to seven digits. Where that fails too, nothing
+// is known of the row.
+func (s *solver) again(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+	s.failed++
+	d := s.factors
+	system, right := mat.NewSymDense(d, nil), mat.NewVecDense(d, nil)
+	for i := range d {
+		for j := i; j < d; j++ {
+			v := float64(gram[i*d+j])
+			if i == j {
+				// A trace of the diagonal, so that what is singular to double precision
+				// stays in bounds.
+				v += float64(regularisation) + 1e-7*math.Abs(v)
+			}
+			system.SetSym(i, j, v)
+		}
+	}
+	wide := mat.NewVecDense(d, nil)
+	for e, column := range columns {
+		for i, v := range other(column) {
+			wide.SetVec(i, float64(v))
+		}
+		system.SymRankOne(system, float64(weights[e]), wide)
+		right.AddScaledVec(right, float64(weights[e]), wide)
+	}
+	var factored mat.Cholesky
+	clear(x)
+	if !factored.Factorize(system) {
+		return
+	}
+	if factored.SolveVecTo(right, right) != nil {
+		return
+	}
+	for i := range d {
+		if v := float32(right.AtVec(i)); !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
+			x[i] = v
+		}
+	}
+}
+
+// blocks takes one Newton step for each block of factors, exact for the block as the
+// loss is a square (iALS++, Rendle et al. 2021).
+func (s *solver) blocks(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+	d := s.factors
+	s.predicted = s.predicted[:0]
+	for _, column := range columns {
+		s.predicted = append(s.predicted, vector.Dot(x, other(column)))
+	}
+	vector.DotRows(x, gram, s.slope)
+	for at := 0; at < d; at += s.block {
+		b := min(s.block, d-at)
+		right := s.right[:b]
+		for i := range b {
+			right[i] = -s.slope[at+i] - regularisation*x[at+i]
+			copy(s.system[i*b:(i+1)*b], gram[(at+i)*d+at:])
+			s.system[i*b+i] += regularisation
+		}
+		for from := 0; from < len(columns); from += chunk {
+			n := min(chunk, len(columns)-from)
+			for i := range n {
+				y, w := other(columns[from+i])[at:at+b], weights[from+i]
+				to := s.gathered[i*b : (i+1)*b]
+				if w == 1 {
+					copy(to, y)
+				} else {
+					root := float32(math.Sqrt(float64(w)))
+					for j, v := range y {
+						to[j] = root * v
+					}
+				}
+				vector.Axpy(w*(1-s.predicted[from+i]), y, right)
+			}
+			vector.AddGram(s.system, b, b, 1, s.gathered, b, 0, n)
+		}
+		if !vector.Cholesky(s.system, b) {
+			s.failed++
+			continue // the block stays as it is
+		}
+		vector.Solve(s.system, b, right, s.work)
+		for i := range b {
+			x[at+i] += right[i]
+			vector.Axpy(right[i], gram[(at+i)*d:(at+i)*d+d], s.slope)
+		}
+		if at+s.block < d {
+			for e, column := range columns {
+				s.predicted[e] += vector.Dot(right, other(column)[at:at+b])
+			}
+		}
+	}
+}
