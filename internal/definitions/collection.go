@@ -131,12 +131,11 @@ func (c *Collection[T]) OnChange(f func()) {
 // exist, otherwise the error is a 412 problem. Putting the value that is there
 // already makes no new version.
 func (c *Collection[T]) Put(ctx context.Context, key string, v T, by string, ifVersion int64) (Versioned[T], error) {
-	next, err := c.check(ctx, key, v)
-	if err != nil {
-		return Versioned[T]{}, err
-	}
-	next.ifVersion = ifVersion
-	rows, _, err := c.write(ctx, by, []change{next})
+	rows, _, err := c.write(ctx, by, func() ([]change, error) {
+		next, err := c.check(ctx, key, v)
+		next.ifVersion = ifVersion
+		return []change{next}, err
+	})
 	if err != nil {
 		return Versioned[T]{}, err
 	}
@@ -161,23 +160,22 @@ func (c *Collection[T]) putAll(ctx context.Context, keys []string, values []T, b
 	if len(keys) > MaxBatch {
 		return 0, problem.Invalid{{Field: "", Rule: fmt.Sprintf("must be at most %d definitions at a time", MaxBatch), Value: len(keys)}}
 	}
-	changes := make([]change, 0, len(keys))
-	var bad problem.Invalid
-	for i, key := range keys {
-		next, err := c.check(ctx, key, values[i])
-		if err != nil {
-			bad.Nest(path(i), err)
-			continue
-		}
-		changes = append(changes, next)
-	}
-	if err := bad.Err(); err != nil {
-		return 0, err
-	}
-	if len(changes) == 0 {
+	if len(keys) == 0 {
 		return 0, nil
 	}
-	_, written, err = c.write(ctx, by, changes)
+	_, written, err = c.write(ctx, by, func() ([]change, error) {
+		changes := make([]change, 0, len(keys))
+		var bad problem.Invalid
+		for i, key := range keys {
+			next, err := c.check(ctx, key, values[i])
+			if err != nil {
+				bad.Nest(path(i), err)
+				continue
+			}
+			changes = append(changes, next)
+		}
+		return changes, bad.Err()
+	})
 	return written, err
 }
 
@@ -188,13 +186,12 @@ func (c *Collection[T]) Delete(ctx context.Context, key, by string) error {
 }
 
 func (c *Collection[T]) deleteVersion(ctx context.Context, key, by string, ifVersion int64) error {
-	if _, ok := c.Get(key); !ok {
-		return problem.NotFound(c.kind, key)
-	}
-	if err := c.store.unused(c.kind, key); err != nil {
-		return err
-	}
-	_, _, err := c.write(ctx, by, []change{{key: key, ifVersion: ifVersion}})
+	_, _, err := c.write(ctx, by, func() ([]change, error) {
+		if _, ok := c.Get(key); !ok {
+			return nil, problem.NotFound(c.kind, key)
+		}
+		return []change{{key: key, ifVersion: ifVersion}}, c.store.unused(c.kind, key)
+	})
 	return err
 }
 
@@ -303,12 +300,42 @@ func (c *Collection[T]) check(ctx context.Context, key string, v T) (change, err
 	return change{key: key, body: body}, nil
 }
 
-// write stores changes and takes them into the snapshot.
-func (c *Collection[T]) write(ctx context.Context, by string, changes []change) ([]row, int, error) {
+// maxLooks is how often a writer looks again whether its changes are valid, when
+// others write at the same time.
+const maxLooks = 20
+
+// write stores changes that decide finds valid, and takes them into the snapshot. When
+// any definition was changed while it decided, it decides anew.
+func (c *Collection[T]) write(ctx context.Context, by string, decide func() ([]change, error)) (rows []row, written int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	select {
+	case c.store.writing <- struct{}{}:
+		defer func() { <-c.store.writing }()
+	case <-ctx.Done():
+		return nil, 0, fmt.Errorf("waiting for another change of definitions: %w", ctx.Err())
+	}
+	for range maxLooks {
+		var through int64
+		if through, err = c.store.settled(ctx); err != nil {
+			return nil, 0, err
+		}
+		changes, err := decide()
+		if err != nil {
+			return nil, 0, err
+		}
+		if rows, written, err = c.writeOnce(ctx, by, changes, through); !errors.Is(err, errMoved) {
+			return rows, written, err
+		}
+	}
+	return nil, 0, problem.Conflict(fmt.Sprintf("Other definitions changed %d times while this one was looked at: try again.", maxLooks))
+}
+
+func (c *Collection[T]) writeOnce(ctx context.Context, by string, changes []change, through int64) ([]row, int, error) {
 	if have := len(c.Snapshot()); have+len(changes) > maxDefinitions {
 		return nil, 0, problem.Conflict(fmt.Sprintf("There are %d %s; at most %d may be.", have, c.kind, maxDefinitions))
 	}
-	rows, written, err := c.store.write(ctx, c.kind, by, changes)
+	rows, written, err := c.store.write(ctx, c.kind, by, changes, through)
 	var stale *errStale
 	if errors.As(err, &stale) {
 		return nil, 0, staleProblem(stale)

@@ -117,6 +117,70 @@ func TestOneCreatorWins(t *testing.T) {
 	}
 }
 
+// What is valid by itself, but not beside what another process writes at the same
+// moment, even of another kind, is refused.
+func TestValidBesideOthers(t *testing.T) {
+	t.Parallel()
+	pool := enginetest.Postgres(t)
+	if err := postgres.Migrate(t.Context(), pool, definitions.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	// Two kinds share room for things of size 3 together.
+	type process struct{ left, right *definitions.Collection[thing] }
+	start := func() process {
+		s, err := definitions.Open(t.Context(), pool, enginetest.Logger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p process
+		validate := func(_ context.Context, key string, v *thing) error {
+			room := 3.0
+			for _, c := range []*definitions.Collection[thing]{p.left, p.right} {
+				for other, o := range c.Snapshot() {
+					if other != key {
+						room -= o.Value.Size
+					}
+				}
+			}
+			time.Sleep(time.Millisecond) // the others look as well
+			var bad problem.Invalid
+			if v.Size > room {
+				bad.Add("size", "must fit", v.Size)
+			}
+			return bad.Err()
+		}
+		if p.left, err = definitions.NewCollection(s, "left", validate); err != nil {
+			t.Fatal(err)
+		}
+		if p.right, err = definitions.NewCollection(s, "right", validate); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	processes := []process{start(), start(), start()}
+	var fitted atomic.Int64
+	var all sync.WaitGroup
+	for i := range 18 {
+		all.Go(func() {
+			p := processes[i%3]
+			c := p.left
+			if i%2 == 1 {
+				c = p.right
+			}
+			_, err := c.Put(t.Context(), fmt.Sprint("k", i), thing{Name: "x", Size: 1}, "me", 0)
+			if err == nil {
+				fitted.Add(1)
+			} else if problem.From(err).Status != 422 {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if fitted.Load() != 3 {
+		t.Errorf("%d things fitted where there was room for 3", fitted.Load())
+	}
+}
+
 // A snapshot stays as it is while others write, and a later one has all of it.
 func TestSnapshotsDoNotChange(t *testing.T) {
 	t.Parallel()

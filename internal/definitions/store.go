@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +33,10 @@ type Store struct {
 	mu          sync.Mutex
 	collections map[string]follower
 	references  []reference
+
+	// writing holds a token while a writer of this process decides and writes, so that
+	// only writers of other processes make it decide anew.
+	writing chan struct{}
 }
 
 // follower is a collection as the store sees it.
@@ -48,7 +54,7 @@ func Open(_ context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Store, erro
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Store{pool: pool, log: log, collections: make(map[string]follower)}, nil
+	return &Store{pool: pool, log: log, collections: make(map[string]follower), writing: make(chan struct{}, 1)}, nil
 }
 
 // Run follows what other processes change until the context ends.
@@ -58,19 +64,44 @@ func (s *Store) Run(ctx context.Context) error {
 
 // catchUp refreshes the collections that are behind the table.
 func (s *Store) catchUp(ctx context.Context) error {
+	_, err := s.settled(ctx)
+	return err
+}
+
+// settled refreshes the collections that are behind the table and returns the newest
+// change of all that they hold now.
+func (s *Store) settled(ctx context.Context) (through int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	s.mu.Lock()
-	kinds := make([]string, 0, len(s.collections))
-	for kind := range s.collections {
-		kinds = append(kinds, kind)
-	}
-	s.mu.Unlock()
-	rows, err := s.pool.Query(ctx, `SELECT k, (SELECT max(change) FROM definitions WHERE kind = k) FROM unnest($1::text[]) k`, kinds)
+	newest, err := s.newest(ctx, s.pool)
 	if err != nil {
-		return fmt.Errorf("looking for changes: %w", err)
+		return 0, err
 	}
-	newest := make(map[string]int64)
+	for kind, change := range newest {
+		through = max(through, change)
+		s.mu.Lock()
+		c := s.collections[kind]
+		s.mu.Unlock()
+		if change <= c.through() {
+			continue
+		}
+		if err := c.refresh(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return through, nil
+}
+
+// newest is the number of the newest change of each kind that has a collection here.
+func (s *Store) newest(ctx context.Context, from querier) (map[string]int64, error) {
+	s.mu.Lock()
+	kinds := slices.Collect(maps.Keys(s.collections))
+	s.mu.Unlock()
+	rows, err := from.Query(ctx, `SELECT k, (SELECT max(change) FROM definitions WHERE kind = k) FROM unnest($1::text[]) k`, kinds)
+	if err != nil {
+		return nil, fmt.Errorf("looking for changes: %w", err)
+	}
+	newest := make(map[string]int64, len(kinds))
 	var kind string
 	var change *int64
 	if _, err := pgx.ForEachRow(rows, []any{&kind, &change}, func() error {
@@ -79,20 +110,14 @@ func (s *Store) catchUp(ctx context.Context) error {
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("looking for changes: %w", err)
+		return nil, fmt.Errorf("looking for changes: %w", err)
 	}
-	for kind, change := range newest {
-		s.mu.Lock()
-		c := s.collections[kind]
-		s.mu.Unlock()
-		if change <= c.through() {
-			continue
-		}
-		if err := c.refresh(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return newest, nil
+}
+
+// querier is the pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // row is a version of a definition as the tables have it.
@@ -193,16 +218,30 @@ func (e *errStale) Error() string {
 	return fmt.Sprintf("%s has version %d", e.key, e.current)
 }
 
+// errMoved is what write returns when any definition changed after the writer looked.
+var errMoved = errors.New("definitions changed in the meantime")
+
 // write applies all changes or none. The keys must differ. It returns the resulting
 // rows in the same order and how many of them are new versions: writing what is
-// there already makes none.
-func (s *Store) write(ctx context.Context, kind, by string, changes []change) (rows []row, written int, err error) {
+// there already makes none. through is the newest change that the writer knew when it
+// found the changes valid.
+func (s *Store) write(ctx context.Context, kind, by string, changes []change, through int64) (rows []row, written int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		// One writer of a kind at a time: also two that create the same key.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", channel+" "+kind); err != nil {
+		// One writer at a time, whatever the kind: what is valid depends on others, as
+		// the room in a layer does on all experiments in it.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", channel); err != nil {
 			return err
+		}
+		newest, err := s.newest(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, change := range newest {
+			if change > through {
+				return errMoved
+			}
 		}
 		var next batch
 		if rows, err = plan(ctx, tx, kind, by, changes, &next); err != nil {
@@ -214,7 +253,7 @@ func (s *Store) write(ctx context.Context, kind, by string, changes []change) (r
 		if err := next.store(ctx, tx, kind, by); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, kind)
+		_, err = tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, kind)
 		return err
 	})
 	if err != nil {
