@@ -126,7 +126,9 @@ func TestValidBesideOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Two kinds share room for things of size 3 together.
-	type process struct{ left, right *definitions.Collection[thing] }
+	type process struct {
+		left, right *definitions.Collection[thing]
+	}
 	start := func() process {
 		s, err := definitions.Open(t.Context(), pool, enginetest.Logger(t))
 		if err != nil {
