@@ -40,6 +40,17 @@ func (l *Log) Items() *Vocabulary { return l.items }
 // Events are a person's, oldest first. They must not be changed.
 func (l *Log) Events(person int) []Event { return l.events[l.start[person]:l.start[person+1]] }
 
+// AtLeast are a person's events of at least a weight, oldest first.
+func (l *Log) AtLeast(person int, weight float32) []Event {
+	var out []Event
+	for _, e := range l.Events(person) {
+		if e.Weight >= weight {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // Len is how many events there are.
 func (l *Log) Len() int { return len(l.events) }
 
@@ -128,24 +139,71 @@ func (b *Builder) Len() int { return len(b.rows) }
 // order in which they were added.
 func (b *Builder) Build() *Log {
 	people, items := b.people, b.items
-	out := &Log{people: &people, items: &items, start: make([]int, people.Len()+1)}
-	for _, r := range b.rows {
+	out := build(&people, &items, b.rows, b.limit())
+	*b = Builder{MaxPersonEvents: b.MaxPersonEvents}
+	return out
+}
+
+func (b *Builder) limit() int {
+	if b.MaxPersonEvents == 0 {
+		return MaxPersonEvents
+	}
+	return b.MaxPersonEvents
+}
+
+// BuildTogether makes a log of each builder, with the same vocabularies for all, so
+// that numbers mean the same, and empties the builders.
+func BuildTogether(builders ...*Builder) ([]*Log, error) {
+	var people, items Vocabulary
+	for _, b := range builders {
+		persons, err := renumber(&people, &b.people)
+		if err != nil {
+			return nil, fmt.Errorf("numbering people: %w", err)
+		}
+		things, err := renumber(&items, &b.items)
+		if err != nil {
+			return nil, fmt.Errorf("numbering items: %w", err)
+		}
+		for i := range b.rows {
+			b.rows[i].person, b.rows[i].Item = persons[b.rows[i].person], things[b.rows[i].Item]
+		}
+	}
+	var out []*Log
+	for _, b := range builders {
+		out = append(out, build(&people, &items, b.rows, b.limit()))
+		*b = Builder{MaxPersonEvents: b.MaxPersonEvents}
+	}
+	return out, nil
+}
+
+func renumber(into, from *Vocabulary) ([]int32, error) {
+	out := make([]int32, from.Len())
+	for n, id := range from.IDs() {
+		number, err := into.Add(id)
+		if err != nil {
+			return nil, err
+		}
+		out[n] = number
+	}
+	return out, nil
+}
+
+// build sorts rows into the people and each person's by time, and keeps the latest of
+// those who have more than limit.
+func build(people, items *Vocabulary, rows []row, limit int) *Log {
+	out := &Log{people: people, items: items, start: make([]int, people.Len()+1)}
+	for _, r := range rows {
 		out.start[r.person+1]++
 	}
 	for p := range people.Len() {
 		out.start[p+1] += out.start[p]
 	}
-	out.events = make([]Event, len(b.rows))
+	out.events = make([]Event, len(rows))
 	next := slices.Clone(out.start[:people.Len()])
-	for _, r := range b.rows {
+	for _, r := range rows {
 		out.events[next[r.person]] = r.Event
 		next[r.person]++
 	}
-	limit := b.MaxPersonEvents
-	if limit == 0 {
-		limit = MaxPersonEvents
-	}
-	*b = Builder{MaxPersonEvents: b.MaxPersonEvents}
 	kept := 0
 	for p := range people.Len() {
 		events := out.events[out.start[p]:out.start[p+1]]

@@ -1,6 +1,7 @@
 package interactions
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -147,4 +148,38 @@ func (l *Log) Matrix(w Weighting) (*Matrix, error) {
 		m.Start[p+1] = kept
 	}
 	return m, nil
+}
+
+// Entry is what a person's events with one item come to.
+type Entry struct {
+	Item   int32
+	Weight float32
+}
+
+// Entries are those of one history of any length, by item: what Matrix makes of a row.
+// Events of items that are not below items are passed over. Now is that of the newest
+// event when that is later.
+func (w Weighting) Entries(history []Event, items int) []Entry {
+	for _, e := range history {
+		w.Now = max(w.Now, e.At)
+	}
+	out := make([]Entry, 0, len(history))
+	sorted := make([]Event, 0, len(history))
+	for _, e := range history {
+		if e.Item >= 0 && int(e.Item) < items {
+			sorted = append(sorted, e)
+		}
+	}
+	// Stable, so that sums round as those of a row.
+	slices.SortStableFunc(sorted, func(a, b Event) int { return cmp.Compare(a.Item, b.Item) })
+	for i := 0; i < len(sorted); {
+		item, sum := sorted[i].Item, 0.0
+		for ; i < len(sorted) && sorted[i].Item == item; i++ {
+			sum += w.Of(sorted[i])
+		}
+		if weight := float32(w.Total(sum)); weight > 0 && weight <= math.MaxFloat32 {
+			out = append(out, Entry{item, weight})
+		}
+	}
+	return out
 }
