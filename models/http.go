@@ -13,6 +13,10 @@ import (
 // VersionInfo is one stored version of a model.
 type VersionInfo struct {
 	Version   int64     `json:"version" doc:"Counts from 1 per decision point"`
+	Candidate string    `json:"candidate,omitempty" doc:"Key of the candidate policy that it is for; absent for the policy that decides"`
+	Live      bool      `json:"live" doc:"Whether it continues the version before it by what came since, without reading the log anew"`
+	Base      int64     `json:"base" doc:"Version that was built from the log, which this one is or continues"`
+	Pruned    bool      `json:"pruned,omitempty" doc:"Whether its numbers were removed, as no stored decision names it"`
 	BuiltAt   time.Time `json:"builtAt"`
 	Decisions int64     `json:"decisions" doc:"Decisions learned from"`
 	Reward    float64   `json:"reward" doc:"Sum of their rewards"`
@@ -69,7 +73,7 @@ func (s *Service) Routes(srv *api.Server) {
 func (s *Service) List(ctx context.Context, decisionPoint string, before int64, limit int) (*Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	items, err := s.store.list(ctx, decisionPoint, before, limit)
+	items, err := s.store.list(ctx, decisionPoint, "", true, before, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -12,21 +12,31 @@ import (
 	"quintet/internal/postgres"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killedDirVariable); dir != "" {
+		killedChild(dir)
+		return
+	}
+	os.Exit(enginetest.Main(m))
+}
 
 // logDatabase is a fresh log with the tables of the packages that write it. Their
 // migrations are read as files: this package must not import them.
 func logDatabase(t testing.TB) *clickhouse.Database {
 	t.Helper()
 	db := enginetest.ClickHouse(t)
+	if err := migrateLog(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func migrateLog(ctx context.Context, db *clickhouse.Database) error {
 	var sets []clickhouse.MigrationSet
 	for _, owner := range []string{"experiments", "profiles", "decide"} {
 		sets = append(sets, clickhouse.MigrationSet{Name: owner, Files: os.DirFS("../" + owner + "/migrations/clickhouse")})
 	}
-	if err := db.Migrate(t.Context(), append(sets, ClickHouseMigrations())...); err != nil {
-		t.Fatal(err)
-	}
-	return db
+	return db.Migrate(ctx, append(sets, ClickHouseMigrations())...)
 }
 
 // service is a Service on fresh databases.
@@ -59,43 +69,52 @@ type event struct {
 	id, name, profile, decision string
 	at                          time.Time
 	numbers                     map[string]float64
+	sequence                    uint64
 }
 
 func insertDecisions(t testing.TB, db *clickhouse.Database, list ...decision) {
 	t.Helper()
-	batch, err := db.Write.PrepareBatch(context.Background(), `INSERT INTO decisions (decision_id, decision_point, profile_id, action,
+	if err := writeDecisions(t.Context(), db, list); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeDecisions(ctx context.Context, db *clickhouse.Database, list []decision) error {
+	batch, err := db.Write.PrepareBatch(ctx, `INSERT INTO decisions (decision_id, decision_point, profile_id, action,
 		decided_at, point_version, sequence, contact_cost, feature_index, feature_value, eligible, send_at)`)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, d := range list {
 		if d.version == 0 {
 			d.version = 1
 		}
 		if err := batch.Append(d.id, d.point, d.profile, d.action, d.at, d.version, d.sequence, d.cost, d.index, d.value, !d.ineligible, d.at); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
-	if err := batch.Send(); err != nil {
-		t.Fatal(err)
-	}
+	return batch.Send()
 }
 
 func insertEvents(t testing.TB, db *clickhouse.Database, list ...event) {
 	t.Helper()
-	batch, err := db.Write.PrepareBatch(context.Background(), `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at, numbers)`)
-	if err != nil {
+	if err := writeEvents(t.Context(), db, list); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func writeEvents(ctx context.Context, db *clickhouse.Database, list []event) error {
+	batch, err := db.Write.PrepareBatch(ctx, `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at, numbers, sequence)`)
+	if err != nil {
+		return err
 	}
 	for _, e := range list {
 		if e.numbers == nil {
 			e.numbers = map[string]float64{}
 		}
-		if err := batch.Append(e.id, "track", e.name, e.profile, e.decision, e.at, e.at, e.numbers); err != nil {
-			t.Fatal(err)
+		if err := batch.Append(e.id, "track", e.name, e.profile, e.decision, e.at, e.at, e.numbers, e.sequence); err != nil {
+			return err
 		}
 	}
-	if err := batch.Send(); err != nil {
-		t.Fatal(err)
-	}
+	return batch.Send()
 }

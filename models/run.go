@@ -32,6 +32,8 @@ func (s *Service) Run(ctx context.Context, specs func() []Spec) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.follow(ctx) })
 	group.Go(func() error { return s.build(ctx, specs) })
+	group.Go(func() error { return s.live(ctx, specs) })
+	group.Go(func() error { return s.prune(ctx) })
 	return group.Wait()
 }
 
@@ -85,13 +87,14 @@ type attempt struct {
 }
 
 func (s *Service) build(ctx context.Context, specs func() []Spec) error {
-	attempts := map[string]attempt{}
+	attempts := map[track]attempt{}
 	for ctx.Err() == nil {
 		for _, spec := range specs() {
-			if time.Now().Before(attempts[spec.DecisionPoint].next) {
+			t := track{spec.DecisionPoint, spec.Candidate}
+			if time.Now().Before(attempts[t].next) {
 				continue
 			}
-			attempts[spec.DecisionPoint] = s.try(ctx, spec, attempts[spec.DecisionPoint])
+			attempts[t] = s.try(ctx, spec, attempts[t])
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -131,7 +134,7 @@ func (s *Service) Update(ctx context.Context, spec Spec) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, buildLimit)
 	defer cancel()
-	_, err = s.store.exclusively(ctx, spec.DecisionPoint, func() error {
+	_, err = s.store.exclusively(ctx, lockSpace, spec.DecisionPoint, func() error {
 		// Another process may have built it while this one looked.
 		if err := s.refresh(ctx); err != nil {
 			return err
@@ -140,7 +143,13 @@ func (s *Service) Update(ctx context.Context, spec Spec) error {
 			return err
 		}
 		start := time.Now()
-		snap, err := s.trainer.Build(ctx, spec)
+		through := everything
+		if s.stored != nil {
+			if through, err = s.stored(ctx); err != nil {
+				return fmt.Errorf("asking how far the log has followed the stream: %w", err)
+			}
+		}
+		snap, err := s.trainer.build(ctx, spec, s.trainer.now().UTC(), through, true)
 		if err != nil {
 			return err
 		}
@@ -167,7 +176,7 @@ func (s *Service) due(ctx context.Context, spec Spec) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	snap := s.Current(spec.DecisionPoint)
+	snap := s.Latest(spec.DecisionPoint, spec.Candidate)
 	switch {
 	case v.decisions == 0:
 		return false, nil

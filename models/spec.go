@@ -21,6 +21,9 @@ const DefaultHalfLifeDays = 30
 type Spec struct {
 	// DecisionPoint is its key.
 	DecisionPoint string `json:"decisionPoint"`
+	// Candidate is the key of the candidate policy that it is for; empty for the
+	// policy that decides.
+	Candidate string `json:"candidate,omitempty"`
 	// Encoder declares the features that its decisions carry.
 	Encoder bandits.Declaration `json:"encoder"`
 	// Since is the first version of the decision point whose decisions carry

@@ -17,12 +17,20 @@ var ErrNoData = errors.New("no decision to learn from")
 // Snapshot is one version of a model. It is immutable.
 type Snapshot struct {
 	DecisionPoint string
+	// Track is the key of the candidate policy that it is learned for; empty for the
+	// policy that decides.
+	Track string
 	// Version counts from 1 per decision point; 0 until it is stored.
 	Version int64
 	// Model scores the features of the decision point's encoder.
 	Model *bandits.Model
+	// Base is the version that was built: Version itself, or the one that a live
+	// version continues.
+	Base int64
 	// BuiltAt is when the log was read.
 	BuiltAt time.Time
+	// UpdatedAt is when the newest observation was added.
+	UpdatedAt time.Time
 	// Through is the largest stream sequence among the decisions learned from.
 	Through uint64
 	// Decisions and Reward are the totals learned from, unweighted.
@@ -38,7 +46,7 @@ type Snapshot struct {
 	// delays is the share of the rewards that has come by each hour of age; nil where
 	// they come at once.
 	delays []float64
-	// average is the mean feature vector, dense; nil in one that was loaded.
+	// average is the mean feature vector, dense.
 	average []float64
 }
 
@@ -136,7 +144,7 @@ func (t *Trainer) build(ctx context.Context, spec Spec, at time.Time, through Po
 		return fail(err)
 	}
 	return &Snapshot{
-		DecisionPoint: spec.DecisionPoint, Model: model, BuiltAt: at, Through: sum.through,
+		DecisionPoint: spec.DecisionPoint, Track: spec.Candidate, Model: model, BuiltAt: at, UpdatedAt: at, Through: sum.through,
 		Decisions: sum.decisions, Reward: sum.reward, Actions: beliefs(model, sum.average),
 		spec: fingerprint, volume: v, position: through, delays: curve, average: sum.average,
 	}, nil
