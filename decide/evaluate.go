@@ -157,11 +157,7 @@ func (s *Service) evaluationSpec(p *point, e *Evaluation) (models.Spec, error) {
 	if e.Limit == 0 {
 		e.Limit = defaultJudges
 	}
-	halfLife := e.Policy.HalfLifeDays
-	if halfLife == 0 {
-		halfLife = models.DefaultHalfLifeDays
-	}
-	return models.Spec{DecisionPoint: p.key, Encoder: p.def.Declaration(), Since: s.featuresSince(p), Objective: p.def.Objective, HalfLifeDays: halfLife}, bad.Err()
+	return e.Policy.spec(p, s.featuresSince(p)), bad.Err()
 }
 
 // judges settles which decisions judge: from when on, and one in how many.

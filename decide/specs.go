@@ -1,8 +1,11 @@
 package decide
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"quintet/models"
 )
@@ -49,4 +52,25 @@ func (p *point) learner() (Policy, bool) {
 		}
 	}
 	return Policy{}, false
+}
+
+// storedWithin is how long [Service.Stored] waits for the log.
+const storedWithin = 5 * time.Second
+
+// Stored waits until every decision made before the call is in ClickHouse and returns
+// the sequence up to which all are.
+func (s *Service) Stored(ctx context.Context) (uint64, error) {
+	_, last, _, err := s.topic.State(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the end of the stream of decisions: %w", err)
+	}
+	if at := s.sink.Position(); at >= last {
+		return at, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storedWithin)
+	defer cancel()
+	if err := s.sink.WaitFor(ctx, last); err != nil {
+		return 0, fmt.Errorf("waiting for the log of decisions: %w", err)
+	}
+	return s.sink.Position(), nil
 }

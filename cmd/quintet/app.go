@@ -140,7 +140,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening flags: %w", err)
 	}
-	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry}); err != nil {
+	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry, Stored: a.logged}); err != nil {
 		return fmt.Errorf("opening models: %w", err)
 	}
 	if a.decide, err = decide.Open(ctx, decide.Deps{
@@ -237,6 +237,21 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	}
 	stopWork()
 	return errors.Join(serveErr, group.Wait(), a.engines.Close())
+}
+
+// logged is how far the log has followed the streams. The events come first: a decision
+// is made before what comes of it.
+func (a *app) logged(ctx context.Context) (models.Position, error) {
+	events := a.profiles.Stored()
+	if events == 0 {
+		// Nothing, or not yet known: this waits until it is.
+		if _, _, err := a.profiles.EventsLag(ctx); err != nil {
+			return models.Position{}, err
+		}
+		events = a.profiles.Stored()
+	}
+	decisions, err := a.decide.Stored(ctx)
+	return models.Position{Decisions: decisions, Events: events}, err
 }
 
 // runImports imports uploaded files, as a client of the service's own API.
