@@ -68,6 +68,9 @@ type Weighting struct {
 	Cap float64
 	// Binary counts every pair as 1, whatever its events weigh.
 	Binary bool
+	// Latest counts only so many of the latest events of each person; all when 0. What
+	// compares pairs of a person's items takes the square of it.
+	Latest int
 	// MinWeight leaves out the events of a weight below it, as they come (before they
 	// decay).
 	MinWeight float32
@@ -81,7 +84,18 @@ func (w Weighting) Validate() error {
 	if !(w.Cap >= 0) || math.IsInf(w.Cap, 0) {
 		return fmt.Errorf("cap must be at least 0, got %v", w.Cap)
 	}
+	if w.Latest < 0 {
+		return fmt.Errorf("latest must be at least 0 events, got %d", w.Latest)
+	}
 	return nil
+}
+
+// latest are the events that count of a person's.
+func (w Weighting) latest(events []Event) []Event {
+	if w.Latest > 0 && len(events) > w.Latest {
+		return events[len(events)-w.Latest:]
+	}
+	return events
 }
 
 // Of is what one event counts as of Now, before anything that looks at all events of
@@ -123,7 +137,7 @@ func (l *Log) Matrix(w Weighting) (*Matrix, error) {
 	sums := make([]float64, l.items.Len())
 	for p := range l.people.Len() {
 		from := len(m.Index)
-		for _, e := range l.Events(p) {
+		for _, e := range w.latest(l.Events(p)) {
 			of := w.Of(e)
 			if of <= 0 {
 				continue
@@ -160,6 +174,7 @@ type Entry struct {
 // Events of items that are not below items are passed over. Now is that of the newest
 // event when that is later.
 func (w Weighting) Entries(history []Event, items int) []Entry {
+	history = w.latest(history)
 	for _, e := range history {
 		w.Now = max(w.Now, e.At)
 	}
