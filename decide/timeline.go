@@ -39,9 +39,10 @@ func (s *Service) logged(ctx context.Context, profiles []string, limit int) ([]S
 	if len(profiles) == 1 {
 		whose, argument = "profile_id = ?", profiles[0]
 	}
-	// Somebody waits for these few rows: one thread, not behind those of reports.
+	// Somebody waits for these few rows: one thread, not behind those of reports, and all
+	// rows of the person read and sorted, which is quicker than to set out to read backwards.
 	rows, err := s.db.Read.Query(ctx, "SELECT decision_id, decided_at, decision_point, profile_id, `group`, eligible, action, offer, channel, creative, propensity, policy, experiments, variants, experiment_versions, fallback "+
-		"FROM decision_timeline WHERE "+whose+" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1, os_thread_priority = 0", argument, limit)
+		"FROM decision_timeline WHERE "+whose+" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1, os_thread_priority = 0, optimize_read_in_order = 0", argument, limit)
 	if err != nil {
 		return nil, err
 	}

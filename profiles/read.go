@@ -177,7 +177,7 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	defer cancel()
 	decisions := make(chan error, 1)
 	go func() { decisions <- s.readDecisions(ctx, p) }()
-	if p.Events, err = s.latestEvents(ctx, p.members(), shownEvents); err != nil {
+	if p.Events, err = s.latestEvents(ctx, p.members(), p.Card.Events, shownEvents); err != nil {
 		api.Log(ctx).Warn("cannot read the events of a profile", "error", err)
 		p.Missing = append(p.Missing, "events")
 	}

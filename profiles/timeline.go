@@ -27,8 +27,21 @@ type ProfileEvent struct {
 // which is not behind those of reports as other reads are.
 const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0"
 
-// latestEvents are the newest events of profiles, newest first. A message counts once.
-func (s *Service) latestEvents(ctx context.Context, profiles []string, limit int) ([]ProfileEvent, error) {
+// readAll has all rows of a person read and then sorted. To read them backwards, and
+// no more than are needed, takes two milliseconds longer to set out than it spares
+// below manyEvents.
+const (
+	readAll    = ", optimize_read_in_order = 0"
+	manyEvents = 5000
+)
+
+// latestEvents are the newest events of profiles, newest first, of some total in all.
+// A message counts once.
+func (s *Service) latestEvents(ctx context.Context, profiles []string, total uint64, limit int) ([]ProfileEvent, error) {
+	how := readNow
+	if total < manyEvents {
+		how += readAll
+	}
 	events := []ProfileEvent{}
 	// Equality is looked up in the index by halving, a set is compared with all of it.
 	whose, argument := "profile_id IN (?)", any(profiles)
@@ -36,7 +49,7 @@ func (s *Service) latestEvents(ctx context.Context, profiles []string, limit int
 		whose, argument = "profile_id = ?", profiles[0]
 	}
 	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM timeline WHERE `+whose+` ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ? `+readNow, argument, limit)
+		FROM timeline WHERE `+whose+` ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ? `+how, argument, limit)
 	if err != nil {
 		return events, fmt.Errorf("asking for events: %w", err)
 	}
