@@ -27,11 +27,11 @@ type ProfileEvent struct {
 // which is not behind those of reports as other reads are.
 const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0"
 
-// readAll has all rows of a person read and then sorted. To read them backwards, and
+// unordered has all rows of a person read and then sorted. To read them backwards, and
 // no more than are needed, takes two milliseconds longer to set out than it spares
 // below manyEvents.
 const (
-	readAll    = ", optimize_read_in_order = 0"
+	unordered    = ", optimize_read_in_order = 0"
 	manyEvents = 5000
 )
 
@@ -40,7 +40,7 @@ const (
 func (s *Service) latestEvents(ctx context.Context, profiles []string, total uint64, limit int) ([]ProfileEvent, error) {
 	how := readNow
 	if total < manyEvents {
-		how += readAll
+		how += unordered
 	}
 	events := []ProfileEvent{}
 	// Equality is looked up in the index by halving, a set is compared with all of it.
