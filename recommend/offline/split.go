@@ -204,3 +204,35 @@ func items(events []interactions.Event, without []int32) []int32 {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// Holdout hides a share of everybody's items, drawn by the seed: for the choice of
+// settings on what is trained on, so that the test part stays unseen. People of whom
+// nothing would be left, or nothing hidden, teach only.
+func Holdout(l *interactions.Log, minWeight float32, share float64, seed uint64) (*Split, error) {
+	if !(share > 0 && share < 1) {
+		return nil, fmt.Errorf("the share that is hidden must lie between 0 and 1, got %v", share)
+	}
+	s := &Split{Protocol: "random hold-out"}
+	rng := rand.New(rand.NewPCG(seed, 0x401d))
+	hidden := make([][]int32, l.People().Len())
+	for p := range hidden {
+		all := items(l.AtLeast(p, minWeight), nil)
+		n := int(math.Round(share * float64(len(all))))
+		if n == 0 || n == len(all) {
+			continue
+		}
+		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		hidden[p] = all[:n]
+		slices.Sort(hidden[p])
+	}
+	s.Train = l.Filter(func(p int, e interactions.Event) bool {
+		_, is := slices.BinarySearch(hidden[p], e.Item)
+		return e.Weight >= minWeight && !is
+	})
+	for p, truth := range hidden {
+		if len(truth) > 0 {
+			s.Cases = append(s.Cases, Case{History: s.Train.Events(p), Truth: truth, Exclude: items(s.Train.Events(p), nil)})
+		}
+	}
+	return s, nil
+}
