@@ -45,6 +45,7 @@ type Profile struct {
 	Card
 	Decisions []Decision     `json:"decisions" doc:"The latest decisions, newest first" nullable:"false"`
 	Events    []ProfileEvent `json:"events" doc:"The latest events, newest first" nullable:"false"`
+	Segments  []string       `json:"segments" doc:"Keys of the segments that the person is in" nullable:"false"`
 	Lineage   []TraitFact    `json:"lineage,omitempty" doc:"With lineage=true: what each source said about each trait, the chosen fact first"`
 	// Missing names parts that could not be read, which is not the same as empty.
 	Missing []string `json:"missing,omitempty" doc:"Parts that could not be read in time: events, decisions, messages of the lineage"`
@@ -172,7 +173,10 @@ func (s *Service) Profile(ctx context.Context, text string) (*Profile, error) {
 	if !ok {
 		return nil, problem.NotFound("profile", text)
 	}
-	p := &Profile{Card: card, Decisions: []Decision{}}
+	p := &Profile{Card: card, Decisions: []Decision{}, Segments: []string{}}
+	if s.segments != nil {
+		p.Segments = s.segments.Of(s.store.PersonOf(id))
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	decisions := make(chan error, 1)

@@ -96,6 +96,7 @@ func OpenSegments(d SegmentDeps) (*Segments, error) {
 		}
 	}
 	d.Profiles.Observe(s)
+	d.Profiles.segments = s
 	return s, nil
 }
 

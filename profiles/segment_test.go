@@ -59,6 +59,9 @@ func TestASegmentReactsToAnEventWithinASecond(t *testing.T) {
 	if a == z || second["next"] != "" {
 		t.Errorf("the pages have %v and %v, then %v", a, z, second["next"])
 	}
+	if in := b.ok("GET", "/v1/profiles/userId:early", "")["segments"]; fmt.Sprint(in) != "[calm-spenders spenders]" {
+		t.Errorf("the profile is in %v", in)
+	}
 }
 
 func TestMembersOutliveARestart(t *testing.T) {

@@ -71,6 +71,7 @@ type Service struct {
 	clickhouse *clickhouse.Database
 	keys       Keys
 	decisions  Decisions
+	segments   *Segments // nil without
 	store      *Store
 	topic      *stream.Topic
 	sink       *stream.Sink
