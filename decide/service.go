@@ -106,6 +106,7 @@ type Service struct {
 	db       *clickhouse.Database
 	topic    *stream.Topic
 	sink     *stream.Sink
+	readers  []func() uint64 // how far others have read the topic
 	rows     storing
 	deadline time.Duration
 	now      func() time.Time
@@ -192,7 +193,7 @@ func (s *Service) Lag(ctx context.Context) (messages uint64, age time.Duration, 
 
 // Trim removes from the stream, now and then, what ClickHouse has.
 func (s *Service) Trim(ctx context.Context) error {
-	return s.topic.TrimBehind(ctx, keepBehind, s.sink.Position)
+	return s.topic.TrimBehind(ctx, keepBehind, append(s.readers, s.sink.Position)...)
 }
 
 // Points are the decision points.

@@ -68,23 +68,41 @@ func (s *Service) Routes(srv *api.Server) {
 	})
 }
 
+// VersionQuery asks for versions of a model, newest first.
+type VersionQuery struct {
+	DecisionPoint string
+	// Candidate is the key of a candidate policy, empty for the policy that decides, and
+	// "*" for all.
+	Candidate string
+	// Live includes those that continue a build.
+	Live bool
+	// Before is the version before which to go on; 0 for the newest.
+	Before int64
+	Limit  int
+}
+
 // List gives up to limit versions older than before (0 for the newest), and the
 // version in use.
 func (s *Service) List(ctx context.Context, decisionPoint string, before int64, limit int) (*Listing, error) {
+	return s.Versions(ctx, VersionQuery{DecisionPoint: decisionPoint, Live: true, Before: before, Limit: limit})
+}
+
+// Versions lists versions of a model, and the one in use.
+func (s *Service) Versions(ctx context.Context, q VersionQuery) (*Listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	items, err := s.store.list(ctx, decisionPoint, "", true, before, limit)
+	items, err := s.store.list(ctx, q.DecisionPoint, q.Candidate, q.Live, q.Before, q.Limit)
 	if err != nil {
 		return nil, err
 	}
 	out := &Listing{Items: items}
-	if len(items) == limit {
+	if len(items) == q.Limit {
 		out.Next = items[len(items)-1].Version
 	}
 	if out.Next == 1 {
 		out.Next = 0
 	}
-	if snap := s.Current(decisionPoint); snap != nil {
+	if snap := s.Current(q.DecisionPoint); snap != nil {
 		out.Current = &CurrentModel{Version: snap.Version, Actions: snap.Actions}
 	}
 	if out.Items == nil {

@@ -59,6 +59,7 @@ type app struct {
 	flags       *flags.Service
 	models      *models.Service
 	decide      *decide.Service
+	policies    *decide.Policies
 	server      *api.Server
 	local       runningServer // where the service can be called from this machine
 }
@@ -149,6 +150,12 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
+	if a.policies, err = decide.OpenPolicies(decide.PoliciesDeps{
+		Decide: a.decide, Definitions: a.definitions, Models: a.models, History: a.models.Trainer(), Postgres: e.Postgres, ClickHouse: e.ClickHouse,
+		Logger: a.log, Registry: a.registry,
+	}); err != nil {
+		return fmt.Errorf("opening policies: %w", err)
+	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
 	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
@@ -184,6 +191,7 @@ func (a *app) routes() {
 	backend.Open(backend.Deps{Logger: a.log, Flags: a.flags, Keys: a.auth}).Routes(a.server)
 	a.models.Routes(a.server)
 	a.decide.Routes(a.server)
+	a.policies.Routes(a.server)
 	a.decide.OverviewRoute(a.server, a.overviewSources())
 	a.server.MountConsole(console.FS())
 }
@@ -197,7 +205,8 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
-		func(ctx context.Context) error { return a.models.Run(ctx, a.decide.Specs) },
+		a.policies.Run,
+		func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
 	}
