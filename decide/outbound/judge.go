@@ -16,6 +16,8 @@ type People interface {
 	GetPerson(id identity.ID) (*profiles.View, bool)
 	// PersonOf is the id of that person.
 	PersonOf(id identity.ID) identity.ID
+	// Resolve is the profile that identifiers lead to, or would.
+	Resolve(ids []profiles.Identifier) string
 	// EachPerson calls f with everybody, until it returns false.
 	EachPerson(f func(*profiles.View) bool)
 	// MayContact says whether a contact is allowed, and if not, by which rule.
@@ -221,4 +223,18 @@ func (j *Judge) Preview(ctx context.Context, ask Ask) (rec *decide.Record, view 
 		rule, _ = j.allowed(view, rec.Channel, &channel, ask.Consent)
 	}
 	return rec, view, rule, nil
+}
+
+// Stops is the rule that keeps a message on a channel from a person, "" when none does.
+func (j *Judge) Stops(person, channel string, c Consent) string {
+	view, _, ok := j.find(person)
+	if !ok {
+		return string(OutcomeGone)
+	}
+	def, known := j.decider.Channel(channel)
+	if !known {
+		return "channel-unknown"
+	}
+	rule, _ := j.allowed(view, channel, &def, c)
+	return rule
 }
