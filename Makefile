@@ -53,8 +53,8 @@ $(CONSOLE): $(CONSOLE_PACKAGES) $(CONSOLE_SOURCES)
 	@cd console && npm run --silent build
 	@touch $@
 
-api: build ## regenerate the console's API client from the service's OpenAPI description
-	@bin/quintet openapi --log-level error > console/openapi.json
+api: $(CONSOLE_PACKAGES) ## regenerate the console's API client from the service's OpenAPI description
+	@go run ./cmd/quintet openapi --log-level error > console/openapi.json.new && mv console/openapi.json.new console/openapi.json
 	@cd console && npm run --silent api
 
 test-go: engines clients console

@@ -687,6 +687,250 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/decision-points/{key}/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The policy of a decision point, what it has learned, its candidates and promotions
+         * @description Needs the scope read.
+         */
+        get: operations["policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which actions were chosen over time
+         * @description Needs the scope read.
+         */
+        get: operations["policy-actions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/candidates/{candidate}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Create or replace a candidate policy, which is scored on live traffic from then on
+         * @description Needs the scope define.
+         */
+        put: operations["put-candidate-policy"];
+        post?: never;
+        /**
+         * Remove a candidate policy
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-candidate-policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/candidates/{candidate}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a candidate would have fared on the traffic that it was scored on, and what the gate says
+         * @description Needs the scope read.
+         */
+        get: operations["compare-candidate-policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/candidates/{candidate}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a candidate the policy of its decision point, where the gate lets it pass
+         * @description Needs the scope define.
+         */
+        post: operations["promote-candidate-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the policy does what its model expects: calibration, drift, and the band after a promotion
+         * @description Needs the scope read.
+         */
+        get: operations["policy-health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/posterior": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a version believes, by action and by factor, with 95 % intervals
+         * @description Needs the scope read.
+         */
+        get: operations["policy-posterior"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the newest version of the model again
+         * @description Needs the scope define.
+         */
+        post: operations["release-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back: to a version of the model, or to the policy before the last promotion
+         * @description Needs the scope define.
+         */
+        post: operations["revert-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Build the models of a decision point now, where the log holds something new
+         * @description Needs the scope define.
+         */
+        post: operations["train-policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of the model, newest first
+         * @description Needs the scope read.
+         */
+        get: operations["policy-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decision-points/{key}/policies/versions/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What two versions believe of the same actions
+         * @description Needs the scope read.
+         */
+        get: operations["compare-policy-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decision-points/{key}/versions": {
         parameters: {
             query?: never;
@@ -3887,6 +4131,22 @@ export interface components {
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
+        ActionPosterior: {
+            action: string;
+            /**
+             * Format: double
+             * @description Decisions behind it, older ones counted for less
+             */
+            decisions: number;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            /** Format: double */
+            upper: number;
+        };
         Activity: {
             /**
              * Format: int64
@@ -4332,6 +4592,29 @@ export interface components {
              */
             tolerance?: number;
         };
+        Band: {
+            /** @description Whether it is above, which is a reason to look whether what is counted is right */
+            above: boolean;
+            /** @description Whether it is below the band: then the policy before comes back */
+            below: boolean;
+            /**
+             * Format: double
+             * @description Interval of the reward that holds however often one looks
+             */
+            from: number;
+            /** @description Whether there are enough people to say anything */
+            judgable: boolean;
+            /** Format: double */
+            lower: number;
+            /** Format: int64 */
+            persons: number;
+            /** Format: double */
+            reward: number;
+            /** Format: double */
+            to: number;
+            /** Format: double */
+            upper: number;
+        };
         BanditsField: {
             attribute?: string;
             /** Format: double */
@@ -4416,6 +4699,19 @@ export interface components {
              * @description Relative loss to be expected from shipping the arm, over all it may turn out to be
              */
             riskOfShipping: number;
+        };
+        Bin: {
+            /** Format: int64 */
+            decisions: number;
+            /**
+             * Format: double
+             * @description Standard error of what was observed
+             */
+            error: number;
+            /** Format: double */
+            expected: number;
+            /** Format: double */
+            observed: number;
         };
         Bounds: {
             /** Format: double */
@@ -4514,6 +4810,25 @@ export interface components {
              * @description Definitions that are new or have changed
              */
             written: number;
+        };
+        CandidateState: {
+            automatic?: boolean;
+            key: string;
+            /** Format: double */
+            margin?: number;
+            model?: components["schemas"]["ModelState"];
+            name?: string;
+            /** @description Whether it learns differently from the policy that decides, and so has a model of its own */
+            ownModel: boolean;
+            policy: components["schemas"]["Policy"];
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /**
+             * Format: int64
+             * @description Version of its definition
+             */
+            version: number;
         };
         Cap: {
             /** @description Take the quantile over values that are not zero */
@@ -4693,6 +5008,26 @@ export interface components {
             observed: number;
             variant: string;
         };
+        ChosenActions: {
+            action: string;
+            /** Format: int64 */
+            decisions: number;
+            /** Format: date-time */
+            from: string;
+            /**
+             * Format: double
+             * @description Mean probability that those decisions gave it
+             */
+            probability: number;
+            /**
+             * Format: double
+             * @description Of the decisions of that time
+             */
+            share: number;
+        };
+        ChosenOutput: {
+            items: components["schemas"]["ChosenActions"][];
+        };
         CommerceMessage: {
             /** @description Channel, unless the event's channel property says another */
             channel?: string;
@@ -4743,6 +5078,34 @@ export interface components {
             unitCost?: string;
             /** @description Events that look at a product */
             views?: string[] | null;
+        };
+        CompareOutput: {
+            items: components["schemas"]["VersionComparison"][];
+        };
+        Comparison: {
+            /** @description The gain, with a 95 % interval that holds however often one looks */
+            anytime: components["schemas"]["EvaluationValue"];
+            candidate: string;
+            /** @description The conditions of a promotion */
+            checks: components["schemas"]["GateCheck"][];
+            /** @description Whether the gate lets it pass */
+            passes: boolean;
+            report: components["schemas"]["EvaluationReport"];
+            /**
+             * Format: int64
+             * @description Decisions that it was scored on since
+             */
+            scored: number;
+            /**
+             * Format: int64
+             * @description Version of the candidate's definition
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description Those of them whose window has not passed yet
+             */
+            waiting: number;
         };
         ComputeInputBody: {
             /** Format: date */
@@ -4874,6 +5237,21 @@ export interface components {
             actions: components["schemas"]["ModelAction"][];
             /** Format: int64 */
             version: number;
+        };
+        DecideBelief: {
+            /**
+             * Format: double
+             * @description Decisions behind it, older ones counted for less
+             */
+            decisions: number;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            /** Format: double */
+            upper: number;
         };
         DecideItem: {
             id: string;
@@ -6160,6 +6538,29 @@ export interface components {
                 [key: string]: string;
             };
         };
+        FactorPosterior: {
+            /**
+             * Format: int64
+             * @description Actions that have it
+             */
+            actions: number;
+            /**
+             * Format: double
+             * @description Decisions behind it, older ones counted for less
+             */
+            decisions: number;
+            /** @description offer, channel, creative, tone, emphasis, background or imagery */
+            factor: string;
+            level: string;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            /** Format: double */
+            upper: number;
+        };
         Facts: {
             /** Format: date-time */
             createdAt: string;
@@ -6169,6 +6570,22 @@ export interface components {
             updatedBy: string;
             /** Format: int64 */
             version: number;
+        };
+        FeaturePosterior: {
+            /**
+             * Format: double
+             * @description Decisions behind it, older ones counted for less
+             */
+            decisions: number;
+            feature: string;
+            /** Format: double */
+            lower: number;
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            /** Format: double */
+            upper: number;
         };
         Field: {
             /** @description The same for every row, in place of from */
@@ -6512,6 +6929,20 @@ export interface components {
             /** @description Conditions on properties that the event must meet */
             filter?: components["schemas"]["PropertyCondition"][];
         };
+        GateCheck: {
+            /**
+             * Format: double
+             * @description What the figure must be above
+             */
+            bound: number;
+            /** Format: double */
+            figure: number;
+            /** @description support, gain or data */
+            name: string;
+            passed: boolean;
+            /** @description The condition in words */
+            text: string;
+        };
         GroupFigures: {
             absolute?: components["schemas"]["Interval"];
             /**
@@ -6622,6 +7053,45 @@ export interface components {
              * @description Always-valid lower bound of the relative change for the better; the guardrail holds once it is above minus the margin
              */
             worst?: number;
+        };
+        Health: {
+            /** @description The reward since the promotion that is in force */
+            band?: components["schemas"]["Band"];
+            /** @description The same by tenths of what was expected */
+            bins: components["schemas"]["Bin"][];
+            /**
+             * Format: double
+             * @description Observed less expected
+             */
+            calibrationError: number;
+            /**
+             * Format: int64
+             * @description Decisions of the last seven days whose outcomes are in, by which this is judged
+             */
+            decisions: number;
+            /**
+             * Format: double
+             * @description Population stability index of the chosen actions, the last day against the seven before; above 0.25 the mix has changed
+             */
+            drift: number;
+            drifted: boolean;
+            /**
+             * Format: double
+             * @description Reward per decision that the model expected of what was chosen
+             */
+            expected: number;
+            /** @description Whether the difference is more than three standard errors and a tenth of what came */
+            miscalibrated: boolean;
+            /**
+             * Format: double
+             * @description Reward per decision that came
+             */
+            observed: number;
+            /**
+             * Format: double
+             * @description Of that difference
+             */
+            standardError: number;
         };
         HistoryOutputAttributeBody: {
             /** @description Newest first */
@@ -8134,14 +8604,55 @@ export interface components {
              */
             sd: number;
         };
-        ModelVersion: {
+        ModelPin: {
+            /** @description Who went back; quintet where it did so by itself */
+            actor: string;
+            decisionPoint: string;
+            /** Format: date-time */
+            pinnedAt: string;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
+        ModelState: {
+            /**
+             * Format: int64
+             * @description Version that was built from the log
+             */
+            base: number;
             /** Format: date-time */
             builtAt: string;
+            /** Format: int64 */
+            decisions: number;
+            /** Format: double */
+            reward: number;
+            /**
+             * Format: date-time
+             * @description When it learned last
+             */
+            updatedAt: string;
+            /** Format: int64 */
+            version: number;
+        };
+        ModelVersion: {
+            /**
+             * Format: int64
+             * @description Version that was built from the log, which this one is or continues
+             */
+            base: number;
+            /** Format: date-time */
+            builtAt: string;
+            /** @description Key of the candidate policy that it is for; absent for the policy that decides */
+            candidate?: string;
             /**
              * Format: int64
              * @description Decisions learned from
              */
             decisions: number;
+            /** @description Whether it continues the version before it by what came since, without reading the log anew */
+            live: boolean;
+            /** @description Whether its numbers were removed, as no stored decision names it */
+            pruned?: boolean;
             /**
              * Format: double
              * @description Sum of their rewards
@@ -8600,6 +9111,8 @@ export interface components {
              * @description Scale of the posterior standard deviation of a bandit; 0.5 unless set
              */
             alpha?: number;
+            /** @description Whether a bandit counts young decisions for the share of their reward that has usually come by their age */
+            correctDelays?: boolean;
             /**
              * Format: double
              * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)
@@ -8611,10 +9124,27 @@ export interface components {
              */
             halfLifeDays?: number;
             /**
+             * Format: double
+             * @description Largest importance weight: a bandit then counts a decision by one over its probability, up to this; all alike unless set
+             */
+            largestWeight?: number;
+            /** @description Whether a bandit learns from every outcome within seconds, between its builds; true unless set to false */
+            live?: boolean;
+            /**
+             * Format: double
+             * @description Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set
+             */
+            priorWeight?: number;
+            /**
              * @description fixed: always one action; uniform: all alike; bandit: learned
              * @enum {string}
              */
             type: "fixed" | "uniform" | "bandit";
+            /**
+             * Format: double
+             * @description Days that a bandit looks back; as far as the half-life reaches unless set
+             */
+            windowDays?: number;
         };
         PolicyRef: {
             /** @description Key of the decision point whose policy chose */
@@ -8633,6 +9163,58 @@ export interface components {
              * Format: int64
              * @description Version of the decision point's definition
              */
+            version: number;
+        };
+        PolicyState: {
+            candidates: components["schemas"]["CandidateState"][];
+            decision: string;
+            /** @description The model in use; absent before there is one */
+            model?: components["schemas"]["ModelState"];
+            /**
+             * Format: int64
+             * @description Newest version of the model; another than the one in use where the point went back
+             */
+            newest: number;
+            /** @description What the point went back to */
+            pin?: components["schemas"]["ModelPin"];
+            /**
+             * Format: int64
+             * @description Version of the decision point, and so of the policy
+             */
+            pointVersion: number;
+            policy: components["schemas"]["Policy"];
+            /** @description The newest twenty */
+            promotions: components["schemas"]["Promotion"][];
+        };
+        Posterior: {
+            actions: components["schemas"]["ActionPosterior"][];
+            /**
+             * Format: int64
+             * @description Version that was built from the log, which this one is or continues
+             */
+            base: number;
+            /** Format: date-time */
+            builtAt: string;
+            /**
+             * Format: int64
+             * @description Decisions learned from
+             */
+            decisions: number;
+            /** @description By factor: the mean over the actions that have the value, each counted alike */
+            factors: components["schemas"]["FactorPosterior"][];
+            /** @description Of one action, where it was asked for */
+            features: components["schemas"]["FeaturePosterior"][];
+            /**
+             * Format: double
+             * @description Sum of their rewards
+             */
+            reward: number;
+            /**
+             * Format: date-time
+             * @description When it learned last
+             */
+            updatedAt: string;
+            /** Format: int64 */
             version: number;
         };
         Prerequisite: {
@@ -8714,6 +9296,8 @@ export interface components {
             profileId: string;
             /** @description The profiles that were joined to this person, where there are several */
             profiles?: string[];
+            /** @description Keys of the segments that the person is in */
+            segments: string[];
             traits: {
                 [key: string]: unknown;
             };
@@ -8838,6 +9422,53 @@ export interface components {
             /** @description In the metric's unit, against giving everybody the control */
             perYear?: components["schemas"]["Interval"];
         };
+        PromoteInputBody: {
+            /** @description Promote it although the gate does not let it pass */
+            force?: boolean;
+            /** @description Why */
+            reason: string;
+        };
+        Promotion: {
+            /** @description Who promoted it; quintet where that was automatic */
+            actor: string;
+            after: components["schemas"]["Policy"];
+            /**
+             * Format: double
+             * @description Reward per decision before, within the hours that are watched
+             */
+            baseline: number;
+            /**
+             * Format: double
+             * @description Its standard error
+             */
+            baselineError: number;
+            before: components["schemas"]["Policy"];
+            candidate: string;
+            /** @description What the gate said */
+            checks: components["schemas"]["GateCheck"][];
+            endReason?: string;
+            /**
+             * Format: date-time
+             * @description When it was gone back on, or another policy came
+             */
+            endedAt?: string;
+            endedBy?: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point before
+             */
+            fromVersion: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            promotedAt: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point with it
+             */
+            toVersion: number;
+        };
         Proof: {
             /** @description Version of the terms */
             documentVersion?: string;
@@ -8952,6 +9583,17 @@ export interface components {
             value?: components["schemas"]["Purpose"];
             /** Format: int64 */
             version: number;
+        };
+        PutInputBody: {
+            /** @description Whether it is promoted as soon as the gate lets it pass */
+            automatic?: boolean;
+            /**
+             * Format: double
+             * @description Reward per decision that the lower end of its gain must be above
+             */
+            margin?: number;
+            name?: string;
+            policy: components["schemas"]["Policy"];
         };
         QuantileOf: {
             /** @description Of people: leave out those whose value is zero */
@@ -9530,6 +10172,15 @@ export interface components {
             startedAt: string;
             /** @description Who asked; system for the daily run */
             startedBy: string;
+        };
+        RevertInputBody: {
+            /** @description Why */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Version of the model to go back to; without it the promotion in force is undone
+             */
+            version?: number;
         };
         Role: {
             /** @description Personal data that is not shown in full; without any, everything is */
@@ -10236,6 +10887,10 @@ export interface components {
             /** @description Of what it was computed */
             unit?: string;
         };
+        TrainOutput: {
+            /** @description The model of the policy and of each candidate that has its own */
+            models: components["schemas"]["ModelState"][];
+        };
         TraitEdit: {
             /** @description False while the edit is durable but not in the profile yet */
             applied: boolean;
@@ -10324,6 +10979,17 @@ export interface components {
              * @description Share of the people in the experiment; the weights sum to 1
              */
             weight: number;
+        };
+        VersionComparison: {
+            action: string;
+            /**
+             * Format: double
+             * @description Difference of the means in deviations of the first
+             */
+            deviations: number;
+            /** @description Absent where the version does not know it */
+            from?: components["schemas"]["DecideBelief"];
+            to?: components["schemas"]["DecideBelief"];
         };
         Webhook: {
             /** @description How a caller proves who it is; an API key when left out */
@@ -13008,6 +13674,1052 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy-actions": {
+        parameters: {
+            query?: {
+                /** @description 30 days ago unless given */
+                from?: string;
+                /** @description Now unless given */
+                until?: string;
+                /** @description By hour instead of by day, 31 days at most */
+                hourly?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChosenOutput"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-candidate-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+                /** @description Key of the candidate */
+                candidate: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-candidate-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+                /** @description Key of the candidate */
+                candidate: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "compare-candidate-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+                /** @description Key of the candidate */
+                candidate: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "promote-candidate-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+                /** @description Key of the candidate */
+                candidate: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Promotion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy-posterior": {
+        parameters: {
+            query?: {
+                /** @description The version in use unless given */
+                version?: number;
+                /** @description The newest version of a candidate instead */
+                candidate?: string;
+                /** @description Also what each feature adds to this action */
+                action?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Posterior"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "release-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "revert-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "train-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainOutput"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy-versions": {
+        parameters: {
+            query?: {
+                /** @description Key of a candidate; * for all */
+                candidate?: string;
+                /** @description Whether versions between builds are listed as well */
+                live?: boolean;
+                limit?: number;
+                /** @description Versions before this one; the next of the page before */
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Models"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "compare-policy-versions": {
+        parameters: {
+            query: {
+                from: number;
+                to: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of the decision point */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompareOutput"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
