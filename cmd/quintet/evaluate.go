@@ -66,6 +66,7 @@ question is refused.`,
 	cmd.Flags().StringVar(&until, "until", "", "decisions before this time judge (default those whose window has passed)")
 	cmd.Flags().IntVar(&ask.Limit, "limit", 0, "at most about so many decisions judge (default 200000)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(newEvaluateRecommendCommand())
 	return cmd
 }
 

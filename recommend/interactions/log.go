@@ -132,6 +132,20 @@ func (b *Builder) KnowItem(item string) (int32, error) { return b.items.Add(item
 // KnowPerson numbers a person of whom nothing is known.
 func (b *Builder) KnowPerson(person string) (int32, error) { return b.people.Add(person) }
 
+// SortItems numbers the items anew in an order of their ids, so that which of two with
+// equal scores comes first does not depend on the order of the events.
+func (b *Builder) SortItems(compare func(x, y string) int) {
+	ids := slices.SortedFunc(slices.Values(b.items.ids), compare)
+	numbers := make(map[string]int32, len(ids))
+	for n, id := range ids {
+		numbers[id] = int32(n)
+	}
+	for i := range b.rows {
+		b.rows[i].Item = numbers[b.items.ids[b.rows[i].Item]]
+	}
+	b.items = Vocabulary{ids, numbers}
+}
+
 // Len is how many events were added.
 func (b *Builder) Len() int { return len(b.rows) }
 
