@@ -31,7 +31,7 @@ const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0"
 // no more than are needed, takes two milliseconds longer to set out than it spares
 // below manyEvents.
 const (
-	unordered    = ", optimize_read_in_order = 0"
+	unordered  = ", optimize_read_in_order = 0"
 	manyEvents = 5000
 )
 
