@@ -276,3 +276,30 @@ func TestRepeatsAcrossRestarts(t *testing.T) {
 		t.Errorf("a week later %v of %v are repeats", repeated, accepted)
 	}
 }
+
+// Ids are learnt in the order of their fingerprints. They must not lie in one row, or
+// learning them takes a time that grows with the square of their number.
+func TestSortedFingerprintsDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	w := newWindow(64 << 20)
+	const n = 20_000
+	for i := range uint64(n) { // the lower half of one shard's
+		w.add(7<<56|i*(1<<55/n), 20_000)
+	}
+	slots := w.shards[7].slots
+	longest, run := 0, 0
+	for _, slot := range slots {
+		if run++; slot == 0 {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	if w.shards[7].used != n || longest > len(slots)/20 {
+		t.Errorf("%d of %d ids in %d slots, %d of them in one row", w.shards[7].used, n, len(slots), longest)
+	}
+	for i := range uint64(n) {
+		if !w.has(7<<56|i*(1<<55/n), 20_000) {
+			t.Fatalf("id %d is not known", i)
+		}
+	}
+}

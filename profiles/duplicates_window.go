@@ -70,9 +70,13 @@ func dayIn(slot uint64, today int64) int64 {
 
 func (w *window) shard(h uint64) *windowShard { return &w.shards[h>>56] }
 
-// place is where the probing for h begins in a table.
+// place is where the probing for h begins in a table. It is not in the order of h: ids
+// that come sorted, as ClickHouse tells them at the start, would pile up at the
+// beginning of a table that grows with them, and each would be probed for behind all
+// before it.
 func place(h uint64, slots int) int {
-	hi, _ := bits.Mul64(h&^15<<8, uint64(slots)) // without what a slot tells the day with
+	const golden = 0x9E3779B97F4A7C15                // 2^64 divided by the golden ratio
+	hi, _ := bits.Mul64(h&^15*golden, uint64(slots)) // without what a slot tells the day with
 	return int(hi)
 }
 
