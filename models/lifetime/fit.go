@@ -1,0 +1,260 @@
+package lifetime
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+
+	"gonum.org/v1/gonum/diff/fd"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/optimize"
+)
+
+// Estimate is what a fit found: the parameters, the log-likelihood, and how uncertain the
+// logarithms of the parameters are.
+type Estimate struct {
+	Names         []string  `json:"names"`
+	Parameters    []float64 `json:"parameters"`
+	LogLikelihood float64   `json:"logLikelihood"`
+	// Covariance is that of the log-parameters, row by row; nil where the maximum is on
+	// the edge and has none.
+	Covariance []float64 `json:"covariance,omitempty"`
+}
+
+// Interval is the 95 % interval of parameter i.
+func (e *Estimate) Interval(i int) (low, high float64) {
+	p := e.Parameters[i]
+	if e.Covariance == nil {
+		return 0, math.Inf(1)
+	}
+	s := math.Sqrt(e.Covariance[i*len(e.Parameters)+i])
+	return p * math.Exp(-1.959964*s), p * math.Exp(1.959964*s)
+}
+
+// Draws gives n parameter vectors from the normal approximation of the log-parameters,
+// always the same ones; a single one, the maximum, when there is no covariance.
+func (e *Estimate) Draws(n int, seed uint64) [][]float64 {
+	k := len(e.Parameters)
+	var chol mat.Cholesky
+	if e.Covariance == nil || !chol.Factorize(mat.NewSymDense(k, slices.Clone(e.Covariance))) {
+		return [][]float64{e.Parameters}
+	}
+	var l mat.TriDense
+	chol.LTo(&l)
+	r := rand.New(rand.NewPCG(seed, 0x6c6966))
+	out := make([][]float64, n)
+	z := make([]float64, k)
+	for d := range out {
+		for i := range z {
+			z[i] = r.NormFloat64()
+		}
+		out[d] = make([]float64, k)
+		for i := range k {
+			v := math.Log(e.Parameters[i])
+			for j := 0; j <= i; j++ {
+				v += l.At(i, j) * z[j]
+			}
+			out[d][i] = math.Exp(v)
+		}
+	}
+	return out
+}
+
+// Check refuses an estimate that could not have come from a fit.
+func (e *Estimate) Check(parameters int) error {
+	if len(e.Parameters) != parameters || (e.Covariance != nil && len(e.Covariance) != parameters*parameters) {
+		return fmt.Errorf("an estimate with %d parameters, where %d belong", len(e.Parameters), parameters)
+	}
+	for _, v := range e.Parameters {
+		if !(v > 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("a parameter of %v", v)
+		}
+	}
+	return nil
+}
+
+// maximise finds the maximum of a log-likelihood over positive parameters from several
+// starts, first by simplex, which no overflow stops, then by BFGS, and takes the best.
+// total scales the objective to a mean.
+func maximise(ctx context.Context, names []string, starts [][]float64, total float64, logLikelihood func(p []float64) float64) (*Estimate, error) {
+	objective := func(x []float64) float64 {
+		p := make([]float64, len(x))
+		for i, v := range x {
+			if math.Abs(v) > 20 { // e^20: far from anything that is estimated
+				return math.Inf(1)
+			}
+			p[i] = math.Exp(v)
+		}
+		v := -logLikelihood(p) / total
+		if math.IsNaN(v) {
+			return math.Inf(1)
+		}
+		return v
+	}
+	gradient := func(g, x []float64) {
+		fd.Gradient(g, objective, x, &fd.Settings{Formula: fd.Central})
+	}
+	status := func() (optimize.Status, error) {
+		if ctx.Err() != nil {
+			return optimize.Failure, ctx.Err()
+		}
+		return optimize.NotTerminated, nil
+	}
+	var best []float64
+	bestValue := math.Inf(1)
+	for _, start := range starts {
+		x := make([]float64, len(start))
+		for i, v := range start {
+			x[i] = math.Log(v)
+		}
+		if math.IsInf(objective(x), 1) {
+			continue
+		}
+		rough, _ := optimize.Minimize(optimize.Problem{Func: objective, Status: status}, x, &optimize.Settings{FuncEvaluations: 250}, &optimize.NelderMead{})
+		if rough != nil && !math.IsInf(rough.F, 0) {
+			x = rough.X
+		}
+		fine, _ := optimize.Minimize(optimize.Problem{Func: objective, Grad: gradient, Status: status}, x,
+			&optimize.Settings{MajorIterations: 100, GradientThreshold: 1e-8}, &optimize.BFGS{})
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("fitting: %w", ctx.Err())
+		}
+		for _, r := range []*optimize.Result{rough, fine} {
+			if r != nil && r.F < bestValue {
+				best, bestValue = r.X, r.F
+			}
+		}
+	}
+	if best == nil || math.IsNaN(bestValue) {
+		return nil, ErrNotConverged
+	}
+	best, bestValue = polish(objective, best, bestValue)
+	e := &Estimate{Names: names, LogLikelihood: -bestValue * total}
+	for _, v := range best {
+		if math.Abs(v) > 15 {
+			return nil, fmt.Errorf("%w: the parameters run away (%v)", ErrNotConverged, best)
+		}
+		e.Parameters = append(e.Parameters, math.Exp(v))
+	}
+	hessian := mat.NewSymDense(len(best), nil)
+	fd.Hessian(hessian, objective, best, &fd.Settings{Step: 1e-3})
+	hessian.ScaleSym(total, hessian)
+	var chol mat.Cholesky
+	if chol.Factorize(hessian) {
+		var inverse mat.SymDense
+		if chol.InverseTo(&inverse) == nil {
+			for i := range best {
+				for j := range best {
+					e.Covariance = append(e.Covariance, inverse.At(i, j))
+				}
+			}
+		}
+	}
+	return e, nil
+}
+
+// polish takes a few Newton steps with differences over larger steps, as the gradients of
+// the search are too noisy to find the bottom of a flat valley.
+func polish(objective func([]float64) float64, x []float64, value float64) ([]float64, float64) {
+	hessian := mat.NewSymDense(len(x), nil)
+	fd.Hessian(hessian, objective, x, &fd.Settings{Step: 1e-3})
+	var chol mat.Cholesky
+	if !chol.Factorize(hessian) {
+		return x, value
+	}
+	gradient := make([]float64, len(x))
+	for range 4 {
+		fd.Gradient(gradient, objective, x, &fd.Settings{Formula: fd.Central, Step: 1e-3})
+		var step mat.VecDense
+		if chol.SolveVecTo(&step, mat.NewVecDense(len(x), gradient)) != nil {
+			break
+		}
+		next := make([]float64, len(x))
+		for i := range x {
+			next[i] = x[i] - step.AtVec(i)
+		}
+		v := objective(next)
+		if math.IsNaN(v) || v > value+1e-12 {
+			break
+		}
+		x, value = next, v
+	}
+	return x, value
+}
+
+// sum adds f over groups on all cores.
+func sum(groups []Group, f func(g *Group) float64) float64 {
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(groups)/256))
+	parts := make([]float64, workers)
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			total := 0.0
+			for i := w * len(groups) / workers; i < (w+1)*len(groups)/workers; i++ {
+				total += groups[i].Count * f(&groups[i])
+			}
+			parts[w] = total
+		}()
+	}
+	wait.Wait()
+	total := 0.0
+	for _, p := range parts {
+		total += p
+	}
+	return total
+}
+
+// meanAge is the unit in which the scale parameters are of the order of one; starts are
+// made of it, so that time in days fits as time in weeks does.
+func meanAge(groups []Group) (age, count float64) {
+	for _, g := range groups {
+		age += g.Count * g.Age
+		count += g.Count
+	}
+	return math.Max(age/count, 1e-6), count
+}
+
+func lgamma(x float64) float64 {
+	v, _ := math.Lgamma(x)
+	return v
+}
+
+func lbeta(a, b float64) float64 { return lgamma(a) + lgamma(b) - lgamma(a+b) }
+
+// logAdd is ln(e^a + e^b).
+func logAdd(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+// hyper2F1 is the Gauss hypergeometric function for 0 <= z < 1 and c > 0, as a series
+// that is transformed where it would be slow (Abramowitz and Stegun 15.3.3).
+func hyper2F1(a, b, c, z float64) float64 {
+	if z > .9 && c-a-b < 0 {
+		return math.Pow(1-z, c-a-b) * series2F1(c-a, c-b, c, z)
+	}
+	return series2F1(a, b, c, z)
+}
+
+func series2F1(a, b, c, z float64) float64 {
+	term, total := 1.0, 1.0
+	for n := 0.0; n < 100_000; n++ {
+		term *= (a + n) * (b + n) / (c + n) * z / (n + 1)
+		total += term
+		if math.Abs(term) < 1e-13*math.Abs(total) {
+			break
+		}
+	}
+	return total
+}

@@ -1,0 +1,80 @@
+package lifetime
+
+import (
+	"context"
+	"math"
+)
+
+// ParetoNBD has purchases at a rate that differs among people as Gamma(R, Alpha), and a
+// rate of leaving, at any time, that differs as Gamma(S, Beta).
+type ParetoNBD struct {
+	R, Alpha, S, Beta float64
+}
+
+var paretoNames = []string{"r", "alpha", "s", "beta"}
+
+// NewParetoNBD takes parameters in the order of [Estimate].
+func NewParetoNBD(p []float64) ParetoNBD { return ParetoNBD{p[0], p[1], p[2], p[3]} }
+
+// a0 is the logarithm of the integral over the moment of leaving between the last
+// purchase and now (Fader and Hardie 2005, "A note on deriving the Pareto/NBD model").
+func (m ParetoNBD) a0(c Customer) float64 {
+	x := float64(c.Repeats)
+	power := m.R + m.S + x
+	large, other, delta := m.Alpha, m.S+1, m.Alpha-m.Beta
+	if m.Alpha < m.Beta {
+		large, other, delta = m.Beta, m.R+x, m.Beta-m.Alpha
+	}
+	at := func(t float64) float64 {
+		return math.Log(hyper2F1(power, other, power+1, delta/(large+t))) - power*math.Log(large+t)
+	}
+	last, now := at(c.Last), at(c.Age)
+	if now >= last {
+		return math.Inf(-1)
+	}
+	return last + math.Log1p(-math.Exp(now-last))
+}
+
+// LogLikelihood is that of one customer.
+func (m ParetoNBD) LogLikelihood(c Customer) float64 {
+	x := float64(c.Repeats)
+	front := lgamma(m.R+x) - lgamma(m.R) + m.R*math.Log(m.Alpha) + m.S*math.Log(m.Beta)
+	alive := -(m.R+x)*math.Log(m.Alpha+c.Age) - m.S*math.Log(m.Beta+c.Age)
+	gone := math.Log(m.S/(m.R+m.S+x)) + m.a0(c)
+	return front + logAdd(alive, gone)
+}
+
+// Alive is the probability that the customer has not left.
+func (m ParetoNBD) Alive(c Customer) float64 {
+	x := float64(c.Repeats)
+	alive := -(m.R+x)*math.Log(m.Alpha+c.Age) - m.S*math.Log(m.Beta+c.Age)
+	gone := math.Log(m.S/(m.R+m.S+x)) + m.a0(c)
+	return 1 / (1 + math.Exp(gone-alive))
+}
+
+// Expected is the number of purchases that the customer makes within t from now.
+func (m ParetoNBD) Expected(c Customer, t float64) float64 {
+	x := float64(c.Repeats)
+	return (m.R + x) / (m.Alpha + c.Age) * m.lasting(m.Beta+c.Age, t) * m.Alive(c)
+}
+
+// lasting is the expected time until leaving or t, with the rate's scale at beta.
+func (m ParetoNBD) lasting(beta, t float64) float64 {
+	if math.Abs(m.S-1) < 1e-9 {
+		return beta * math.Log1p(t/beta)
+	}
+	return beta / (m.S - 1) * -math.Expm1((m.S-1)*math.Log(beta/(beta+t)))
+}
+
+// New is the number of repeat purchases that somebody new makes within t.
+func (m ParetoNBD) New(t float64) float64 { return m.R / m.Alpha * m.lasting(m.Beta, t) }
+
+// FitParetoNBD fits the model to groups of customers.
+func FitParetoNBD(ctx context.Context, groups []Group) (*Estimate, error) {
+	age, count := meanAge(groups)
+	starts := [][]float64{{.5, age / 4, .6, age / 3}, {1, age, 1, age}}
+	return maximise(ctx, paretoNames, starts, count, func(p []float64) float64 {
+		m := NewParetoNBD(p)
+		return sum(groups, func(g *Group) float64 { return m.LogLikelihood(g.Customer) })
+	})
+}

@@ -1,0 +1,231 @@
+package lifetime
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Fitted holds what is needed to say what customers will be worth.
+type Fitted struct {
+	// Kind is "bg-nbd" or "pareto-nbd".
+	Kind     string    `json:"kind"`
+	Purchase *Estimate `json:"purchase"`
+	// Spend is nil where no purchase had a value.
+	Spend *Estimate `json:"spend,omitempty"`
+}
+
+// Kinds of purchase models.
+const (
+	KindBGNBD     = "bg-nbd"
+	KindParetoNBD = "pareto-nbd"
+)
+
+// Fit fits a purchase model, and the spend model where there are values.
+func Fit(ctx context.Context, kind string, customers []Customer) (*Fitted, error) {
+	groups, err := Groups(customers)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fitted{Kind: kind}
+	switch kind {
+	case KindBGNBD:
+		f.Purchase, err = FitBGNBD(ctx, groups)
+	case KindParetoNBD:
+		f.Purchase, err = FitParetoNBD(ctx, groups)
+	default:
+		return nil, fmt.Errorf("there is no purchase model %q", kind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fitting %s: %w", kind, err)
+	}
+	valued := 0
+	for _, c := range customers {
+		if c.Repeats > 0 && c.Value > 0 {
+			valued++
+		}
+	}
+	if valued >= MinRepeaters {
+		if f.Spend, err = FitGammaGamma(ctx, customers); err != nil {
+			return nil, fmt.Errorf("fitting the value of purchases: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// Check refuses what could not have come from [Fit].
+func (f *Fitted) Check() error {
+	if f.Purchase == nil || (f.Kind != KindBGNBD && f.Kind != KindParetoNBD) {
+		return fmt.Errorf("a purchase model of kind %q", f.Kind)
+	}
+	if err := f.Purchase.Check(4); err != nil {
+		return err
+	}
+	if f.Spend != nil {
+		return f.Spend.Check(3)
+	}
+	return nil
+}
+
+type purchaseModel interface {
+	Alive(c Customer) float64
+	Expected(c Customer, t float64) float64
+	New(t float64) float64
+	LogLikelihood(c Customer) float64
+}
+
+func (f *Fitted) model(p []float64) purchaseModel {
+	if f.Kind == KindParetoNBD {
+		return NewParetoNBD(p)
+	}
+	return NewBGNBD(p)
+}
+
+// Forecast is what is expected of one customer.
+type Forecast struct {
+	Alive     float64 `json:"alive" doc:"The probability that the customer has not left"`
+	Purchases float64 `json:"purchases" doc:"Expected purchases within the horizon"`
+	Low       float64 `json:"low" doc:"95 % interval of the expected purchases by the uncertainty of the parameters"`
+	High      float64 `json:"high"`
+	Value     float64 `json:"value" doc:"Expected value of those purchases"`
+	ValueLow  float64 `json:"valueLow"`
+	ValueHigh float64 `json:"valueHigh"`
+}
+
+// Forecaster draws the parameters once for many customers.
+type Forecaster struct {
+	purchase    purchaseModel
+	spend       *GammaGamma
+	drawn       []purchaseModel
+	drawnSpends []GammaGamma
+	horizon     float64
+}
+
+// draws is the number of parameter vectors behind an interval.
+const draws = 60
+
+// Forecaster makes forecasts over a horizon, in the unit of time of the fit.
+func (f *Fitted) Forecaster(horizon float64) *Forecaster {
+	out := &Forecaster{purchase: f.model(f.Purchase.Parameters), horizon: horizon}
+	for _, p := range f.Purchase.Draws(draws, 1) {
+		out.drawn = append(out.drawn, f.model(p))
+	}
+	if f.Spend != nil {
+		m := NewGammaGamma(f.Spend.Parameters)
+		out.spend = &m
+		for _, p := range f.Spend.Draws(draws, 2) {
+			out.drawnSpends = append(out.drawnSpends, NewGammaGamma(p))
+		}
+	}
+	return out
+}
+
+// Forecast says what is expected of a customer; without intervals where parameters have
+// none.
+func (f *Forecaster) Forecast(c Customer) Forecast {
+	out := f.Point(c)
+	counts, values := make([]float64, 0, draws), make([]float64, 0, draws)
+	for i, m := range f.drawn {
+		n := m.Expected(c, f.horizon)
+		if math.IsNaN(n) || math.IsInf(n, 0) {
+			continue
+		}
+		counts = append(counts, n)
+		if f.spend == nil {
+			continue
+		}
+		if v := n * f.drawnSpends[i%len(f.drawnSpends)].Expected(c); v >= 0 && !math.IsInf(v, 0) {
+			values = append(values, v)
+		}
+	}
+	out.Low, out.High = ends(counts, out.Purchases)
+	out.ValueLow, out.ValueHigh = ends(values, out.Value)
+	return out
+}
+
+// Point is the forecast without intervals, for scoring everybody.
+func (f *Forecaster) Point(c Customer) Forecast {
+	out := Forecast{Alive: f.purchase.Alive(c), Purchases: f.purchase.Expected(c, f.horizon)}
+	if f.spend != nil {
+		if v := f.spend.Expected(c); v > 0 && !math.IsInf(v, 0) {
+			out.Value = out.Purchases * v
+		}
+	}
+	return out
+}
+
+func ends(values []float64, point float64) (low, high float64) {
+	if len(values) < 20 {
+		return point, point
+	}
+	slices.Sort(values)
+	return values[len(values)/40], values[len(values)-1-len(values)/40]
+}
+
+// New is the expected number of repeat purchases of somebody new within t.
+func (f *Fitted) New(t float64) float64 { return f.model(f.Purchase.Parameters).New(t) }
+
+// Backtest compares a model fitted before a moment with what came after it.
+type Backtest struct {
+	Horizon   float64         `json:"horizon" doc:"Days that were predicted"`
+	Customers int             `json:"customers"`
+	Predicted float64         `json:"predicted" doc:"Purchases that were expected of all"`
+	Low       float64         `json:"low" doc:"95 % interval of the sum, by parameters and chance"`
+	High      float64         `json:"high"`
+	Actual    float64         `json:"actual" doc:"Purchases that came"`
+	MAE       float64         `json:"mae" doc:"Mean absolute error per customer"`
+	Baseline  float64         `json:"baselineMae" doc:"Of everybody going on at their own past rate"`
+	ByRepeats []BacktestGroup `json:"byRepeats" nullable:"false"`
+}
+
+// BacktestGroup holds the customers with so many repeats before; 7 means 7 and more.
+type BacktestGroup struct {
+	Repeats   int     `json:"repeats"`
+	Customers int     `json:"customers"`
+	Predicted float64 `json:"predicted" doc:"Expected purchases per customer"`
+	Actual    float64 `json:"actual"`
+}
+
+// Test predicts what customers would do within horizon and compares it with what they
+// did.
+func (f *Fitted) Test(customers []Customer, later []int, horizon float64) Backtest {
+	b := Backtest{Horizon: horizon, Customers: len(customers), ByRepeats: make([]BacktestGroup, 8)}
+	forecast := f.Forecaster(horizon)
+	var squares float64
+	for i, c := range customers {
+		v, n := forecast.purchase.Expected(c, horizon), float64(later[i])
+		b.Predicted += v
+		b.Actual += n
+		b.MAE += math.Abs(v-n) / float64(len(customers))
+		b.Baseline += math.Abs(float64(c.Repeats)*horizon/math.Max(c.Age, 1e-9)-n) / float64(len(customers))
+		squares += (v - n) * (v - n)
+		g := &b.ByRepeats[min(c.Repeats, 7)]
+		g.Repeats = min(c.Repeats, 7)
+		g.Customers++
+		g.Predicted += v
+		g.Actual += n
+	}
+	for i := range b.ByRepeats {
+		if g := &b.ByRepeats[i]; g.Customers > 0 {
+			g.Predicted /= float64(g.Customers)
+			g.Actual /= float64(g.Customers)
+		}
+		b.ByRepeats[i].Repeats = i
+	}
+	var sums []float64
+	for _, m := range forecast.drawn {
+		total := 0.0
+		for _, c := range customers {
+			total += m.Expected(c, horizon)
+		}
+		if !math.IsNaN(total) && !math.IsInf(total, 0) {
+			sums = append(sums, total)
+		}
+	}
+	low, high := ends(sums, b.Predicted)
+	chance := 1.96 * math.Sqrt(squares)
+	b.Low = b.Predicted - math.Hypot(b.Predicted-low, chance)
+	b.High = b.Predicted + math.Hypot(high-b.Predicted, chance)
+	return b
+}
