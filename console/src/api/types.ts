@@ -34,6 +34,15 @@ export type Activity = Get<'/v1/decision-points/{key}/activity'>;
 export type ActivitySeries = Of<Activity['series']>;
 export type Models = Get<'/v1/decision-points/{key}/models'>;
 
+export type PolicyState = Get<'/v1/decision-points/{key}/policies'>;
+export type CandidateState = Of<PolicyState['candidates']>;
+export type Promotion = Of<PolicyState['promotions']>;
+export type Posterior = Get<'/v1/decision-points/{key}/policies/posterior'>;
+export type PolicyHealth = Get<'/v1/decision-points/{key}/policies/health'>;
+export type CandidateComparison = Get<'/v1/decision-points/{key}/policies/candidates/{candidate}/comparison'>;
+export type NewCandidate = Body<paths['/v1/decision-points/{key}/policies/candidates/{candidate}']['put']>;
+export type DecidingPolicy = PolicyState['policy'];
+
 export type ProfileRow = Item<Get<'/v1/profiles'>>;
 export type Profile = Get<'/v1/profiles/{id}'>;
 export type ProfileEvent = Of<Profile['events']>;

@@ -58,6 +58,10 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/decision-points/PointPage')).PointPage }),
       },
       {
+        path: 'decision-points/:key/policy',
+        lazy: async () => ({ Component: (await import('../pages/policies/PolicyPage')).PolicyPage }),
+      },
+      {
         path: 'profiles',
         lazy: async () => ({ Component: (await import('../pages/profiles/ProfilesPage')).ProfilesPage }),
       },

@@ -1,6 +1,7 @@
-import { Table } from '@mantine/core';
+import { Button, Table } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { IconBrain } from '@tabler/icons-react';
+import { Link } from 'react-router';
 import { modelsQuery } from '../../api/points';
 import type { Models } from '../../api/types';
 import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
@@ -31,6 +32,11 @@ export function ModelPanel({ pointKey, bandit }: ModelPanelProps) {
       title="Model"
       note="Expected reward of each action for an average person, with the 95% range of the belief. A version is a function of the log and can be rebuilt from it."
       flush
+      actions={
+        <Button component={Link} to={`/decision-points/${encodeURIComponent(pointKey)}/policy`} size="xs" variant="default">
+          Policy, candidates and versions
+        </Button>
+      }
     >
       <Loaded query={query} skeleton={<SkeletonRows rows={5} />}>
         {(data) =>
