@@ -1,6 +1,7 @@
 package learners
 
 import (
+	"math"
 	"slices"
 )
 
@@ -8,24 +9,35 @@ import (
 // edges[b-2] < v <= edges[b-1].
 const maxBins = 255
 
-// binned is a matrix whose values are numbers of bins, by column.
-type binned struct {
-	codes [][]uint8
+// Binned is a matrix whose values are numbers of bins, by column.
+type Binned struct {
+	Codes [][]uint8
 	edges [][]float32
+}
+
+// Bins is the number of bins of a column, without that of what is missing.
+func (b *Binned) Bins(column int) int { return len(b.edges[column]) + 1 }
+
+// Threshold is the largest value of a bin; the largest there is for the last.
+func (b *Binned) Threshold(column, bin int) float32 {
+	if bin-1 < len(b.edges[column]) {
+		return b.edges[column][bin-1]
+	}
+	return math.MaxFloat32
 }
 
 // sampledForBins bounds the values that are sorted to find the edges of a column.
 const sampledForBins = 100_000
 
-// bin cuts every column at quantiles of a sample, or between all of its values when they
-// are few.
-func bin(m *Matrix) *binned {
+// Bin cuts every column at quantiles of a sample into at most most bins (255 is the
+// largest), or between all of its values when they are fewer.
+func Bin(m *Matrix, most int) *Binned {
 	n, p := m.Rows(), len(m.Columns)
-	b := &binned{codes: make([][]uint8, p), edges: make([][]float32, p)}
+	b := &Binned{Codes: make([][]uint8, p), edges: make([][]float32, p)}
 	each(p, func(j int) {
-		b.edges[j] = edgesOf(m.Columns[j])
-		b.codes[j] = make([]uint8, n)
-		encode(m.Columns[j], b.edges[j], b.codes[j])
+		b.edges[j] = edgesOf(m.Columns[j], most)
+		b.Codes[j] = make([]uint8, n)
+		encode(m.Columns[j], b.edges[j], b.Codes[j])
 	})
 	return b
 }
@@ -35,7 +47,7 @@ func each(n int, f func(i int)) {
 	parallelTasks(n, func(_, i int) { f(i) })
 }
 
-func edgesOf(c []float32) []float32 {
+func edgesOf(c []float32, most int) []float32 {
 	step := max(1, len(c)/sampledForBins)
 	values := make([]float32, 0, len(c)/step+1)
 	for i := 0; i < len(c); i += step {
@@ -46,14 +58,14 @@ func edgesOf(c []float32) []float32 {
 	slices.Sort(values)
 	distinct := slices.Compact(slices.Clone(values))
 	var edges []float32
-	if len(distinct) < maxBins {
+	if len(distinct) < most {
 		for i := 1; i < len(distinct); i++ {
 			edges = append(edges, between(distinct[i-1], distinct[i]))
 		}
 		return edges
 	}
-	for k := 1; k < maxBins-1; k++ {
-		v := values[k*len(values)/(maxBins-1)]
+	for k := 1; k < most-1; k++ {
+		v := values[k*len(values)/(most-1)]
 		if len(edges) == 0 || v > edges[len(edges)-1] {
 			edges = append(edges, v)
 		}
@@ -105,7 +117,7 @@ type cell struct{ g, h float64 }
 
 type histogram [][]cell // by column, then bin
 
-func newHistogram(b *binned) histogram {
+func newHistogram(b *Binned) histogram {
 	total := 0
 	for _, e := range b.edges {
 		total += len(e) + 2

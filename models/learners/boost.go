@@ -65,7 +65,7 @@ func (l Boosted) Fit(ctx context.Context, m *Matrix, y, weights []float64) (Mode
 		return nil, err
 	}
 	l = l.defaults()
-	g := &grower{Boosted: l, data: bin(m), n: len(y)}
+	g := &grower{Boosted: l, data: Bin(m, maxBins), n: len(y)}
 	g.histograms.New = func() any { return newHistogram(g.data) }
 	var total, sum float64
 	for i, v := range y {
@@ -132,7 +132,7 @@ type cell32 struct{ g, h float32 }
 
 type grower struct {
 	Boosted
-	data       *binned
+	data       *Binned
 	n          int
 	scores     []float64
 	gradients  []cell32
@@ -195,7 +195,7 @@ type leaf struct {
 func (g *grower) grow(inside []int32) *Tree {
 	g.rows = append(g.rows[:0], inside...)
 	tree := &Tree{}
-	root := leaf{node: tree.add(), to: len(g.rows)}
+	root := leaf{node: tree.Add(), to: len(g.rows)}
 	for _, i := range g.rows {
 		root.total.g += float64(g.gradients[i].g)
 		root.total.h += float64(g.gradients[i].h)
@@ -238,13 +238,10 @@ func (g *grower) cut(tree *Tree, parent *leaf) (left, right leaf) {
 	c := parent.cut
 	middle := g.partition(parent.from, parent.to, c)
 	tree.Values[parent.node] = float32(g.Rate * parent.total.g / (parent.total.h + g.Lambda))
-	left = leaf{node: tree.add(), from: parent.from, to: middle, total: c.left}
-	right = leaf{node: tree.add(), from: middle, to: parent.to, total: cell{parent.total.g - c.left.g, parent.total.h - c.left.h}}
-	threshold := float32(math.Inf(1))
-	if c.bin-1 < len(g.data.edges[c.column]) {
-		threshold = g.data.edges[c.column][c.bin-1]
-	}
-	tree.join(parent.node, int32(c.column), threshold, uint8(c.bin), c.missingLeft, left.node, right.node)
+	left = leaf{node: tree.Add(), from: parent.from, to: middle, total: c.left}
+	right = leaf{node: tree.Add(), from: middle, to: parent.to, total: cell{parent.total.g - c.left.g, parent.total.h - c.left.h}}
+	tree.bins[parent.node] = uint8(c.bin)
+	tree.Join(parent.node, c.column, g.data.Threshold(c.column, c.bin), c.missingLeft, left.node, right.node)
 	// The smaller side is summed; the other is what remains of the parent.
 	small, large := &left, &right
 	if left.to-left.from > right.to-right.from {
@@ -280,7 +277,7 @@ func (g *grower) fill(from, to int) histogram {
 	sum := func(_, j int) {
 		cells := h[j]
 		clear(cells)
-		codes := g.data.codes[j]
+		codes := g.data.Codes[j]
 		for k, i := range rows {
 			c := &cells[codes[i]]
 			c.g += float64(ordered[k].g)
@@ -315,7 +312,7 @@ func (g *grower) search(f *leaf) {
 // partition brings the rows that go left before the others and gives where the latter
 // begin; the order within each stays.
 func (g *grower) partition(from, to int, c split) int {
-	codes := g.data.codes[c.column]
+	codes := g.data.Codes[c.column]
 	g.spare = g.spare[:0]
 	at := from
 	for _, i := range g.rows[from:to] {

@@ -18,7 +18,8 @@ type Tree struct {
 	bins []uint8 // thresholds as bins, in training only
 }
 
-func (t *Tree) add() int {
+// Add appends a leaf and gives its number.
+func (t *Tree) Add() int {
 	t.Columns = append(t.Columns, -1)
 	t.Thresholds = append(t.Thresholds, 0)
 	t.MissingLeft = append(t.MissingLeft, false)
@@ -29,18 +30,19 @@ func (t *Tree) add() int {
 	return len(t.Columns) - 1
 }
 
-func (t *Tree) join(node int, column int32, threshold float32, bin uint8, missingLeft bool, left, right int) {
-	if math.IsInf(float64(threshold), 1) {
+// Join makes an inner node of a leaf: values of the column up to threshold go left.
+func (t *Tree) Join(node, column int, threshold float32, missingLeft bool, left, right int) {
+	if threshold > math.MaxFloat32 {
 		threshold = math.MaxFloat32 // JSON has no infinity; values are finite
 	}
-	t.Columns[node], t.Thresholds[node], t.bins[node], t.MissingLeft[node] = column, threshold, bin, missingLeft
+	t.Columns[node], t.Thresholds[node], t.MissingLeft[node] = int32(column), threshold, missingLeft
 	t.Lefts[node], t.Rights[node] = int32(left), int32(right)
 }
 
-func (t *Tree) binnedValue(b *binned, row int) float64 {
+func (t *Tree) binnedValue(b *Binned, row int) float64 {
 	node := int32(0)
 	for t.Columns[node] >= 0 {
-		code := b.codes[t.Columns[node]][row]
+		code := b.Codes[t.Columns[node]][row]
 		if (code == 0 && t.MissingLeft[node]) || (code != 0 && code <= t.bins[node]) {
 			node = t.Lefts[node]
 		} else {
