@@ -1,12 +1,13 @@
 package offline_test
 
 import (
+	"context"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"quintet/internal/enginetest"
 	"quintet/recommend/ease"
 	"quintet/recommend/implicit"
 	"quintet/recommend/interactions"
@@ -18,12 +19,8 @@ import (
 // movieLens is the split ua of MovieLens 100K, with ratings of at least 4 as positives.
 func movieLens(t testing.TB) *offline.Split {
 	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", "data", "ml-100k")
-	if _, err := os.Stat(filepath.Join(dir, "ua.base")); err != nil {
-		t.Skipf("MovieLens 100K is not at %s: %v", dir, err)
-	}
 	read := func(name string) *interactions.Builder {
-		f, err := os.Open(filepath.Join(dir, name))
+		f, err := os.Open(enginetest.SharedFile(t, "ml-100k", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,9 +115,76 @@ func TestMovieLensIALS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := implicit.Train(t.Context(), matrix, implicit.Settings{Factors: 64, Regularisation: .007, Unobserved: .3, Epochs: 12, Weighting: binary, Seed: 1}, implicit.Options{})
+	// The mean of three first vectors, as one alone moves the hit rate by 0.008. Kernels
+	// of other processors round in another way, which is like another first vector.
+	var mean offline.Report
+	const seeds = 3
+	for seed := range uint64(seeds) {
+		m, err := implicit.Train(t.Context(), matrix, implicit.Settings{Factors: 64, Regularisation: .007, Unobserved: .3, Epochs: 12, Weighting: binary, Seed: seed}, implicit.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := evaluate(t, m, split)
+		mean.People, mean.Figures = r.People, append(mean.Figures, r.Figures...)
+	}
+	expect(t, "iALS", averaged(mean), .8148, .2914, .2717, .01)
+}
+
+// averaged puts the figures of several reports together.
+func averaged(r offline.Report) *offline.Report {
+	sums, n := make(map[string]float64), make(map[string]float64)
+	for _, f := range r.Figures {
+		sums[f.Measure] += f.Value
+		n[f.Measure]++
+	}
+	out := &offline.Report{People: r.People}
+	for measure := range sums {
+		out.Figures = append(out.Figures, offline.Figure{Measure: measure, K: 10, Value: sums[measure] / n[measure]})
+	}
+	return out
+}
+
+// Settings are chosen on a part of what is trained on, and asked about what they never
+// saw. The command of docs/methods/recommend.md makes 30 trials.
+func TestMovieLensIALSTuned(t *testing.T) {
+	t.Parallel()
+	trials := 8
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
+	if os.Getenv("QUINTET_TEST_FULL") != "" {
+		trials = 30
+	}
+	split := movieLens(t)
+	train := func(l *interactions.Log, s implicit.Settings) (*implicit.Model, error) {
+		matrix, err := l.Matrix(binary)
+		if err != nil {
+			return nil, err
+		}
+		return implicit.Train(t.Context(), matrix, s, implicit.Options{})
+	}
+	validation, err := offline.Holdout(split.Train, 0, .2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "iALS", evaluate(t, m, split), .8148, .2914, .2717, .01)
+	settings := implicit.Settings{Factors: 64, Weighting: binary, Seed: 1}
+	found, err := offline.Search(t.Context(), implicit.Space(), trials, 1, offline.NDCG, 10, func(_ context.Context, values map[string]float64) (*offline.Report, error) {
+		m, err := train(validation.Train, settings.With(values))
+		if err != nil {
+			return nil, err
+		}
+		return offline.Evaluate(t.Context(), m, validation, offline.Options{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := train(split.Train, settings.With(found[0].Values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := evaluate(t, m, split)
+	if got := r.Value(offline.NDCG, 10); got < .285 {
+		t.Errorf("tuned iALS has NDCG@10 %.4f with %v, want at least 0.285", got, found[0].Values)
+	}
+	t.Logf("tuned with %v: NDCG@10 %.4f", found[0].Values, r.Value(offline.NDCG, 10))
 }
