@@ -22,8 +22,8 @@ type Settings struct {
 	Tastes int
 	// Own is the share of what people take that is of their tastes (0.7).
 	Own float64
-	// Skew is the exponent of the popularity of items (0.9): the n-th most popular is
-	// taken n^-skew as often.
+	// Skew is the exponent of the popularity of items (1.2): the n-th most popular is
+	// taken (n+10)^-skew as often.
 	Skew float64
 	// Spread is the standard deviation of the logarithm of how much people take (1.1).
 	Spread float64
@@ -39,7 +39,7 @@ func Matrix(s Settings) (*interactions.Matrix, error) {
 		s.Own = 0.7
 	}
 	if s.Skew == 0 {
-		s.Skew = 0.9
+		s.Skew = 1.2
 	}
 	if s.Spread == 0 {
 		s.Spread = 1.1
