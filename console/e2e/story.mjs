@@ -14,6 +14,7 @@ import { emptyQuarantine, eraseAndProve, keepForSoLong, seeSources, stayWithinRo
 import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
+import { judgeCandidate } from './policies.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
 import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
 
@@ -42,6 +43,7 @@ const chapters = [
   ['a flag is switched', () => switchFlag(session, base)],
   ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
   ['one decision is explained', () => explainDecision(session, base)],
+  ['a candidate is judged', () => judgeCandidate(session, base)],
   ['people stand in stages', () => seeLifecycle(session, base)],
   ['RFM is read by keyboard', () => readRfm(session, base)],
   ['moves add up', () => readMoves(session, base)],
