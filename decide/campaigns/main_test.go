@@ -54,6 +54,8 @@ func (c *crowd) GetPerson(id identity.ID) (*profiles.View, bool) {
 	return v, ok
 }
 
+func (c *crowd) Members(person identity.ID) []identity.ID { return []identity.ID{person} }
+
 func (c *crowd) Resolve(ids []profiles.Identifier) string { return identity.NewID(ids[0]).String() }
 
 func (c *crowd) EachPerson(f func(*profiles.View) bool) {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"quintet/decide/outbound"
+	"quintet/internal/problem"
 )
 
 const (
@@ -293,9 +294,4 @@ func (s *Service) finish(ctx context.Context, r *run) error {
 }
 
 // clip shortens what is stored as a reason.
-func clip(text string) string {
-	if len(text) > 200 {
-		return text[:200]
-	}
-	return text
-}
+func clip(text string) string { return problem.Clip(text) }

@@ -16,6 +16,8 @@ type People interface {
 	GetPerson(id identity.ID) (*profiles.View, bool)
 	// PersonOf is the id of that person.
 	PersonOf(id identity.ID) identity.ID
+	// Members are the profiles of a person.
+	Members(person identity.ID) []identity.ID
 	// Resolve is the profile that identifiers lead to, or would.
 	Resolve(ids []profiles.Identifier) string
 	// EachPerson calls f with everybody, until it returns false.
