@@ -184,6 +184,12 @@ func (s *Segments) InSegment(profile, key string) bool {
 	return l != nil && s.in(l, s.profiles.store.PersonOf(id))
 }
 
+// Has says whether there is a segment of the key.
+func (s *Segments) Has(key string) bool {
+	_, ok := s.definitions.Get(key)
+	return ok
+}
+
 // in says whether a person is in a segment. A list names profiles as they were,
 // so each profile of the person counts.
 func (s *Segments) in(l *liveSegment, person identity.ID) bool {

@@ -17,6 +17,9 @@ import (
 
 	"quintet/console"
 	"quintet/decide"
+	"quintet/decide/campaigns"
+	"quintet/decide/outbound"
+	"quintet/decide/scenarios"
 	"quintet/experiments"
 	"quintet/experiments/flags"
 	"quintet/experiments/growthbook/backend"
@@ -59,6 +62,9 @@ type app struct {
 	flags       *flags.Service
 	models      *models.Service
 	decide      *decide.Service
+	outbox      *outbound.Outbox
+	campaigns   *campaigns.Service
+	scenarios   *scenarios.Service
 	policies    *decide.Policies
 	server      *api.Server
 	local       runningServer // where the service can be called from this machine
@@ -157,12 +163,15 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening policies: %w", err)
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
+	if err = a.openOutbound(ctx, nil); err != nil {
+		return err
+	}
 	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{
@@ -192,6 +201,8 @@ func (a *app) routes() {
 	a.models.Routes(a.server)
 	a.decide.Routes(a.server)
 	a.policies.Routes(a.server)
+	a.campaigns.Routes(a.server)
+	a.scenarios.Routes(a.server)
 	a.decide.OverviewRoute(a.server, a.overviewSources())
 	a.server.MountConsole(console.FS())
 }
@@ -216,7 +227,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWriting()
 	written := make(chan struct{})
 	var writers sync.WaitGroup
-	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run} {
+	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run, a.campaigns.Run, a.scenarios.Run, a.outbox.Run} {
 		writers.Add(1)
 		group.Go(func() error {
 			defer writers.Done()

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"quintet/decide"
+	"quintet/decide/campaigns"
+	"quintet/decide/outbound"
+	"quintet/decide/scenarios"
 	"quintet/experiments"
 	"quintet/internal/audit"
 	"quintet/internal/auth"
@@ -25,7 +28,7 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil

@@ -23,7 +23,12 @@ func refer(s *definitions.Store) {
 		return at("layer")(layer["parent"])
 	})
 	s.Refer("decision-points", "holdouts", at("holdouts"))
-	for _, kind := range []string{"experiments", "flags", "holdouts"} {
+	for _, kind := range []string{"campaigns", "scenarios"} {
+		s.Refer(kind, "decision-points", everywhere("decisionPoint"))
+		s.Refer(kind, "segments", everywhere("segment", "without"))
+		s.Refer(kind, "purposes", everywhere("purpose"))
+	}
+	for _, kind := range []string{"experiments", "flags", "holdouts", "campaigns", "scenarios"} {
 		s.Refer(kind, "segments", readSegments)
 	}
 }
@@ -53,6 +58,18 @@ func at(member string) func(any) []string {
 	return func(value any) []string {
 		object, _ := value.(map[string]any)
 		return texts(object[member])
+	}
+}
+
+// everywhere are the texts of members of any object in a definition.
+func everywhere(members ...string) func(any) []string {
+	return func(value any) (keys []string) {
+		objects(value, func(object map[string]any) {
+			for _, member := range members {
+				keys = append(keys, at(member)(object)...)
+			}
+		})
+		return keys
 	}
 }
 
