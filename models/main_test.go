@@ -39,6 +39,13 @@ func migrateLog(ctx context.Context, db *clickhouse.Database) error {
 	return db.Migrate(ctx, append(sets, ClickHouseMigrations())...)
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
+// storedAt says that the log has followed the stream up to a position that the test moves.
+func storedAt(p *Position) func(context.Context) (Position, error) {
+	return func(context.Context) (Position, error) { return *p, nil }
+}
+
 // service is a Service on fresh databases.
 func service(t testing.TB, db *clickhouse.Database) (*Service, Deps) {
 	t.Helper()

@@ -293,7 +293,7 @@ func (n *news) readDecisions(ctx context.Context, db *clickhouse.Database, spec 
 	if first.Before(horizon) {
 		first = horizon
 	}
-	p := part{from: first, to: last.Add(time.Millisecond), after: from.Decisions, through: Position{Decisions: to.Decisions, Events: n.to.Events}, dimension: dimension}
+	p := part{from: first, to: last.Add(time.Millisecond), first: from.Decisions + 1, through: Position{Decisions: to.Decisions, Events: n.to.Events}, dimension: dimension}
 	if !p.from.Before(p.to) {
 		return nil
 	}

@@ -123,6 +123,7 @@ func TestUpdateLearnsStoresAndReloads(t *testing.T) {
 	}
 	loaded.Model = snap.Model
 	snap.BuiltAt = snap.BuiltAt.Truncate(time.Microsecond)
+	snap.UpdatedAt = snap.UpdatedAt.Truncate(time.Microsecond)
 	loaded.BuiltAt = loaded.BuiltAt.Truncate(time.Microsecond)
 	if !reflect.DeepEqual(loaded, snap) {
 		t.Errorf("loaded %+v\nsaved  %+v", loaded, snap)

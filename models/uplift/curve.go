@@ -129,7 +129,11 @@ func Areas(y []float64, treated []bool, score []float64) Curve {
 
 // causalml takes the mean of the curves at 0, 1, ... n rows, each divided by its end. A
 // place where an arm has no row yet is interpolated, as pandas does.
+//
+// Unlike scikit-uplift, causalml counts rows that tie one by one, so that their order
+// matters to the fourth digit; here the last comes first.
 func (r *ranked) causalml() (auuc, qini float64) {
+	r = r.tiesReversed()
 	var s sums
 	n := len(r.y)
 	lifts, qinis := make([]float64, n+1), make([]float64, n+1)
@@ -149,6 +153,20 @@ func (r *ranked) causalml() (auuc, qini float64) {
 	auuc /= math.Abs(lifts[n]*float64(n)) * float64(n+1)
 	qini = qini/(math.Abs(qinis[n])*float64(n+1)) - .5*sign(qinis[n])
 	return auuc, qini
+}
+
+func (r *ranked) tiesReversed() *ranked {
+	out := &ranked{slices.Clone(r.y), slices.Clone(r.treated), r.score}
+	for from := 0; from < len(r.y); {
+		to := from + 1
+		for to < len(r.y) && r.score[to] == r.score[from] {
+			to++
+		}
+		slices.Reverse(out.y[from:to])
+		slices.Reverse(out.treated[from:to])
+		from = to
+	}
+	return out
 }
 
 func sign(v float64) float64 {
