@@ -44,7 +44,7 @@ func newModel(settings Settings, scan *index.Scan, gram []float32) *Model {
 type folding struct {
 	solver  *solver
 	entries []interactions.Event
-	columns []int32
+	columns []int32 // places in the scan
 	weights []float32
 	person  []float32
 }
@@ -88,7 +88,7 @@ func (m *Model) foldIn(f *folding, history []interactions.Event, person []float3
 		clear(person)
 		return false
 	}
-	f.solver.full(m.scan.Row, m.gram, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), person)
+	f.solver.full(m.scan.Rows(), m.gram, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), person)
 	return true
 }
 
@@ -109,7 +109,7 @@ func (m *Model) gather(f *folding, history []interactions.Event) bool {
 			sum += w.Of(f.entries[i])
 		}
 		if weight := float32(w.Total(sum)); weight > 0 && weight <= math.MaxFloat32 {
-			f.columns, f.weights = append(f.columns, item), append(f.weights, weight)
+			f.columns, f.weights = append(f.columns, m.scan.Place(item)), append(f.weights, weight)
 		}
 	}
 	return len(f.columns) > 0
@@ -176,8 +176,9 @@ func (m *Model) Explain(history []interactions.Event, item int32, n int) []scori
 	vector.Solve(f.solver.system, f.solver.factors, direction, f.solver.work)
 	var out []scoring.Reason
 	for e, column := range f.columns {
-		if c := f.weights[e] * vector.Dot(direction, m.scan.Row(column)); c > 0 {
-			out = append(out, scoring.Reason{Item: column, Contribution: c})
+		item := m.scan.ItemAt(column)
+		if c := f.weights[e] * vector.Dot(direction, m.scan.Row(item)); c > 0 {
+			out = append(out, scoring.Reason{Item: item, Contribution: c})
 		}
 	}
 	slices.SortFunc(out, func(a, b scoring.Reason) int {

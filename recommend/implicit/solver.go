@@ -21,9 +21,11 @@ type side struct {
 }
 
 // row gives the vector of a number.
-func (s *side) row(n int32) []float32 {
-	at := int(n) * s.factors
-	return s.rows[at : at+s.factors : at+s.factors]
+func (s *side) row(n int32) []float32 { return row(s.rows, s.factors, n) }
+
+func row(rows []float32, factors int, n int32) []float32 {
+	at := int(n) * factors
+	return rows[at : at+factors : at+factors]
 }
 
 // solver has the memory to solve for one row at a time. It is for one goroutine.
@@ -31,6 +33,7 @@ type solver struct {
 	factors, block int // padded
 	system         []float32
 	gathered       []float32
+	scales, pulls  [chunk]float32
 	right, work    []float32
 	predicted      []float32
 	slope          []float32
@@ -52,60 +55,53 @@ func newSolver(factors, block int) *solver {
 
 // solve writes to x the vector of a row with entries at columns of the other side,
 // held by regularisation. With blocks it improves what x is, otherwise it forgets it.
-func (s *solver) solve(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+func (s *solver) solve(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
 	if len(columns) == 0 {
 		clear(x)
 		return
 	}
 	if s.block == s.factors {
-		s.full(other, gram, columns, weights, regularisation, x)
+		s.full(rows, gram, columns, weights, regularisation, x)
 		return
 	}
-	s.blocks(other, gram, columns, weights, regularisation, x)
+	s.blocks(rows, gram, columns, weights, regularisation, x)
 }
 
 // full solves (a G + Σ w y yᵀ + λ I) x = Σ w y.
-func (s *solver) full(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+func (s *solver) full(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
 	d := s.factors
 	copy(s.system, gram)
 	clear(s.right)
 	for from := 0; from < len(columns); from += chunk {
 		n := min(chunk, len(columns)-from)
-		for i := range n {
-			y, w := other(columns[from+i]), weights[from+i]
-			s.put(i, y, w)
-			vector.Axpy(w, y, s.right)
+		for i, w := range weights[from : from+n] {
+			s.scales[i], s.pulls[i] = root(w), w
 		}
+		vector.Gather(s.gathered, s.right, rows, columns[from:from+n], s.scales[:n], s.pulls[:n], d, d)
 		vector.AddGram(s.system, d, d, 1, s.gathered, d, 0, n)
 	}
 	for i := range d {
 		s.system[i*d+i] += regularisation
 	}
 	if !vector.Cholesky(s.system, d) {
-		s.again(other, gram, columns, weights, regularisation, x)
+		s.again(rows, gram, columns, weights, regularisation, x)
 		return
 	}
 	vector.Solve(s.system, d, s.right, s.work)
 	copy(x, s.right)
 }
 
-// put gathers √w y at place i.
-func (s *solver) put(i int, y []float32, w float32) {
-	to := s.gathered[i*s.block : (i+1)*s.block]
+func root(w float32) float32 {
 	if w == 1 {
-		copy(to, y)
-		return
+		return 1
 	}
-	root := float32(math.Sqrt(float64(w)))
-	for j, v := range y {
-		to[j] = root * v
-	}
+	return float32(math.Sqrt(float64(w)))
 }
 
 // again solves in float64 what float32 could not factor: with hardly any
 // regularisation the system is singular to seven digits. Where that fails too, nothing
 // is known of the row.
-func (s *solver) again(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+func (s *solver) again(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
 	s.failed++
 	d := s.factors
 	system, right := mat.NewSymDense(d, nil), mat.NewVecDense(d, nil)
@@ -122,7 +118,7 @@ func (s *solver) again(other func(int32) []float32, gram []float32, columns []in
 	}
 	wide := mat.NewVecDense(d, nil)
 	for e, column := range columns {
-		for i, v := range other(column) {
+		for i, v := range row(rows, d, column) {
 			wide.SetVec(i, float64(v))
 		}
 		system.SymRankOne(system, float64(weights[e]), wide)
@@ -145,11 +141,11 @@ func (s *solver) again(other func(int32) []float32, gram []float32, columns []in
 
 // blocks takes one Newton step for each block of factors, exact for the block as the
 // loss is a square (iALS++, Rendle et al. 2021).
-func (s *solver) blocks(other func(int32) []float32, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+func (s *solver) blocks(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
 	d := s.factors
 	s.predicted = s.predicted[:0]
 	for _, column := range columns {
-		s.predicted = append(s.predicted, vector.Dot(x, other(column)))
+		s.predicted = append(s.predicted, vector.Dot(x, row(rows, d, column)))
 	}
 	vector.DotRows(x, gram, s.slope)
 	for at := 0; at < d; at += s.block {
@@ -162,19 +158,10 @@ func (s *solver) blocks(other func(int32) []float32, gram []float32, columns []i
 		}
 		for from := 0; from < len(columns); from += chunk {
 			n := min(chunk, len(columns)-from)
-			for i := range n {
-				y, w := other(columns[from+i])[at:at+b], weights[from+i]
-				to := s.gathered[i*b : (i+1)*b]
-				if w == 1 {
-					copy(to, y)
-				} else {
-					root := float32(math.Sqrt(float64(w)))
-					for j, v := range y {
-						to[j] = root * v
-					}
-				}
-				vector.Axpy(w*(1-s.predicted[from+i]), y, right)
+			for i, w := range weights[from : from+n] {
+				s.scales[i], s.pulls[i] = root(w), w*(1-s.predicted[from+i])
 			}
+			vector.Gather(s.gathered, right, rows[at:], columns[from:from+n], s.scales[:n], s.pulls[:n], b, d)
 			vector.AddGram(s.system, b, b, 1, s.gathered, b, 0, n)
 		}
 		if !vector.Cholesky(s.system, b) {
@@ -188,7 +175,7 @@ func (s *solver) blocks(other func(int32) []float32, gram []float32, columns []i
 		}
 		if at+s.block < d {
 			for e, column := range columns {
-				s.predicted[e] += vector.Dot(right, other(column)[at:at+b])
+				s.predicted[e] += vector.Dot(right, row(rows, d, column)[at:at+b])
 			}
 		}
 	}

@@ -140,7 +140,7 @@ func (t *training) half(ctx context.Context, solved, fixed *side, entries *inter
 				}
 				for r := from; r < min(from+some, solved.count); r++ {
 					columns, weights := entries.Row(r)
-					worker.solve(fixed.row, fixed.gram, columns, weights, t.settings.hold(weights, fixed.count), solved.row(int32(r)))
+					worker.solve(fixed.rows, fixed.gram, columns, weights, t.settings.hold(weights, fixed.count), solved.row(int32(r)))
 				}
 			}
 		})

@@ -84,6 +84,16 @@ func (s *Scan) Row(item int32) []float32 {
 	return s.rows[at : at+s.width : at+s.width]
 }
 
+// Rows are all rows, of Width numbers each, the longest first: Place says where that of
+// an item is. They must not be changed.
+func (s *Scan) Rows() []float32 { return s.rows }
+
+// Place is where the row of an item is among Rows.
+func (s *Scan) Place(item int32) int32 { return s.place[item] }
+
+// ItemAt is the item whose row is at a place.
+func (s *Scan) ItemAt(place int32) int32 { return s.items[place] }
+
 // Factors are all rows by item, of the first d numbers each.
 func (s *Scan) Factors(d int) []float32 {
 	out := make([]float32, 0, len(s.items)*d)

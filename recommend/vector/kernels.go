@@ -59,6 +59,28 @@ func AddGram(gram []float32, stride, d int, alpha float32, rows []float32, width
 	}
 }
 
+// Gather brings together rows that lie apart: for each number in columns, of which there
+// are as many as scales and pulls, it takes the d numbers of rows that begin at
+// column × stride, writes them, times the scale, one behind the other to dst, and adds
+// them, times the pull, to right. d is a multiple of Lane.
+func Gather(dst, right, rows []float32, columns []int32, scales, pulls []float32, d, stride int) {
+	n := len(columns)
+	if n == 0 || d == 0 {
+		return
+	}
+	if d%Lane != 0 {
+		panic("vector: the length of a vector must be a multiple of Lane")
+	}
+	_, _, _, _ = dst[n*d-1], right[d-1], scales[n-1], pulls[n-1]
+	var least, most int32
+	for _, c := range columns {
+		least, most = min(least, c), max(most, c)
+	}
+	_ = rows[int(most)*stride+d-1]
+	_ = rows[int(least)*stride]
+	gather(dst, right, rows, columns, scales, pulls, d, stride)
+}
+
 // Cholesky factors the symmetric positive definite d by d matrix whose upper triangle
 // is in a as UᵀU and leaves U there, with zeros under the diagonal of each block of
 // Lane. It reports whether the matrix is positive definite in this precision; what a

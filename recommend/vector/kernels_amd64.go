@@ -57,6 +57,17 @@ func gramTile(c []float32, stride int, a, b []float32, width, n int, alpha float
 	}
 }
 
+func gather(dst, right, rows []float32, columns []int32, scales, pulls []float32, d, stride int) {
+	switch best {
+	case avx512:
+		gather512(&dst[0], &right[0], &rows[0], &columns[0], &scales[0], &pulls[0], len(columns), d, stride)
+	case avx2:
+		gather256(&dst[0], &right[0], &rows[0], &columns[0], &scales[0], &pulls[0], len(columns), d, stride)
+	default:
+		gatherGo(dst, right, rows, columns, scales, pulls, d, stride)
+	}
+}
+
 // dotRows512 writes n dot products of q with rows of d numbers, a multiple of 16.
 //
 //go:noescape
@@ -81,3 +92,12 @@ func gramTile512(c *float32, stride int, a, b *float32, width, n int, alpha floa
 
 //go:noescape
 func gramTile256(c *float32, stride int, a, b *float32, width, n int, alpha float32)
+
+// gather512 writes scale times row to dst, n rows of d numbers, a multiple of 16, which
+// begin stride numbers apart in rows, and adds pull times row to right.
+//
+//go:noescape
+func gather512(dst, right, rows *float32, columns *int32, scales, pulls *float32, n, d, stride int)
+
+//go:noescape
+func gather256(dst, right, rows *float32, columns *int32, scales, pulls *float32, n, d, stride int)

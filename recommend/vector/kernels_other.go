@@ -10,3 +10,7 @@ func axpy(alpha float32, x, y []float32) { axpyGo(alpha, x, y) }
 func gramTile(c []float32, stride int, a, b []float32, width, n int, alpha float32) {
 	gramTileGo(c, stride, a, b, width, n, alpha)
 }
+
+func gather(dst, right, rows []float32, columns []int32, scales, pulls []float32, d, stride int) {
+	gatherGo(dst, right, rows, columns, scales, pulls, d, stride)
+}

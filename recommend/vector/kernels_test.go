@@ -91,6 +91,46 @@ func TestGramAgreesWithFloat64(t *testing.T) {
 	})
 }
 
+func TestGatherAgreesWithFloat64(t *testing.T) {
+	forms(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(6, 1))
+		for _, d := range []int{16, 32, 48, 64, 80, 128, 144} {
+			stride := d + 16
+			rows := random(rng, 50*stride)
+			for _, n := range []int{0, 1, 5, 33} {
+				columns, scales, pulls := make([]int32, n), random(rng, n), random(rng, n)
+				for i := range columns {
+					columns[i] = int32(rng.IntN(50))
+				}
+				right, dst := random(rng, d), make([]float32, n*d+1)
+				dst[n*d] = 77
+				want, size := make([]float64, d), make([]float64, d)
+				for j := range d {
+					want[j] = float64(right[j])
+					for i, c := range columns {
+						v := float64(pulls[i]) * float64(rows[int(c)*stride+8+j])
+						want[j], size[j] = want[j]+v, size[j]+math.Abs(v)
+					}
+				}
+				Gather(dst, right, rows[8:], columns, scales, pulls, d, stride)
+				for j := range d {
+					if !near(right[j], want[j], size[j]) {
+						t.Fatalf("d=%d n=%d: right[%d] = %v, want %v", d, n, j, right[j], want[j])
+					}
+					for i, c := range columns {
+						if got, want := dst[i*d+j], scales[i]*rows[int(c)*stride+8+j]; got != want {
+							t.Fatalf("d=%d n=%d: row %d has %v at %d, want %v", d, n, i, got, j, want)
+						}
+					}
+				}
+				if dst[n*d] != 77 {
+					t.Fatal("it writes beyond the last row")
+				}
+			}
+		}
+	})
+}
+
 func TestCholeskySolvesSystems(t *testing.T) {
 	forms(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 1))

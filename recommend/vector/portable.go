@@ -62,3 +62,14 @@ func gramTileGo(c []float32, stride int, a, b []float32, width, n int, alpha flo
 		}
 	}
 }
+
+func gatherGo(dst, right, rows []float32, columns []int32, scales, pulls []float32, d, stride int) {
+	for i, column := range columns {
+		row, to := rows[int(column)*stride:int(column)*stride+d], dst[i*d:(i+1)*d]
+		scale, pull := scales[i], pulls[i]
+		for j, v := range row {
+			to[j] = scale * v
+			right[j] += pull * v
+		}
+	}
+}
