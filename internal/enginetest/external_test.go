@@ -33,7 +33,10 @@ func TestExternalServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	stream, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	stream, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		// Its own guess is a part of the free disk, which a test must not depend on.
+		JetStreamMaxStore: 1 << 50,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
