@@ -96,21 +96,15 @@ func Cholesky(a []float32, d int) bool {
 	for b := 0; b < d; b += Lane {
 		for k := b; k < b+Lane; k++ {
 			row := a[k*d : k*d+d]
-			pivot := row[k]
-			if !(pivot > 0) || pivot > math.MaxFloat32 {
+			lead := row[k]
+			if !(lead > 0) || lead > math.MaxFloat32 {
 				return false
 			}
 			clear(row[b:k])
-			scale := 1 / float32(math.Sqrt(float64(pivot)))
-			for j := k; j < b+Lane; j++ {
-				row[j] *= scale
-			}
-			for j := b + Lane; j < d; j++ {
-				row[j] *= scale
-			}
-			for i := k + 1; i < b+Lane; i++ {
-				axpy(-row[i], row[b:], a[i*d+b:i*d+d])
-			}
+			scale := 1 / float32(math.Sqrt(float64(lead)))
+			// What is left of k in the block is zero, and stays so below.
+			below := a[min(k+1, d-1)*d+b:]
+			pivot(row[b:], scale, below, d, row[k+1:b+Lane])
 		}
 		for i := b + Lane; i < d; i += Lane {
 			for j := i; j < d; j += Lane {

@@ -68,6 +68,17 @@ func gather(dst, right, rows []float32, columns []int32, scales, pulls []float32
 	}
 }
 
+func pivot(row []float32, scale float32, below []float32, stride int, factors []float32) {
+	switch {
+	case best == plainGo || len(factors) == 0:
+		pivotGo(row, scale, below, stride, factors)
+	case best == avx512:
+		pivot512(&row[0], scale, &below[0], stride, &factors[0], len(factors), len(row))
+	default:
+		pivot256(&row[0], scale, &below[0], stride, &factors[0], len(factors), len(row))
+	}
+}
+
 // dotRows512 writes n dot products of q with rows of d numbers, a multiple of 16.
 //
 //go:noescape
@@ -101,3 +112,13 @@ func gather512(dst, right, rows *float32, columns *int32, scales, pulls *float32
 
 //go:noescape
 func gather256(dst, right, rows *float32, columns *int32, scales, pulls *float32, n, d, stride int)
+
+// pivot512 multiplies row, n numbers, a multiple of 16, by scale, and takes factor times
+// row from each of count rows below, which begin stride numbers apart. The factors may
+// be a part of row: they are read after it was multiplied.
+//
+//go:noescape
+func pivot512(row *float32, scale float32, below *float32, stride int, factors *float32, count, n int)
+
+//go:noescape
+func pivot256(row *float32, scale float32, below *float32, stride int, factors *float32, count, n int)

@@ -600,3 +600,103 @@ oneend:
 done:
 	VZEROUPPER
 	RET
+
+// func pivot512(row *float32, scale float32, below *float32, stride int, factors *float32, count, n int)
+TEXT ·pivot512(SB), NOSPLIT, $0-56
+	MOVQ row+0(FP), SI
+	VBROADCASTSS scale+8(FP), Z3
+	MOVQ stride+24(FP), BX
+	MOVQ factors+32(FP), R9
+	MOVQ count+40(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $2, BX
+	SHLQ $2, DX
+	XORQ R12, R12
+
+scaled:
+	CMPQ R12, DX
+	JGE  update
+	VMULPS (SI)(R12*1), Z3, Z1
+	VMOVUPS Z1, (SI)(R12*1)
+	ADDQ $64, R12
+	JMP  scaled
+
+update:
+	XORQ R12, R12
+
+lanes:
+	CMPQ R12, DX
+	JGE  done
+	VMOVUPS (SI)(R12*1), Z1
+	MOVQ below+16(FP), DI
+	ADDQ R12, DI
+	XORQ AX, AX
+
+rows:
+	CMPQ AX, CX
+	JGE  next
+	VBROADCASTSS (R9)(AX*4), Z2
+	VMOVUPS (DI), Z4
+	VFNMADD231PS Z1, Z2, Z4
+	VMOVUPS Z4, (DI)
+	ADDQ BX, DI
+	INCQ AX
+	JMP  rows
+
+next:
+	ADDQ $64, R12
+	JMP  lanes
+
+done:
+	VZEROUPPER
+	RET
+
+// func pivot256(row *float32, scale float32, below *float32, stride int, factors *float32, count, n int)
+TEXT ·pivot256(SB), NOSPLIT, $0-56
+	MOVQ row+0(FP), SI
+	VBROADCASTSS scale+8(FP), Y3
+	MOVQ stride+24(FP), BX
+	MOVQ factors+32(FP), R9
+	MOVQ count+40(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $2, BX
+	SHLQ $2, DX
+	XORQ R12, R12
+
+scaled:
+	CMPQ R12, DX
+	JGE  update
+	VMULPS (SI)(R12*1), Y3, Y1
+	VMOVUPS Y1, (SI)(R12*1)
+	ADDQ $32, R12
+	JMP  scaled
+
+update:
+	XORQ R12, R12
+
+lanes:
+	CMPQ R12, DX
+	JGE  done
+	VMOVUPS (SI)(R12*1), Y1
+	MOVQ below+16(FP), DI
+	ADDQ R12, DI
+	XORQ AX, AX
+
+rows:
+	CMPQ AX, CX
+	JGE  next
+	VBROADCASTSS (R9)(AX*4), Y2
+	VMOVUPS (DI), Y4
+	VFNMADD231PS Y1, Y2, Y4
+	VMOVUPS Y4, (DI)
+	ADDQ BX, DI
+	INCQ AX
+	JMP  rows
+
+next:
+	ADDQ $32, R12
+	JMP  lanes
+
+done:
+	VZEROUPPER
+	RET

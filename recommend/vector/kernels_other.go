@@ -14,3 +14,7 @@ func gramTile(c []float32, stride int, a, b []float32, width, n int, alpha float
 func gather(dst, right, rows []float32, columns []int32, scales, pulls []float32, d, stride int) {
 	gatherGo(dst, right, rows, columns, scales, pulls, d, stride)
 }
+
+func pivot(row []float32, scale float32, below []float32, stride int, factors []float32) {
+	pivotGo(row, scale, below, stride, factors)
+}

@@ -73,3 +73,12 @@ func gatherGo(dst, right, rows []float32, columns []int32, scales, pulls []float
 		}
 	}
 }
+
+func pivotGo(row []float32, scale float32, below []float32, stride int, factors []float32) {
+	for j := range row {
+		row[j] *= scale
+	}
+	for i, f := range factors {
+		axpyGo(-f, row, below[i*stride:i*stride+len(row)])
+	}
+}
