@@ -44,12 +44,20 @@ type QuarantineLog interface {
 	EachQuarantined(ctx context.Context, sub *ErasureSubject, f func(item any) error) error
 }
 
+// ExportedList is what another package keeps of people, as one member of an export.
+type ExportedList struct {
+	Name string
+	// Each calls f with everything about the profiles, the oldest first.
+	Each func(ctx context.Context, profiles []string, f func(any) error) error
+}
+
 // ExportDeps are what an exporter is made of.
 type ExportDeps struct {
 	Profiles   *Service
 	Segments   *Segments     // nil without
 	Decisions  DecisionLog   // nil without
 	Quarantine QuarantineLog // nil without
+	Lists      []ExportedList
 }
 
 // Exporter writes down all that is known of a person.
@@ -58,11 +66,12 @@ type Exporter struct {
 	segments   *Segments
 	decisions  DecisionLog
 	quarantine QuarantineLog
+	lists      []ExportedList
 }
 
 // OpenExporter makes an exporter.
 func OpenExporter(d ExportDeps) *Exporter {
-	return &Exporter{d.Profiles, d.Segments, d.Decisions, d.Quarantine}
+	return &Exporter{d.Profiles, d.Segments, d.Decisions, d.Quarantine, d.Lists}
 }
 
 // ExportedExposure is a variant of an experiment that a profile saw.
@@ -272,6 +281,9 @@ func (x *Exporter) writeLog(ctx context.Context, id identity.ID, d *document) {
 		d.list("quarantine", func(add func(any) error) error {
 			return x.quarantine.EachQuarantined(ctx, aboutWhom(x.store, members[0], ""), add)
 		})
+	}
+	for _, l := range x.lists {
+		d.list(l.Name, func(add func(any) error) error { return l.Each(ctx, profiles, add) })
 	}
 	d.list("events", func(add func(any) error) error { return x.eachEvent(ctx, profiles, add) })
 }

@@ -169,7 +169,9 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
 	}
-	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality})
+	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality, Lists: []profiles.ExportedList{
+		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage},
+	}})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
 		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),

@@ -141,7 +141,32 @@ func (p planted) everywhere(s *served) {
 	s.call(http.MethodPost, "/v1/attribute-status/compute", nil, nil)
 	s.call(http.MethodGet, "/v1/profiles/userId:"+p.user, nil, nil) // which the audit log keeps
 	s.call(http.MethodGet, "/v1/profiles/"+url.PathEscape("email:"+p.mail), nil, nil)
+	p.contacted(s)
 	s.caughtUp()
+}
+
+// contacted puts the person into a campaign and on their way through a scenario.
+func (p planted) contacted(s *served) {
+	s.t.Helper()
+	consent := map[string]any{"basis": "legitimate-interest", "purpose": "news"}
+	s.call(http.MethodPut, "/v1/scenarios/cart", map[string]any{"consent": consent, "nodes": []map[string]any{
+		{"id": "in", "type": "trigger", "trigger": map[string]any{"kind": "event", "event": "Cart Left"}, "next": "ask"},
+		{"id": "ask", "type": "decide", "decide": map[string]any{"decisionPoint": "hero"}, "next": "wait"},
+		{"id": "wait", "type": "wait", "wait": map[string]any{"minutes": 6000}, "next": "end"},
+		{"id": "end", "type": "exit"},
+	}}, nil)
+	s.call(http.MethodPost, "/v1/scenarios/cart/start", nil, nil)
+	s.batch(map[string]any{"type": "track", "event": "Cart Left", "userId": p.user, "properties": map[string]any{"note": p.note}},
+		map[string]any{"type": "track", "event": "Cart Left", "userId": others()[0], "properties": map[string]any{"note": "somebody else"}})
+	s.call(http.MethodPut, "/v1/campaigns/letters", map[string]any{"decisionPoint": "hero", "consent": consent, "audience": map[string]any{"everybody": true}, "schedule": map[string]any{"kind": "once"}}, nil)
+	s.call(http.MethodPost, "/v1/campaigns/letters/start", nil, nil)
+	eventually(s.t, time.Minute, "the person is in a scenario and in a campaign", func() bool {
+		var state struct{ Status string }
+		s.call(http.MethodGet, "/v1/campaigns/letters/state", nil, &state)
+		var progress struct{ Runs map[string]int }
+		s.call(http.MethodGet, "/v1/scenarios/cart/progress", nil, &progress)
+		return state.Status == "done" && progress.Runs["active"] == 2
+	})
 }
 
 func others() (list []string) {

@@ -169,3 +169,23 @@ func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[
 func (s *Service) Check(ctx context.Context, sub *profiles.ErasureSubject) ([]profiles.ErasureCheck, error) {
 	return outbound.CheckFor(ctx, s.pool, sub, owned)
 }
+
+// EachRecipient calls f with what became of a person in campaigns, for an export.
+func (s *Service) EachRecipient(ctx context.Context, profiles []string, f func(any) error) error {
+	type exported struct {
+		Campaign string    `json:"campaign"`
+		At       time.Time `json:"at"`
+		Recipient
+	}
+	rows, err := s.pool.Query(ctx, `SELECT r.campaign, r.occurrence, p.person, p.outcome, p.reason, p.decision_id, p.action, p.send_at, p.decided_at
+		FROM campaign_recipients p JOIN campaign_runs r ON r.id = p.run WHERE p.person = ANY($1) ORDER BY r.id`, profiles)
+	if err != nil {
+		return fmt.Errorf("exporting the campaigns of a person: %w", err)
+	}
+	var e exported
+	_, err = pgx.ForEachRow(rows, []any{&e.Campaign, &e.At, &e.Person, &e.Outcome, &e.Reason, &e.DecisionID, &e.Action, &e.SendAt, &e.DecidedAt}, func() error { return f(e) })
+	if err != nil {
+		return fmt.Errorf("exporting the campaigns of a person: %w", err)
+	}
+	return nil
+}

@@ -206,3 +206,25 @@ func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[
 func (s *Service) Check(ctx context.Context, sub *profiles.ErasureSubject) ([]profiles.ErasureCheck, error) {
 	return outbound.CheckFor(ctx, s.pool, sub, owned)
 }
+
+// EachRun calls f with the ways of a person through scenarios, for an export.
+func (s *Service) EachRun(ctx context.Context, profiles []string, f func(any) error) error {
+	rows, err := s.pool.Query(ctx, `SELECT id FROM scenario_runs WHERE person = ANY($1) ORDER BY entered_at, id`, profiles)
+	if err != nil {
+		return fmt.Errorf("exporting the scenarios of a person: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("exporting the scenarios of a person: %w", err)
+	}
+	for _, id := range ids {
+		r, err := s.ReadRun(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := f(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

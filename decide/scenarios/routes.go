@@ -88,7 +88,9 @@ func (s *Service) runRoutes(a huma.API) {
 			Next  string `json:"next" doc:"Pass as before to read on; empty at the end"`
 		}
 	}
-	huma.Register(a, operation("list-scenario-runs", http.MethodGet, "/v1/scenarios/{key}/runs", "People on their way, newest first", api.ScopeRead),
+	list := operation("list-scenario-runs", http.MethodGet, "/v1/scenarios/{key}/runs", "People on their way, newest first", api.ScopeRead)
+	api.Personal(&list)
+	huma.Register(a, list,
 		func(ctx context.Context, in *runsInput) (*runsOutput, error) {
 			before := in.Before
 			if before.IsZero() {
@@ -97,6 +99,9 @@ func (s *Service) runRoutes(a huma.API) {
 			list, err := s.Runs(ctx, in.Key, in.Person, in.Status, before, in.Limit)
 			if err != nil {
 				return nil, err
+			}
+			for i := range list {
+				list[i].mask(ctx)
 			}
 			out := new(runsOutput)
 			out.Body.Items = list
@@ -109,14 +114,24 @@ func (s *Service) runRoutes(a huma.API) {
 		ID string `path:"id" maxLength:"64"`
 	}
 	type runOutput struct{ Body *Run }
-	huma.Register(a, operation("get-scenario-run", http.MethodGet, "/v1/scenario-runs/{id}", "One person's way through a scenario, step by step", api.ScopeRead),
+	one := operation("get-scenario-run", http.MethodGet, "/v1/scenario-runs/{id}", "One person's way through a scenario, step by step", api.ScopeRead)
+	api.Personal(&one)
+	huma.Register(a, one,
 		func(ctx context.Context, in *runInput) (*runOutput, error) {
 			r, err := s.ReadRun(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
+			r.mask(ctx)
 			return &runOutput{r}, nil
 		})
+}
+
+// mask hides what the first event said from who sees personal data masked.
+func (r *Run) mask(ctx context.Context) {
+	if api.MaskFrom(ctx) != nil {
+		r.Entry = map[string]any{}
+	}
 }
 
 func (s *Service) templateRoutes(a huma.API) {
