@@ -439,6 +439,300 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/campaign-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When campaigns are due
+         * @description Needs the scope read.
+         */
+        get: operations["campaign-calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List campaigns
+         * @description Needs the scope read.
+         */
+        get: operations["list-campaigns"];
+        /**
+         * Create or replace many campaigns, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-campaigns"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one campaign
+         * @description Needs the scope read.
+         */
+        get: operations["get-campaign"];
+        /**
+         * Create or replace one campaign
+         * @description Needs the scope define.
+         */
+        put: operations["put-campaign"];
+        post?: never;
+        /**
+         * Delete one campaign
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-campaign"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a campaign would do now
+         * @description Who would get what, what each rule removes, expected cost and power. Nothing is decided, sent or reserved.
+         */
+        post: operations["dry-run-campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages, newest first
+         * @description Those that wait for delivery, and for 90 days those that delivery has.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-campaign-messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a campaign stand still
+         * @description Needs the scope define.
+         */
+        post: operations["pause-campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a campaign is, newest run first
+         * @description Needs the scope read.
+         */
+        get: operations["list-campaign-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/runs/{run}/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of each person
+         * @description Needs the scope read.
+         */
+        get: operations["list-campaign-recipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a campaign act by its schedule, or go on
+         * @description Needs the scope define.
+         */
+        post: operations["start-campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say whether a campaign acts, and when it is due
+         * @description Needs the scope read.
+         */
+        get: operations["get-campaign-state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a campaign and withdraw what was not handed over
+         * @description Needs the scope define.
+         */
+        post: operations["stop-campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide about one person now and send what follows
+         * @description Consent and every rule hold, so that nobody is contacted in a test who must not be.
+         */
+        post: operations["test-campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one campaign
+         * @description Needs the scope read.
+         */
+        get: operations["list-campaign-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/campaigns/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one campaign
+         * @description Needs the scope read.
+         */
+        get: operations["get-campaign-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels": {
         parameters: {
             query?: never;
@@ -3341,6 +3635,320 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/scenario-runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One person's way through a scenario, step by step
+         * @description Needs the scope read.
+         */
+        get: operations["get-scenario-run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenario-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the templates of scenarios
+         * @description Needs the scope read.
+         */
+        get: operations["list-scenario-templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenario-templates/{key}/fill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a scenario of a template, to be adapted and saved
+         * @description The scenario is checked as if it were saved, and is not saved.
+         */
+        post: operations["fill-scenario-template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List scenarios
+         * @description Needs the scope read.
+         */
+        get: operations["list-scenarios"];
+        /**
+         * Create or replace many scenarios, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-scenarios"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one scenario
+         * @description Needs the scope read.
+         */
+        get: operations["get-scenario"];
+        /**
+         * Create or replace one scenario
+         * @description Needs the scope define.
+         */
+        put: operations["put-scenario"];
+        post?: never;
+        /**
+         * Delete one scenario
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-scenario"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages, newest first
+         * @description Those that wait for delivery, and for 90 days those that delivery has.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-scenario-messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have everybody stand still
+         * @description Needs the scope define.
+         */
+        post: operations["pause-scenario"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the people of a scenario are
+         * @description Needs the scope read.
+         */
+        get: operations["scenario-progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People on their way, newest first
+         * @description Needs the scope read.
+         */
+        get: operations["list-scenario-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have people come in, or go on
+         * @description Needs the scope define.
+         */
+        post: operations["start-scenario"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say whether people come into a scenario
+         * @description Needs the scope read.
+         */
+        get: operations["get-scenario-state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a scenario and its runs, and withdraw what was not handed over
+         * @description Needs the scope define.
+         */
+        post: operations["stop-scenario"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide at a node about one person now and send what follows
+         * @description Consent and every rule hold, so that nobody is contacted in a test who must not be.
+         */
+        post: operations["test-scenario"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one scenario
+         * @description Needs the scope read.
+         */
+        get: operations["list-scenario-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/scenarios/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one scenario
+         * @description Needs the scope read.
+         */
+        get: operations["get-scenario-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/screen": {
         parameters: {
             query?: never;
@@ -4542,6 +5150,16 @@ export interface components {
              */
             seconds: number;
         };
+        Audience: {
+            /** @description Condition over traits, computed attributes and segments, as experiments have it */
+            condition?: unknown;
+            /** @description Must be true where neither a segment nor a condition is given */
+            everybody?: boolean;
+            /** @description Key of a segment that people must be in */
+            segment?: string;
+            /** @description Key of a segment that people must not be in */
+            without?: string;
+        };
         AuditEntry: {
             /** @description key:<id>, user:<name> or anonymous */
             actor: string;
@@ -4719,6 +5337,10 @@ export interface components {
             /** Format: double */
             upper?: number;
         };
+        Branch: {
+            /** @description Over traits, computed attributes, segments, entry (properties of the event that began the run) and last (offer, channel, creative and outcome of the last step) */
+            condition: unknown;
+        };
         BuiltInAttribute: {
             description: string;
             /** @description Decisions and segments can read it; the others are in ClickHouse and in /v1/profiles/{id}/attributes */
@@ -4733,6 +5355,10 @@ export interface components {
         BulkInputAttributeBody: {
             /** @description Each with its key */
             items: components["schemas"]["AttributeBody"][];
+        };
+        BulkInputCampaignBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["CampaignBody"][];
         };
         BulkInputChannelBody: {
             /** @description Each with its key */
@@ -4786,6 +5412,10 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["RuleBody"][];
         };
+        BulkInputScenarioBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["ScenarioBody"][];
+        };
         BulkInputSchemaBody: {
             /** @description Each with its key */
             items: components["schemas"]["SchemaBody"][];
@@ -4810,6 +5440,81 @@ export interface components {
              * @description Definitions that are new or have changed
              */
             written: number;
+        };
+        CalendarOutputBody: {
+            items: components["schemas"]["Due"][];
+        };
+        Campaign: {
+            audience: components["schemas"]["Audience"];
+            consent: components["schemas"]["Consent"];
+            /** @description What each decision is told of the moment: texts, numbers and booleans */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** @description Key of the decision point that says for each person whether, what, where and how */
+            decisionPoint: string;
+            description?: string;
+            /** @description Time of day of sending in each person's time zone (trait timezone), such as 10:00; at once when absent */
+            localTime?: string;
+            name?: string;
+            schedule: components["schemas"]["Schedule"];
+        };
+        CampaignBody: {
+            audience: components["schemas"]["Audience"];
+            consent: components["schemas"]["Consent"];
+            /** @description What each decision is told of the moment: texts, numbers and booleans */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Key of the decision point that says for each person whether, what, where and how */
+            decisionPoint: string;
+            description?: string;
+            key?: string;
+            /** @description Time of day of sending in each person's time zone (trait timezone), such as 10:00; at once when absent */
+            localTime?: string;
+            name?: string;
+            schedule: components["schemas"]["Schedule"];
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        CampaignDefinition: {
+            audience: components["schemas"]["Audience"];
+            consent: components["schemas"]["Consent"];
+            /** @description What each decision is told of the moment: texts, numbers and booleans */
+            context?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Key of the decision point that says for each person whether, what, where and how */
+            decisionPoint: string;
+            description?: string;
+            key: string;
+            /** @description Time of day of sending in each person's time zone (trait timezone), such as 10:00; at once when absent */
+            localTime?: string;
+            name?: string;
+            schedule: components["schemas"]["Schedule"];
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        CampaignVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Campaign"];
+            /** Format: int64 */
+            version: number;
         };
         CandidateState: {
             automatic?: boolean;
@@ -5129,6 +5834,15 @@ export interface components {
             path: string;
             /** @description in: an array */
             value?: unknown;
+        };
+        Consent: {
+            /**
+             * @description consent: it was given for the purpose; legitimate-interest: the purpose was not refused; service: the message belongs to something ordered
+             * @enum {string}
+             */
+            basis: "consent" | "legitimate-interest" | "service";
+            /** @description Key of the purpose; needed unless the basis is service */
+            purpose?: string;
         };
         ConsentCard: {
             profileId: string;
@@ -5669,6 +6383,40 @@ export interface components {
             /** @description Key of the variant */
             variant: string;
         };
+        DryRun: {
+            /** @description Expected number of people by action, in the whole audience */
+            actions: components["schemas"]["Share"][];
+            /**
+             * Format: int64
+             * @description People in the audience now
+             */
+            audience: number;
+            /**
+             * Format: double
+             * @description Expected cost of contacts
+             */
+            cost: number;
+            examples: components["schemas"]["Example"][];
+            /** @description Expected number of people by outcome, in the whole audience */
+            outcomes: components["schemas"]["Share"][];
+            /** @description What the comparison with the people held out could show; absent where nobody is held out */
+            power?: components["schemas"]["Power"];
+            /** @description People of the audience from whom a rule takes at least one action, or everything */
+            rules: components["schemas"]["Share"][];
+            /**
+             * Format: int64
+             * @description People of them who were asked about
+             */
+            sample: number;
+        };
+        Due: {
+            /** Format: date-time */
+            at: string;
+            campaign: string;
+            name?: string;
+            /** @enum {string} */
+            status: "draft" | "running" | "paused" | "stopped" | "done";
+        };
         Effect: {
             /** @description Arm minus control, with the 95 % interval of a single look */
             absolute?: components["schemas"]["Interval"];
@@ -6060,6 +6808,17 @@ export interface components {
             /** Format: int64 */
             inactivityDelaySec: number;
             type: string;
+        };
+        Example: {
+            action: string;
+            outcome: string;
+            person: string;
+            /** Format: double */
+            propensity: number;
+            reason?: string;
+            removed: components["schemas"]["Removal"][];
+            /** Format: date-time */
+            sendAt?: string;
         };
         Exclusion: {
             key: string;
@@ -6693,6 +7452,12 @@ export interface components {
             relative?: components["schemas"]["Interval"];
             relativeProblem?: string;
         };
+        FillInputBody: {
+            /** @description Texts and numbers by the names of variables; what has a default may be left out */
+            variables: {
+                [key: string]: unknown;
+            };
+        };
         Filter: {
             description: string;
             /** @description Heading under which to show it */
@@ -7102,6 +7867,15 @@ export interface components {
              */
             next: number;
         };
+        HistoryOutputCampaignBody: {
+            /** @description Newest first */
+            items: components["schemas"]["CampaignVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         HistoryOutputChannelBody: {
             /** @description Newest first */
             items: components["schemas"]["ChannelVersion"][];
@@ -7213,6 +7987,15 @@ export interface components {
         HistoryOutputRuleBody: {
             /** @description Newest first */
             items: components["schemas"]["RuleVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputScenarioBody: {
+            /** @description Newest first */
+            items: components["schemas"]["ScenarioVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -7528,6 +8311,12 @@ export interface components {
         };
         InputBody3: {
             decisions: components["schemas"]["External"][] | null;
+        };
+        InputBody4: {
+            /** @description Id of a node of type decide */
+            node: string;
+            /** @description Profile id, or namespace:value such as userId:u42 */
+            person: string;
         };
         Interval: {
             /** Format: double */
@@ -7889,6 +8678,9 @@ export interface components {
             /** @description Pass as before to read on; empty at the end */
             next: string;
         };
+        ListOutputBody11: {
+            items: components["schemas"]["ScenariosTemplate"][];
+        };
         ListOutputBody2: {
             items: components["schemas"]["Card"][];
             /** @description Pass as after to read on; empty at the end */
@@ -7933,6 +8725,11 @@ export interface components {
         };
         ListOutputBody9: {
             items: components["schemas"]["ExperimentsTemplate"][];
+        };
+        ListOutputCampaignBody: {
+            items: components["schemas"]["CampaignDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
         };
         ListOutputChannelBody: {
             items: components["schemas"]["ChannelDefinition"][];
@@ -7996,6 +8793,11 @@ export interface components {
         };
         ListOutputRuleBody: {
             items: components["schemas"]["RuleDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputScenarioBody: {
+            items: components["schemas"]["ScenarioDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -8116,6 +8918,42 @@ export interface components {
             reason?: string;
             /** @description The other profile: its id, or namespace:value */
             with: string;
+        };
+        Message: {
+            /** @enum {string} */
+            basis: "consent" | "legitimate-interest" | "service";
+            channel: string;
+            /**
+             * @description Message class
+             * @enum {string}
+             */
+            class: "advertising" | "service";
+            creative: string;
+            /** @description Key of the decision point */
+            decision: string;
+            decisionId: string;
+            /** Format: date-time */
+            expiresAt: string;
+            items: string[];
+            key: string;
+            offer: string;
+            /**
+             * @description What decided on it
+             * @enum {string}
+             */
+            origin: "campaign" | "scenario";
+            /** @description Key of the campaign or scenario */
+            originKey: string;
+            person: string;
+            profileId: string;
+            /** @description Purpose whose consent is looked at again when it is sent */
+            purpose?: string;
+            /** Format: date-time */
+            sendAt: string;
+            /** @description Occurrence of the campaign, or node of the scenario */
+            step: string;
+            /** @description Sent by hand to try it */
+            test?: boolean;
         };
         MessageBody: {
             /** @description Random id of a browser or device */
@@ -8734,6 +9572,44 @@ export interface components {
             /** @description admin, manager, support, analyst, viewer or a role of your own */
             role: string;
         };
+        Node: {
+            /** @description Of a branch */
+            branch?: components["schemas"]["Branch"];
+            /** @description Of a step */
+            decide?: components["schemas"]["Step"];
+            /** @description Unique in the scenario */
+            id: string;
+            name?: string;
+            /** @description Id of the node that follows; of a branch where it holds, of a wait for an event when it came, of a step when there is a message */
+            next?: string;
+            /** @description Id of the node that follows otherwise: the condition does not hold, the time is over, nothing is sent. Of waits and steps the same as next when absent */
+            otherwise?: string;
+            /** @description Of a trigger */
+            trigger?: components["schemas"]["Trigger"];
+            /** @enum {string} */
+            type: "trigger" | "wait" | "branch" | "decide" | "exit";
+            /** @description Of a wait */
+            wait?: components["schemas"]["Wait"];
+            /**
+             * Format: double
+             * @description Where the editor shows it
+             */
+            x?: number;
+            /** Format: double */
+            y?: number;
+        };
+        NodeProgress: {
+            node: string;
+            /** @description How often it was passed, by outcome */
+            outcomes: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description People who are there now
+             */
+            standing: number;
+        };
         Objective: {
             /** @description Whether the cost of the contact is taken off */
             subtractContactCost?: boolean;
@@ -8744,6 +9620,40 @@ export interface components {
              * @description Hours after the decision in which an event counts; 72 unless set
              */
             windowHours?: number;
+        };
+        Occurrence: {
+            /**
+             * Format: date-time
+             * @description When it was due
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description People in the audience when it was due
+             */
+            audience: number;
+            /**
+             * Format: double
+             * @description Cost of the contacts
+             */
+            cost: number;
+            /** @description People by what became of them; the others wait */
+            counts: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            finishedAt?: string;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            startedAt: string;
+            /** @enum {string} */
+            status: "freezing" | "running" | "done" | "stopped";
+            /**
+             * Format: int64
+             * @description Version of the campaign by which it decides
+             */
+            version: number;
         };
         Offer: {
             /** @description Inactive offers are never chosen */
@@ -8928,6 +9838,14 @@ export interface components {
              */
             erased?: number;
         };
+        OutputBody9: {
+            items: components["schemas"]["Stored"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         Overlap: {
             /**
              * Format: int64
@@ -8973,6 +9891,22 @@ export interface components {
              */
             type: "text" | "texts" | "number" | "span" | "date";
         };
+        Passed: {
+            /** Format: date-time */
+            at: string;
+            channel?: string;
+            decisionId?: string;
+            /**
+             * Format: date-time
+             * @description When delivery took the message
+             */
+            handedAt?: string;
+            node: string;
+            outcome: string;
+            reason?: string;
+            /** Format: date-time */
+            sendAt?: string;
+        };
         PasswordBody: {
             /** @description The password so far; not needed in a session that began with a login link */
             current?: string;
@@ -8991,6 +9925,11 @@ export interface components {
             traits: {
                 [key: string]: unknown;
             };
+        };
+        PeopleOutputBody: {
+            items: components["schemas"]["Recipient"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
         };
         PersonAttributes: {
             attributes: {
@@ -9216,6 +10155,33 @@ export interface components {
             updatedAt: string;
             /** Format: int64 */
             version: number;
+        };
+        Power: {
+            /**
+             * Format: double
+             * @description Conversion without the campaign that was assumed
+             */
+            baseline: number;
+            /**
+             * Format: double
+             * @description Smallest relative lift that is found with a probability of 0.8 at a level of 0.05; absent where none is
+             */
+            effect?: number;
+            /**
+             * Format: double
+             * @description People held out
+             */
+            held: number;
+            /**
+             * Format: double
+             * @description Probability of finding a relative lift of 10 %
+             */
+            powerAtTenPercent: number;
+            /**
+             * Format: double
+             * @description People whom the campaign may contact
+             */
+            treated: number;
         };
         Prerequisite: {
             /** @description Key of an experiment */
@@ -9812,6 +10778,31 @@ export interface components {
              */
             to: number;
         };
+        ReEntry: {
+            /**
+             * Format: double
+             * @description Hours since the last entry before which nobody comes in again
+             */
+            hours?: number;
+            /**
+             * @description never: once in a life. after-exit: when the run before has ended. always: also beside a run that goes on. after-exit unless set
+             * @enum {string}
+             */
+            mode?: "never" | "after-exit" | "always";
+        };
+        Recipient: {
+            action?: string;
+            /** Format: date-time */
+            decidedAt?: string;
+            decisionId?: string;
+            /** @enum {string} */
+            outcome: "waiting" | "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "duplicate" | "gone" | "failed";
+            person: string;
+            /** @description Rule or fault behind the outcome */
+            reason?: string;
+            /** Format: date-time */
+            sendAt?: string;
+        };
         Recommendation: {
             /** @description fix, ship, keep-control, drop, wait or none */
             action: string;
@@ -10342,8 +11333,196 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        Run: {
+            /**
+             * Format: date-time
+             * @description When it goes on at the latest
+             */
+            dueAt?: string;
+            /** Format: date-time */
+            endedAt?: string;
+            /** Format: date-time */
+            enteredAt: string;
+            /** @description Properties of the event that began it */
+            entry: {
+                [key: string]: unknown;
+            };
+            id: string;
+            /** @description Where the person stands, or stood last */
+            node: string;
+            person: string;
+            /** @description Event or fault that ended it */
+            reason?: string;
+            scenario: string;
+            /** @enum {string} */
+            status: "active" | "done" | "exited" | "expired" | "failed" | "stopped";
+            /** @description Nodes that were passed, oldest first; of a single run only */
+            steps?: components["schemas"]["Passed"][] | null;
+            /**
+             * Format: int64
+             * @description Version of the scenario to which the run holds
+             */
+            version: number;
+        };
+        RunsOutputBody: {
+            items: components["schemas"]["Occurrence"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        RunsOutputBody2: {
+            items: components["schemas"]["Run"][];
+            /** @description Pass as before to read on; empty at the end */
+            next: string;
+        };
         SayInputBody: {
             statements: components["schemas"]["StatementBody"][];
+        };
+        Scenario: {
+            consent: components["schemas"]["Consent"];
+            description?: string;
+            /** @description Names of events that end a run at once */
+            exitOn?: string[];
+            /**
+             * Format: int64
+             * @description Days after which a run ends wherever it stands; 90 unless set
+             */
+            maxDays?: number;
+            name?: string;
+            /** @description The graph; exactly one node is a trigger */
+            nodes: components["schemas"]["Node"][];
+            reEntry?: components["schemas"]["ReEntry"];
+            /** @description Time zone of people of whom none is known; UTC unless set */
+            zone?: string;
+        };
+        ScenarioBody: {
+            consent: components["schemas"]["Consent"];
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /** @description Names of events that end a run at once */
+            exitOn?: string[];
+            key?: string;
+            /**
+             * Format: int64
+             * @description Days after which a run ends wherever it stands; 90 unless set
+             */
+            maxDays?: number;
+            name?: string;
+            /** @description The graph; exactly one node is a trigger */
+            nodes: components["schemas"]["Node"][];
+            reEntry?: components["schemas"]["ReEntry"];
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+            /** @description Time zone of people of whom none is known; UTC unless set */
+            zone?: string;
+        };
+        ScenarioDefinition: {
+            consent: components["schemas"]["Consent"];
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /** @description Names of events that end a run at once */
+            exitOn?: string[];
+            key: string;
+            /**
+             * Format: int64
+             * @description Days after which a run ends wherever it stands; 90 unless set
+             */
+            maxDays?: number;
+            name?: string;
+            /** @description The graph; exactly one node is a trigger */
+            nodes: components["schemas"]["Node"][];
+            reEntry?: components["schemas"]["ReEntry"];
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+            /** @description Time zone of people of whom none is known; UTC unless set */
+            zone?: string;
+        };
+        ScenarioVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Scenario"];
+            /** Format: int64 */
+            version: number;
+        };
+        ScenariosProgress: {
+            /** @description Nodes that anybody has reached, of all versions */
+            nodes: components["schemas"]["NodeProgress"][];
+            /** @description Runs by status: active, done, exited, expired, failed, stopped */
+            runs: {
+                [key: string]: number;
+            };
+        };
+        ScenariosState: {
+            /** Format: date-time */
+            changedAt?: string;
+            changedBy?: string;
+            /**
+             * Format: date-time
+             * @description What happened before brings nobody in
+             */
+            startedAt?: string;
+            /** @enum {string} */
+            status: "draft" | "running" | "paused" | "stopped";
+        };
+        ScenariosTemplate: {
+            description: string;
+            key: string;
+            /** @description Scenario with variables as ${name} */
+            scenario: unknown;
+            /**
+             * @description Part of a customer's life that it is for
+             * @enum {string}
+             */
+            stage: "acquire" | "convert" | "grow" | "reactivate" | "service";
+            title: string;
+            variables: components["schemas"]["Variable"][];
+        };
+        ScenariosTrial: {
+            decisionId?: string;
+            /** @description What was stored for delivery */
+            message?: components["schemas"]["Message"];
+            /** @enum {string} */
+            outcome: "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "gone" | "failed";
+            reason?: string;
+        };
+        Schedule: {
+            /**
+             * Format: date-time
+             * @description Moment of a schedule of kind once; absent means when the campaign is started
+             */
+            at?: string;
+            /**
+             * Format: int64
+             * @description Of kind monthly: day of the month; in a shorter month its last day
+             */
+            day?: number;
+            /** @enum {string} */
+            kind: "once" | "daily" | "weekly" | "monthly";
+            /** @description Time of day of the others, such as 09:00 */
+            time?: string;
+            /**
+             * Format: date-time
+             * @description Moment from which nothing is due any more
+             */
+            until?: string;
+            /** @description Of kind weekly: 0 is Sunday, 6 Saturday */
+            weekdays?: number[];
+            /** @description Time zone of the time of day, by its IANA name; UTC unless set */
+            zone?: string;
         };
         SchemaBody: {
             /** Format: date-time */
@@ -10535,6 +11714,11 @@ export interface components {
             name: string;
             role: string;
         };
+        Share: {
+            name: string;
+            /** Format: double */
+            people: number;
+        };
         Shown: {
             /** @description Key of the flag */
             flag: string;
@@ -10672,6 +11856,20 @@ export interface components {
             /** Format: double */
             value?: number;
         };
+        State: {
+            /** Format: date-time */
+            changedAt?: string;
+            changedBy?: string;
+            /**
+             * Format: date-time
+             * @description When it is due next
+             */
+            nextAt?: string;
+            /** Format: date-time */
+            startedAt?: string;
+            /** @enum {string} */
+            status: "draft" | "running" | "paused" | "stopped" | "done";
+        };
         StatementBody: {
             /**
              * Format: date-time
@@ -10694,6 +11892,65 @@ export interface components {
             status: "granted" | "denied" | "withdrawn";
             /** @description Key of a topic; all when absent */
             topic?: string;
+        };
+        Step: {
+            /** @description What the decision is told of the moment */
+            context?: {
+                [key: string]: unknown;
+            };
+            decisionPoint: string;
+            /** @description Properties of the event that began the run which the decision is told too */
+            fromEntry?: string[];
+            /** @description Time of day of sending in the person's time zone; at once when absent */
+            localTime?: string;
+        };
+        Stored: {
+            /** @enum {string} */
+            basis: "consent" | "legitimate-interest" | "service";
+            channel: string;
+            /**
+             * @description Message class
+             * @enum {string}
+             */
+            class: "advertising" | "service";
+            creative: string;
+            /** @description Key of the decision point */
+            decision: string;
+            decisionId: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description When delivery took it; absent while it waits
+             */
+            handedAt?: string;
+            items: string[];
+            key: string;
+            /**
+             * Format: int64
+             * @description Grows with every message
+             */
+            number: number;
+            offer: string;
+            /**
+             * @description What decided on it
+             * @enum {string}
+             */
+            origin: "campaign" | "scenario";
+            /** @description Key of the campaign or scenario */
+            originKey: string;
+            person: string;
+            profileId: string;
+            /** @description Purpose whose consent is looked at again when it is sent */
+            purpose?: string;
+            /** Format: date-time */
+            sendAt: string;
+            /** @description Occurrence of the campaign, or node of the scenario */
+            step: string;
+            /** Format: date-time */
+            storedAt: string;
+            /** @description Sent by hand to try it */
+            test?: boolean;
         };
         Summary: {
             action: string;
@@ -10789,6 +12046,10 @@ export interface components {
              * @description Factor of this term, may be negative; 1 unless set
              */
             weight?: number;
+        };
+        TestInputBody: {
+            /** @description Profile id, or namespace:value such as userId:u42 */
+            person: string;
         };
         Topic: {
             /**
@@ -10933,6 +12194,14 @@ export interface components {
             type?: "text" | "number" | "boolean" | "date" | "list" | "object";
             value: unknown;
         };
+        Trial: {
+            decisionId?: string;
+            /** @description What was stored for delivery */
+            message?: components["schemas"]["Message"];
+            /** @enum {string} */
+            outcome: "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "gone" | "failed";
+            reason?: string;
+        };
         TriedMessage: {
             anonymousId?: string;
             event: string;
@@ -10951,6 +12220,35 @@ export interface components {
             type: string;
             userId?: string;
         };
+        Trigger: {
+            /** @description Of a date: time of day in the person's time zone, 10:00 unless set */
+            at?: string;
+            /** @description Of a date: trait or computed attribute that holds it */
+            attribute?: string;
+            /** @description Condition over traits, computed attributes and segments that people must meet when they come in */
+            audience?: unknown;
+            /** @description Name of the event; of an absence that after which something is missed */
+            event?: string;
+            /** @enum {string} */
+            kind: "segment-entered" | "segment-left" | "event" | "absence" | "date";
+            /** @description Of an absence: name of the event that does not follow */
+            missing?: string;
+            /**
+             * Format: int64
+             * @description Of a date: days after it, before it when negative
+             */
+            offsetDays?: number;
+            segment?: string;
+            /** @description Condition on the properties of the event */
+            where?: unknown;
+            /**
+             * Format: double
+             * @description Of an absence: for how long it is waited for
+             */
+            withinMinutes?: number;
+            /** @description Of a date: every year on that day, as a birthday; the 29th of February is kept on the 28th in other years */
+            yearly?: boolean;
+        };
         UnmergeInputBody: {
             /** @description Id of the edge to revoke */
             edge?: string;
@@ -10964,6 +12262,16 @@ export interface components {
             level: number;
             /** Format: double */
             value: number;
+        };
+        Variable: {
+            default?: unknown;
+            /**
+             * @description What is filled in: a text, a number, or the key of something
+             * @enum {string}
+             */
+            kind: "text" | "number" | "decision-point" | "purpose" | "segment";
+            name: string;
+            title: string;
         };
         Variant: {
             /** @description The arm that the others are compared with */
@@ -10990,6 +12298,21 @@ export interface components {
             /** @description Absent where the version does not know it */
             from?: components["schemas"]["DecideBelief"];
             to?: components["schemas"]["DecideBelief"];
+        };
+        Wait: {
+            /** @description Name of an event that ends the wait */
+            event?: string;
+            /**
+             * Format: double
+             * @description How long; of an event after which time it is given up
+             */
+            minutes?: number;
+            /** @description The event must carry the id of the run's last decision, as receipts do */
+            ofDecision?: boolean;
+            /** @description Time of day in the person's time zone, after minutes have passed */
+            until?: string;
+            /** @description Condition on the properties of the event */
+            where?: unknown;
         };
         Webhook: {
             /** @description How a caller proves who it is; an API key when left out */
@@ -12498,6 +13821,1247 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "campaign-calendar": {
+        parameters: {
+            query?: {
+                /** @description Now unless given */
+                from?: string;
+                /** @description 31 days later unless given; 366 days at most */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-campaigns": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputCampaignBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputCampaignBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-campaign": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-campaign": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "dry-run-campaign": {
+        parameters: {
+            query?: {
+                /** @description Most people who are asked about */
+                sample?: number;
+                /** @description Conversion without the campaign, for the power */
+                baseline?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-campaign-messages": {
+        parameters: {
+            query?: {
+                /** @description Number before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody9"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pause-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-campaign-runs": {
+        parameters: {
+            query?: {
+                /** @description Id before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-campaign-recipients": {
+        parameters: {
+            query?: {
+                outcome?: "waiting" | "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "duplicate" | "gone" | "failed";
+                /** @description Person after whom the page begins */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-campaign-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-campaign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-campaign-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputCampaignBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-campaign-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25711,6 +28275,1305 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-scenario-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-scenario-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody11"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "fill-scenario-template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FillInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scenario"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-scenarios": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputScenarioBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-scenarios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputScenarioBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-scenario": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenarioDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-scenario": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScenarioBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenarioDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-scenario": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-scenario-messages": {
+        parameters: {
+            query?: {
+                /** @description Number before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody9"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "pause-scenario": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "scenario-progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosProgress"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-scenario-runs": {
+        parameters: {
+            query?: {
+                /** @description Id of a person */
+                person?: string;
+                status?: "active" | "done" | "exited" | "expired" | "failed" | "stopped";
+                /** @description Moment of entry before which the page begins; the next of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsOutputBody2"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-scenario": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-scenario-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-scenario": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-scenario": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody4"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosTrial"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-scenario-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputScenarioBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-scenario-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenarioDefinition"];
                 };
             };
             /** @description Unauthorized */
