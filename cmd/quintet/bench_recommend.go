@@ -303,7 +303,8 @@ func randomRows(n, d int, spread float64) []float32 {
 	return out
 }
 
-// tasteRows lie around the directions of some tastes.
+// tasteRows lie around the directions of some tastes, with about one length, so that
+// the exact scan cannot stop early.
 func tasteRows(n, d int) []float32 {
 	rng := rand.New(rand.NewPCG(4, 4))
 	tastes := randomRows(200, d, 0)
@@ -313,7 +314,7 @@ func tasteRows(n, d int) []float32 {
 		for i := range row {
 			row[i] = tastes[taste*d+i] + float32(rng.NormFloat64()/12)
 		}
-		scaleTo(row, lognormal(rng, .5))
+		scaleTo(row, lognormal(rng, .05))
 	}
 	return out
 }
