@@ -3,7 +3,9 @@ package channels
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +15,10 @@ import (
 
 // Seal encrypts secrets by AES-256-GCM. What is sealed for one channel does not open
 // for another.
-type Seal struct{ aead cipher.AEAD }
+type Seal struct {
+	aead cipher.AEAD
+	key  []byte // of hashes
+}
 
 // KeySize is the length of a key in bytes.
 const KeySize = 32
@@ -31,7 +36,9 @@ func NewSeal(key []byte) (*Seal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the cipher: %w", err)
 	}
-	return &Seal{aead}, nil
+	derived := hmac.New(sha256.New, key)
+	derived.Write([]byte("quintet hashes"))
+	return &Seal{aead, derived.Sum(nil)}, nil
 }
 
 // LoadSeal reads the key of a file, which it makes when there is none. Processes that
@@ -89,4 +96,11 @@ func (s *Seal) Open(channel string, sealed []byte) (map[string]string, error) {
 		return nil, fmt.Errorf("decoding secrets: %w", err)
 	}
 	return secrets, nil
+}
+
+// Mac is a keyed hash of a text for a use; the key is made of that of the seal.
+func (s *Seal) Mac(use, text string) string {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte(use + "\x00" + text))
+	return string(mac.Sum(nil))
 }

@@ -1,0 +1,201 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"quintet/decide"
+	"quintet/decide/channels"
+	"quintet/decide/outbound"
+	"quintet/decide/templates"
+	"quintet/profiles"
+	"quintet/profiles/identity"
+)
+
+// verdict is whether a message goes out now.
+type verdict struct {
+	skip  string    // the rule by which it does not
+	later time.Time // when to look again
+	links []string  // that the text leads to
+	err   error     // it could not be told
+}
+
+func toValid(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
+}
+
+// prepare looks at everything anew at the moment of sending, and writes the message.
+func (s *Service) prepare(ctx context.Context, d *openDriver, j *job) (*channels.Outgoing, verdict) {
+	m, now := &j.message, s.now()
+	if !m.ExpiresAt.IsZero() && !now.Before(s.expiry(j)) {
+		return nil, verdict{skip: ReasonExpired}
+	}
+	channel, known := s.known.Channel(j.channel)
+	if !known || !channel.Active {
+		return nil, verdict{skip: ReasonInactive}
+	}
+	id, ok := identity.ParseID(m.ProfileID)
+	if !ok {
+		return nil, verdict{skip: ReasonGone}
+	}
+	view, ok := s.people.GetPerson(id)
+	if !ok {
+		return nil, verdict{skip: ReasonGone}
+	}
+	if rule := s.consent.Stops(m.ProfileID, j.channel, outbound.Consent{Basis: m.Basis, Purpose: m.Purpose}); rule != "" {
+		return nil, verdict{skip: rule}
+	}
+	if q := d.config.QuietHours; q != nil && m.Class != decide.ClassService {
+		if next := q.Next(now, Zone(view, q.Location())); next.After(now) {
+			return nil, verdict{later: next}
+		}
+	}
+	to := Address(view, &channel, &d.config)
+	if to == "" {
+		return nil, verdict{skip: ReasonUnreachable}
+	}
+	switch dead, err := s.buried(ctx, j.channel, to); {
+	case err != nil:
+		return nil, verdict{err: err}
+	case dead:
+		return nil, verdict{skip: ReasonDeadAddress}
+	}
+	return s.write(d, j, view, to)
+}
+
+// expiry is when a step is too late: later steps of a cascade have the waits of those
+// before them in addition.
+func (s *Service) expiry(j *job) time.Time {
+	at := j.message.ExpiresAt
+	for i := range min(j.step, len(j.cascade)) {
+		at = at.Add(j.cascade[i].Pause())
+	}
+	return at
+}
+
+// Zone is the time zone of a person by their traits, or the other one.
+func Zone(view *profiles.View, other *time.Location) *time.Location {
+	for _, name := range [...]string{"timezone", "timeZone", "tz"} {
+		if text, ok := view.Traits[name].(string); ok && text != "" && text != "Local" && len(text) <= 64 {
+			if l, err := time.LoadLocation(text); err == nil {
+				return l
+			}
+		}
+	}
+	return other
+}
+
+// Address is where a person is reached on a channel, "" for nowhere: the newest
+// identifier of the namespace, or the trait.
+func Address(view *profiles.View, c *decide.Channel, config *channels.Config) string {
+	name := config.AddressName()
+	if config.Address == "" && c.Requires != "" {
+		name = c.Requires
+	}
+	for i := len(view.Identifiers) - 1; i >= 0; i-- {
+		if view.Identifiers[i].Namespace == name {
+			return view.Identifiers[i].Value
+		}
+	}
+	switch v := view.Traits[name].(type) {
+	case string:
+		return v
+	case float64:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return ""
+}
+
+func (s *Service) hash(channel, address string) []byte {
+	sum := sha256.Sum256([]byte(s.seal.Mac("address", channel+"\x00"+address)))
+	return sum[:]
+}
+
+func (s *Service) buried(ctx context.Context, channel, address string) (dead bool, err error) {
+	if err = s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM delivery_dead WHERE hash = $1)`, s.hash(channel, address)).Scan(&dead); err != nil {
+		err = fmt.Errorf("looking an address up: %w", err)
+	}
+	return dead, err
+}
+
+// bury drops an address: nothing more is sent there.
+func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) error {
+	if _, err := tx.Exec(ctx, `INSERT INTO delivery_dead (hash, person, profile_id, channel, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		s.hash(j.channel, address), j.message.Person, j.message.ProfileID, j.channel, s.now()); err != nil {
+		return err
+	}
+	if s.isMail(j.channel) { // by which the address is suppressed for everything
+		return s.addNote(ctx, tx, j, "Email Bounced", s.now(), "dead", map[string]any{"bounceType": "hard", "email": address})
+	}
+	return nil
+}
+
+// write renders a message by the template of its creative, or else of its offer.
+func (s *Service) write(d *openDriver, j *job, view *profiles.View, to string) (*channels.Outgoing, verdict) {
+	m := &j.message
+	c, err := s.template(m.Creative, m.Offer)
+	if err != nil {
+		return nil, verdict{skip: ReasonRender}
+	}
+	if c == nil {
+		return nil, verdict{skip: ReasonNoTemplate}
+	}
+	attributes, _ := s.known.Offer(m.Offer)
+	unsubscribe := ""
+	if m.Class != decide.ClassService {
+		unsubscribe = s.link(j, kindUnsubscribe, 0)
+	}
+	locale, _ := view.Traits["locale"].(string)
+	if locale == "" {
+		locale, _ = view.Traits["language"].(string)
+	}
+	r, err := c.Render(locale, &templates.Values{
+		Traits: view.Traits, Attributes: view.Attributes, Offer: attributes, Creative: map[string]string{"key": m.Creative},
+		Context: map[string]any{"decision": m.Decision, "offer": m.Offer, "channel": j.channel}, Items: s.known.Items(m.Items), Unsubscribe: unsubscribe,
+	})
+	switch {
+	case errors.Is(err, templates.ErrMissing):
+		return nil, verdict{skip: ReasonMissingValue}
+	case err != nil:
+		return nil, verdict{skip: ReasonRender}
+	}
+	out := &channels.Outgoing{
+		ID: stepID(j), To: to, Unsubscribe: unsubscribe, Expires: s.expiry(j),
+		Content: channels.Content{Subject: r.Subject, Text: r.Text, HTML: r.HTML, URL: r.URL, Image: r.Image, Locale: r.Locale},
+	}
+	if d.config.Driver != channels.DriverSMTP {
+		out.Unsubscribe = ""
+	}
+	links := s.track(j, &out.Content, d.config.Driver == channels.DriverSMTP)
+	return out, verdict{links: links}
+}
+
+// stepID is the id of a step, by which it goes out.
+func stepID(j *job) string { return fmt.Sprintf("%s-%d", strings.ToLower(j.delivery), j.step) }
+
+func (s *Service) template(keys ...string) (*templates.Compiled, error) {
+	for _, key := range keys {
+		v, ok := s.templates.Get(key)
+		if !ok {
+			continue
+		}
+		s.compileMu.Lock()
+		defer s.compileMu.Unlock()
+		if c, ok := s.compiled[key]; ok && c.version == v.Version {
+			return c.Compiled, nil
+		}
+		c, err := templates.Compile(&v.Value)
+		if err != nil {
+			return nil, err
+		}
+		s.compiled[key] = compiledTemplate{v.Version, c}
+		return c, nil
+	}
+	return nil, nil
+}
