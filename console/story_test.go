@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,18 +36,41 @@ func TestStory(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	base, link := serve(ctx, t)
+	s := serve(ctx, t)
+	links := map[string]string{"decisions": s.link, "people": s.login(ctx, t)}
+	var parts sync.WaitGroup
+	for part, chapters := range map[string]int{"decisions": 14, "people": 22} {
+		parts.Go(func() {
+			story := exec.CommandContext(ctx, "node", "e2e/story.mjs")
+			story.Env = append(os.Environ(), "QUINTET_E2E_URL="+s.base, "QUINTET_E2E_PART="+part, "QUINTET_E2E_LOGIN="+links[part])
+			out, err := story.CombinedOutput()
+			t.Logf("%s\n%s", part, out)
+			if err != nil {
+				t.Errorf("the part about %s did not end well: %v", part, err)
+			}
+			if n := bytes.Count(append([]byte("\n"), out...), []byte("\nok ")); n < chapters {
+				t.Errorf("the part about %s has %d chapters, want %d", part, n, chapters)
+			}
+		})
+	}
+	parts.Wait()
+}
 
-	story := exec.CommandContext(ctx, "node", "e2e/story.mjs")
-	story.Env = append(os.Environ(), "QUINTET_E2E_URL="+base, "QUINTET_E2E_LOGIN="+link)
-	out, err := story.CombinedOutput()
-	t.Logf("\n%s", out)
+// service is a running service.
+type service struct {
+	binary, dataDir string
+	base            string // its address
+	link            string // what it printed to sign in
+}
+
+// login asks the service for another link.
+func (s *service) login(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, s.binary, "login", "--data-dir", s.dataDir).Output()
 	if err != nil {
-		t.Fatalf("the story did not end well: %v", err)
+		t.Fatalf("asking for a login link: %v", err)
 	}
-	if chapters := bytes.Count(out, []byte("\nok ")); chapters < 33 {
-		t.Errorf("the story has %d chapters behind its first, want 33", chapters)
-	}
+	return strings.TrimSpace(string(out))
 }
 
 // missing skips the test, or fails it where everything is to be there.
@@ -59,16 +83,16 @@ func missing(t *testing.T, what string) {
 }
 
 // serve builds and starts the service on a free port and an empty data
-// directory. It gives the address and the login link that the service prints.
-func serve(ctx context.Context, t *testing.T) (base, link string) {
+// directory.
+func serve(ctx context.Context, t *testing.T) *service {
 	t.Helper()
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "quintet")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "quintet/cmd/quintet").CombinedOutput(); err != nil {
+	s := &service{binary: filepath.Join(dir, "quintet"), dataDir: filepath.Join(dir, "data")}
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "quintet/cmd/quintet").CombinedOutput(); err != nil {
 		t.Fatalf("building the service: %v\n%s", err, out)
 	}
-	service := exec.CommandContext(ctx, binary, "serve", "--shop", "--listen", "127.0.0.1:0", "--clickhouse-listen", "",
-		"--data-dir", filepath.Join(dir, "data"), "--engines-dir", filepath.Join("..", "engines"))
+	service := exec.CommandContext(ctx, s.binary, "serve", "--shop", "--listen", "127.0.0.1:0", "--clickhouse-listen", "",
+		"--data-dir", s.dataDir, "--engines-dir", filepath.Join("..", "engines"))
 	service.Cancel = func() error { return service.Process.Signal(syscall.SIGTERM) }
 	service.WaitDelay = 30 * time.Second
 	log, logWriter := io.Pipe()
@@ -103,15 +127,15 @@ func serve(ctx context.Context, t *testing.T) (base, link string) {
 		}
 	}()
 	select {
-	case link = <-links:
+	case s.link = <-links:
 	case <-ended:
 		t.Fatal("the service ended before it was ready")
 	case <-ctx.Done():
 		t.Fatal("the service was not ready in time")
 	}
-	base, _, found := strings.Cut(link, "/auth/")
-	if !found {
-		t.Fatalf("the service printed %q as its login link", link)
+	var found bool
+	if s.base, _, found = strings.Cut(s.link, "/auth/"); !found {
+		t.Fatalf("the service printed %q as its login link", s.link)
 	}
-	return base, link
+	return s
 }

@@ -3,6 +3,7 @@
 //
 //   QUINTET_E2E_URL          address of the service
 //   QUINTET_E2E_LOGIN        login link, unused
+//   QUINTET_E2E_PART         which part: decisions or people; they can run beside one another
 //   QUINTET_E2E_SCREENSHOTS  directory for screenshots; none are taken without it
 //   QUINTET_TEST_BROWSER     path of Chromium; /usr/bin/chromium unless set
 import assert from 'node:assert/strict';
@@ -31,43 +32,50 @@ const session = await openBrowser({
   screenshots: process.env.QUINTET_E2E_SCREENSHOTS,
 });
 
-const chapters = [
-  ['a stranger is led to the sign-in page', () => signedOut(session, base)],
-  ['the link signs in', () => signIn(session, link)],
-  ['traffic arrives', () => seeTraffic(session)],
-  ['the keyboard is enough', () => useKeyboard(session)],
-  ['the report opens', () => openReport(session, base)],
-  ['an experiment is planned and led through its life', () => planExperiment(session, base)],
-  ['the result says what to do', () => readResult(session, base)],
-  ['a metric is defined', () => defineMetric(session, base)],
-  ['a flag is switched', () => switchFlag(session, base)],
-  ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
-  ['one decision is explained', () => explainDecision(session, base)],
-  ['a candidate is judged', () => judgeCandidate(session, base)],
-  ['people stand in stages', () => seeLifecycle(session, base)],
-  ['RFM is read by keyboard', () => readRfm(session, base)],
-  ['moves add up', () => readMoves(session, base)],
-  ['an attribute is defined', () => defineAttribute(session, base)],
-  ['answers make a score', () => readExperience(session, base)],
-  ['marketing spend comes in', () => recordSpend(session, base)],
-  ['surveys are set', () => setSurveys(session, base)],
-  ['people are joined and told apart', () => joinPeople(session, base)],
-  ['a consent and a trait are recorded', () => recordConsent(session, base)],
-  ['a segment is built, counted and saved', () => buildSegment(session, base)],
-  ['a refused rule says where', () => refuseRule(session, base)],
-  ['a file is mapped and imported', () => importFile(session, base)],
-  ['a stopped import goes on', () => resumeImport(session, base)],
-  ['a webhook is tried and saved', () => editWebhook(session, base)],
-  ['users, roles and rules are managed', () => governAccess(session, base)],
-  ['sources and their fields are seen', () => seeSources(session, base)],
-  ['the quarantine is emptied', () => emptyQuarantine(session, base)],
-  ['a person is erased, with a proof', () => eraseAndProve(session, base)],
-  ['things are kept for so long', () => keepForSoLong(session, base)],
-  ['a role sees why it may not', () => stayWithinRole(session, base)],
-  ['the new settings fit a telephone', () => narrowAndDark(session, base)],
-  ['every page opens, light and dark', () => browsePages(session, base)],
-  ['signing out ends it', () => signOut(session, base)],
-];
+const parts = {
+  decisions: [
+    ['a stranger is led to the sign-in page', () => signedOut(session, base)],
+    ['the link signs in', () => signIn(session, link)],
+    ['traffic arrives', () => seeTraffic(session)],
+    ['the keyboard is enough', () => useKeyboard(session)],
+    ['the report opens', () => openReport(session, base)],
+    ['an experiment is planned and led through its life', () => planExperiment(session, base)],
+    ['the result says what to do', () => readResult(session, base)],
+    ['a metric is defined', () => defineMetric(session, base)],
+    ['a flag is switched', () => switchFlag(session, base)],
+    ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
+    ['one decision is explained', () => explainDecision(session, base)],
+    ['a candidate is judged', () => judgeCandidate(session, base)],
+    ['every page opens, light and dark', () => browsePages(session, base)],
+    ['signing out ends it', () => signOut(session, base)],
+  ],
+  people: [
+    ['the link signs in', () => signIn(session, link)],
+    ['people stand in stages', () => seeLifecycle(session, base)],
+    ['RFM is read by keyboard', () => readRfm(session, base)],
+    ['moves add up', () => readMoves(session, base)],
+    ['an attribute is defined', () => defineAttribute(session, base)],
+    ['answers make a score', () => readExperience(session, base)],
+    ['marketing spend comes in', () => recordSpend(session, base)],
+    ['surveys are set', () => setSurveys(session, base)],
+    ['people are joined and told apart', () => joinPeople(session, base)],
+    ['a consent and a trait are recorded', () => recordConsent(session, base)],
+    ['a segment is built, counted and saved', () => buildSegment(session, base)],
+    ['a refused rule says where', () => refuseRule(session, base)],
+    ['a file is mapped and imported', () => importFile(session, base)],
+    ['a stopped import goes on', () => resumeImport(session, base)],
+    ['a webhook is tried and saved', () => editWebhook(session, base)],
+    ['users, roles and rules are managed', () => governAccess(session, base)],
+    ['sources and their fields are seen', () => seeSources(session, base)],
+    ['the quarantine is emptied', () => emptyQuarantine(session, base)],
+    ['a person is erased, with a proof', () => eraseAndProve(session, base)],
+    ['things are kept for so long', () => keepForSoLong(session, base)],
+    ['a role sees why it may not', () => stayWithinRole(session, base)],
+    ['the new settings fit a telephone', () => narrowAndDark(session, base)],
+  ],
+};
+const chapters = parts[setting('QUINTET_E2E_PART')];
+if (!chapters) throw new Error(`QUINTET_E2E_PART must be one of ${Object.keys(parts).join(', ')}`);
 
 let failed = false;
 for (const [name, chapter] of chapters) {
