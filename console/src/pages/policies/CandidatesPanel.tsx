@@ -98,7 +98,10 @@ export function CandidatesPanel({ pointKey, state }: CandidatesPanelProps) {
         <Confirm
           title={`Remove ${leaving.name ?? leaving.key}?`}
           verb="Remove"
-          run={() => removeCandidate(pointKey, leaving.key)}
+          run={() => {
+            setShown(''); // or its comparison would be asked for once more
+            return removeCandidate(pointKey, leaving.key);
+          }}
           refresh={policyKeys(pointKey)}
           onClose={() => {
             setLeaving(null);
