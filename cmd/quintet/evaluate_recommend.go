@@ -32,7 +32,7 @@ type recommendEvaluation struct {
 	columns                           interactions.Columns
 	minWeight, share, input           float64
 	negatives, trials                 int
-	again, binary, asJSON             bool
+	again, binary, fallBack, asJSON   bool
 	halfLife                          float64
 	models                            []string
 	k                                 []int
@@ -100,6 +100,7 @@ measured at the end was never seen.`,
 	f.IntVar(&ask.negatives, "negatives", 0, "rank among so many sampled items instead of all; such figures compare with nothing else")
 	f.Float64Var(&ask.minWeight, "min-weight", 0, "weight from which on an interaction counts")
 	f.BoolVar(&ask.binary, "binary", true, "count a pair of person and item as 1, whatever its events weigh")
+	f.BoolVar(&ask.fallBack, "fall-back", true, "fill lists up with what is popular, as in serving")
 	f.Float64Var(&ask.halfLife, "half-life", 0, "days after which an event counts half; with --binary=false")
 	f.StringSliceVar(&ask.models, "model", []string{"popular", "item-item", implicit.Kind}, "what to compare: "+strings.Join(recommenders, ", "))
 	f.IntSliceVar(&ask.k, "k", []int{10}, "lengths of lists")
@@ -138,6 +139,13 @@ func (ask *recommendEvaluation) run(ctx context.Context, file string) (*recommen
 		scorer, err := ask.train(ctx, name, split.Train, ask.ials)
 		if err != nil {
 			return nil, err
+		}
+		if ask.fallBack && name != popular.Kind {
+			most, err := ask.train(ctx, popular.Kind, split.Train, ask.ials)
+			if err != nil {
+				return nil, err
+			}
+			scorer = scoring.Chain{scorer, most}
 		}
 		report, err := offline.Evaluate(ctx, scorer, split, offline.Options{K: ask.k})
 		if err != nil {

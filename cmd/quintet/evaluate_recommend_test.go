@@ -39,7 +39,7 @@ func TestEvaluateRecommend(t *testing.T) {
 	for _, protocol := range []string{protocolTime, protocolOne, protocolStrong, protocolRandom} {
 		ask := recommendEvaluation{
 			format: "csv", separator: ",", columns: interactions.Columns{Person: "person", Item: "item", Weight: "strength", Time: "at"},
-			protocol: protocol, share: .2, input: .6, binary: true, models: recommenders, k: []int{5, 10}, lambda: 20, shrinkage: 5,
+			protocol: protocol, share: .2, input: .6, binary: true, fallBack: true, models: recommenders, k: []int{5, 10}, lambda: 20, shrinkage: 5,
 			ials: implicit.Settings{Factors: 8, Epochs: 4}, seed: 1,
 		}
 		if protocol == protocolRandom {
