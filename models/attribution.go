@@ -40,7 +40,7 @@ WITH
   learned AS (
     SELECT decision_id, decided_at, profile_id, action, contact_cost, candidates, probabilities, feature_index, feature_value, sequence
     FROM decisions FINAL
-    WHERE decision_point = @point AND eligible AND action != '' AND point_version >= @since AND sequence >= @decisionsFrom AND sequence <= @decisionsThrough
+    WHERE decision_point = @point AND eligible AND action != '' AND point_version >= @since AND sequence <= @decisionsThrough
       AND decided_at >= fromUnixTimestamp64Milli(@from) AND decided_at < fromUnixTimestamp64Milli(@to)
       AND notEmpty(feature_index) AND length(feature_index) = length(feature_value)
       AND arrayMax(feature_index) < @dimension AND arrayAll(x -> isFinite(x), feature_value)
@@ -93,7 +93,6 @@ WITH
 // part says which part of the log a query is about.
 type part struct {
 	from, to  time.Time
-	first     uint64 // decisions from this sequence on only
 	through   Position
 	dimension int
 }
@@ -105,7 +104,7 @@ func (s *Spec) attribute(p part) (terms string, arguments []any) {
 	return terms, append(arguments,
 		chgo.Named("point", s.DecisionPoint), chgo.Named("since", s.Since),
 		chgo.Named("from", p.from.UnixMilli()), chgo.Named("to", p.to.UnixMilli()),
-		chgo.Named("decisionsFrom", p.first), chgo.Named("decisionsThrough", p.through.Decisions), chgo.Named("eventsThrough", p.through.Events),
+		chgo.Named("decisionsThrough", p.through.Decisions), chgo.Named("eventsThrough", p.through.Events),
 		chgo.Named("dimension", p.dimension), chgo.Named("events", s.events()),
 		chgo.Named("early", int64(earlyOutcome/time.Second)),
 		chgo.Named("window", int64(s.Objective.WindowHours*3600_000)),

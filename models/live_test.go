@@ -178,12 +178,16 @@ func TestLiveEqualsBuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := logDatabase(t)
-			l := stored(t, db, 1000, now, name == "without a common prior")
+			n := 500
+			if testing.Short() {
+				n = 300
+			}
+			l := stored(t, db, n, now, name == "without a common prior")
 			spec := liveSpec
 			spec.PriorWeight, spec.CorrectDelays = c.spec.PriorWeight, c.spec.CorrectDelays
-			s, deps, built := followed(t, spec, db, l, now, c.from, 12)
+			s, deps, built := followed(t, spec, db, l, now, c.from, 8)
 			live := s.Latest("hero", "")
-			if live.Version < 8 || live.Base != 1 || live.Decisions != built.Decisions || live.Through != built.Through || math.Abs(live.Reward-built.Reward) > 1e-6*math.Abs(built.Reward) {
+			if live.Version < 6 || live.Base != 1 || live.Decisions != built.Decisions || live.Through != built.Through || math.Abs(live.Reward-built.Reward) > 1e-6*math.Abs(built.Reward) {
 				t.Errorf("live version %d of %d decisions through %d with reward %g; a build has %d through %d with %g",
 					live.Version, live.Decisions, live.Through, live.Reward, built.Decisions, built.Through, built.Reward)
 			}
@@ -264,10 +268,10 @@ func TestOutcomeWaitsForItsDecision(t *testing.T) {
 	}
 	insertDecisions(t, db, decision{id: id, point: "hero", profile: "p", action: "gone since", at: now.Add(-time.Second), sequence: position.Decisions + 1, index: []uint32{0}, value: []float64{1}})
 	position.Decisions++
-	if n, err := s.Advance(t.Context(), liveSpec); err != nil || n != 1 {
-		t.Fatalf("%d observations, want 1 (%v)", n, err)
+	if n, err := s.Advance(t.Context(), liveSpec); err != nil || n != 3 {
+		t.Fatalf("%d observations, want the decision and its two outcomes (%v)", n, err)
 	}
-	if n, err := s.Advance(t.Context(), liveSpec); err != nil || n > 2 {
+	if n, err := s.Advance(t.Context(), liveSpec); err != nil || n != 0 {
 		t.Fatalf("%d observations (%v)", n, err)
 	}
 	after := s.Latest("hero", "")
@@ -285,14 +289,14 @@ func TestPruneKeepsWhatDecisionsName(t *testing.T) {
 	t.Parallel()
 	db := logDatabase(t)
 	now := time.Now().UTC()
-	l := stored(t, db, 400, now, false)
+	l := stored(t, db, 200, now, false)
 	s, _, _ := followed(t, liveSpec, db, l, now, .4, 8)
 	newest := s.Latest("hero", "").Version
 	if newest < 8 {
 		t.Fatalf("%d versions", newest)
 	}
 	// Version 4 is named; 5 and later are not, but for the newest.
-	if err := db.Write.Exec(t.Context(), `ALTER TABLE decisions UPDATE model_version = 4 WHERE decision_id = 'd000399' SETTINGS mutations_sync = 2`); err != nil {
+	if err := db.Write.Exec(t.Context(), `ALTER TABLE decisions UPDATE model_version = 4 WHERE decision_id = 'd000199' SETTINGS mutations_sync = 2`); err != nil {
 		t.Fatal(err)
 	}
 	second := liveSpec

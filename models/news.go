@@ -39,7 +39,7 @@ func readNews(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensio
 	fail := func(err error) (*news, error) {
 		return nil, fmt.Errorf("reading what has come of %s: %w", spec.DecisionPoint, err)
 	}
-	list, err := readOutcomes(ctx, db, spec, from.Events, to.Events)
+	list, err := readOutcomes(ctx, db, spec, from.Events, to.Events, nil)
 	if err != nil {
 		return fail(err)
 	}
@@ -50,15 +50,13 @@ func readNews(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensio
 	if err != nil {
 		return fail(err)
 	}
-	if n.to.Events, err = holdUp(ctx, db, list, past, to.Events, now); err != nil {
+	if n.to.Events, err = holdUp(ctx, db, list, past, to, now); err != nil {
 		return fail(err)
 	}
 	window := time.Duration(spec.Objective.WindowHours * float64(time.Hour))
-	for i := range list {
-		o := &list[i]
-		d, ok := past[o.decision]
-		if o.sequence > n.to.Events || !ok || d.sequence > from.Decisions || o.at.Before(d.decidedAt.Add(-earlyOutcome)) || !o.at.Before(d.decidedAt.Add(window)) {
-			continue // of nothing, of a decision that comes with all of its outcomes, or too early or late
+	add := func(o *outcome, d observation) {
+		if o.at.Before(d.decidedAt.Add(-earlyOutcome)) || !o.at.Before(d.decidedAt.Add(window)) {
+			return
 		}
 		d.totals, d.isDecision, d.sequence = make([]float64, len(o.terms)+1), false, o.sequence
 		for k, v := range o.terms {
@@ -69,8 +67,24 @@ func readNews(ctx context.Context, db *clickhouse.Database, spec *Spec, dimensio
 			n.received = o.received
 		}
 	}
-	if err := n.readDecisions(ctx, db, spec, dimension, from, to, now); err != nil {
+	for i := range list {
+		if d, ok := past[list[i].decision]; ok && list[i].sequence <= n.to.Events {
+			add(&list[i], d)
+		}
+	}
+	late, err := n.readDecisions(ctx, db, spec, dimension, from, to, now)
+	if err != nil {
 		return fail(err)
+	}
+	if len(late) > 0 {
+		// Their outcomes may have been passed over before they came.
+		before, err := readOutcomes(ctx, db, spec, 0, from.Events, slices.Sorted(maps.Keys(late)))
+		if err != nil {
+			return fail(err)
+		}
+		for i := range before {
+			add(&before[i], late[before[i].decision])
+		}
 	}
 	n.order()
 	return n, nil
@@ -84,14 +98,20 @@ func bounded(v float64) float64 {
 	return max(-maxReward, min(maxReward, v))
 }
 
-func readOutcomes(ctx context.Context, db *clickhouse.Database, spec *Spec, after, through uint64) ([]outcome, error) {
+// readOutcomes reads the events that count from one sequence to another: all, or those
+// that name one of some decisions.
+func readOutcomes(ctx context.Context, db *clickhouse.Database, spec *Spec, after, through uint64, of []string) ([]outcome, error) {
 	if through <= after {
 		return nil, nil
 	}
 	terms, arguments := spec.termsExpression()
 	arguments = append(arguments, chgo.Named("events", spec.events()), chgo.Named("after", after), chgo.Named("through", through))
+	only := ""
+	if of != nil {
+		only, arguments = "AND decision_id IN (@of)", append(arguments, chgo.Named("of", of))
+	}
 	rows, err := db.Read.Query(ctx, fmt.Sprintf(`SELECT message_id, decision_id, profile_id, timestamp, received_at, sequence, %s
-		FROM events WHERE event IN (@events) AND sequence > @after AND sequence <= @through ORDER BY sequence, item`, terms), arguments...)
+		FROM events WHERE event IN (@events) AND sequence > @after AND sequence <= @through %s ORDER BY sequence, item`, terms, only), arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -237,13 +257,20 @@ func readDecided(ctx context.Context, db *clickhouse.Database, spec *Spec, dimen
 	return out, closing(rows, nil)
 }
 
-// holdUp says up to which sequence the outcomes can be taken: not beyond one of a
-// moment ago that names a decision which the log does not have yet.
-func holdUp(ctx context.Context, db *clickhouse.Database, list []outcome, past map[string]observation, through uint64, now time.Time) (uint64, error) {
+// holdUp says up to which sequence the outcomes can be taken: not beyond one whose
+// decision is on its way, behind the position or not in the log at all; after a minute
+// such a one is given up. So every outcome that was taken belongs to a decision that
+// was, or had none.
+func holdUp(ctx context.Context, db *clickhouse.Database, list []outcome, past map[string]observation, to Position, now time.Time) (uint64, error) {
+	through := to.Events
 	young := map[string]uint64{}
 	for i := range list {
 		o := &list[i]
-		if _, ok := past[o.decision]; ok || o.decision == "" || now.Sub(o.received) > holdBack {
+		d, ok := past[o.decision]
+		if ok && d.sequence > to.Decisions {
+			through = min(through, o.sequence-1)
+		}
+		if ok || o.decision == "" || now.Sub(o.received) > holdBack {
 			continue
 		}
 		if id, err := ulid.ParseStrict(o.decision); err != nil || now.Sub(ulid.Time(id.Time())) > holdBack {
@@ -274,43 +301,34 @@ func holdUp(ctx context.Context, db *clickhouse.Database, list []outcome, past m
 	return through, closing(rows, nil)
 }
 
-// readDecisions adds the new decisions with all that has come of them.
-func (n *news) readDecisions(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, from, to Position, now time.Time) error {
+// readDecisions adds the new decisions. It returns those that were made more than a
+// moment ago, by id.
+func (n *news) readDecisions(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, from, to Position, now time.Time) (map[string]observation, error) {
 	if to.Decisions <= from.Decisions {
-		return nil
-	}
-	var count uint64
-	var first, last time.Time
-	if err := db.Read.QueryRow(ctx, `SELECT count(), min(decided_at), max(decided_at) FROM decisions WHERE sequence > @after AND sequence <= @through AND `+usableDecision,
-		chgo.Named("after", from.Decisions), chgo.Named("through", to.Decisions), chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since),
-		chgo.Named("dimension", dimension)).Scan(&count, &first, &last); err != nil {
-		return err
-	}
-	if count == 0 {
-		return nil
+		return nil, nil
 	}
 	horizon := (bandits.DayOf(now) - bandits.Day(spec.horizonDays())).Time()
-	if first.Before(horizon) {
-		first = horizon
-	}
-	p := part{from: first, to: last.Add(time.Millisecond), first: from.Decisions + 1, through: Position{Decisions: to.Decisions, Events: n.to.Events}, dimension: dimension}
-	if !p.from.Before(p.to) {
-		return nil
-	}
-	terms, arguments := spec.attribute(p)
-	rows, err := db.Read.Query(ctx, fmt.Sprintf(attribution, terms)+`
-		SELECT decided_at, action, sequence, feature_index, feature_value, totals, weight FROM rewarded ORDER BY sequence, decision_id`, arguments...)
+	rows, err := db.Read.Query(ctx, `SELECT decision_id, decided_at, action, sequence, feature_index, feature_value, contact_cost, `+weightExpression+`
+		FROM decisions WHERE sequence > @after AND sequence <= @through AND decided_at >= fromUnixTimestamp64Milli(@horizon) AND `+usableDecision+`
+		ORDER BY sequence, decision_id LIMIT 1 BY decision_id`,
+		chgo.Named("after", from.Decisions), chgo.Named("through", to.Decisions), chgo.Named("horizon", horizon.UnixMilli()), chgo.Named("point", spec.DecisionPoint),
+		chgo.Named("since", spec.Since), chgo.Named("dimension", dimension), chgo.Named("largest", spec.LargestWeight))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	late := map[string]observation{}
 	for rows.Next() {
-		d := observation{isDecision: true}
-		if err := rows.Scan(&d.decidedAt, &d.action, &d.sequence, &d.features.Indices, &d.features.Values, &d.totals, &d.weight); err != nil {
-			return closing(rows, err)
+		d := observation{isDecision: true, totals: make([]float64, len(spec.Objective.Terms)+1)}
+		var id string
+		if err := rows.Scan(&id, &d.decidedAt, &d.action, &d.sequence, &d.features.Indices, &d.features.Values, &d.totals[len(d.totals)-1], &d.weight); err != nil {
+			return nil, closing(rows, err)
 		}
 		n.observations = append(n.observations, d)
 		n.decisions++
 		n.through = max(n.through, d.sequence)
+		if now.Sub(d.decidedAt) > holdBack {
+			late[id] = d
+		}
 	}
-	return closing(rows, nil)
+	return late, closing(rows, nil)
 }

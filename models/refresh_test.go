@@ -26,7 +26,7 @@ func sameTiles(t *testing.T, what string, got, want map[string]bandits.Tile) {
 func TestStoredTilesFollowTheLog(t *testing.T) {
 	t.Parallel()
 	db := logDatabase(t)
-	trade(t, db, "hero", 0, 600)
+	trade(t, db, "hero", 0, 200)
 	spec := heroSpec
 	spec.LargestWeight = 10
 	encoder, err := spec.compile()

@@ -20,6 +20,9 @@ type Candidates struct {
 	Features Vector
 	// Own are the features of each action instead, where they differ; nil else.
 	Own []Vector
+	// Charges are taken off the expected reward of each action, as costs that the reward
+	// does not have; nil for none.
+	Charges []float64
 }
 
 // Distribution is what a policy makes of its candidates, in their order. Its
@@ -29,7 +32,7 @@ type Distribution struct {
 	// what is drawn from, and so the propensities.
 	P, Q []float64
 	// Mean and SD are the posterior's mean and standard deviation of the expected
-	// reward (not scaled by Alpha); empty for policies without a model.
+	// reward less its charge (not scaled by Alpha); empty for policies without a model.
 	Mean, SD []float64
 	// Floor is the least that every element of Q holds, times the number of
 	// candidates.
@@ -169,6 +172,12 @@ func (t Thompson) Distribution(candidates Candidates, w *Workspace) (Distributio
 			return Distribution{}, fmt.Errorf("scoring action %q: %w", action, err)
 		}
 		w.mean[i], w.sd[i] = t.Model.Score(action, x)
+	}
+	if n := len(candidates.Charges); n > 0 && n != k {
+		return Distribution{}, fmt.Errorf("scoring: charges of %d actions for %d", n, k)
+	}
+	for i, charge := range candidates.Charges {
+		w.mean[i] -= charge
 	}
 	for i, sd := range w.sd {
 		w.s[i] = float64(t.Alpha * sd)

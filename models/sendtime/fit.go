@@ -39,6 +39,9 @@ type Shrinkage struct {
 	Person float64 `json:"person"`
 }
 
+// Never is a number of pseudo-observations that no data moves.
+const Never = 1e12
+
 // Candidate is a model with the likelihood that it gave to messages it had not seen.
 type Candidate struct {
 	Name       string  `json:"name"`
@@ -97,7 +100,7 @@ func Fit(ctx context.Context, messages []Message) (*Model, error) {
 	train, test := Histories(ordered[:cut]), ordered[cut:]
 	var candidates []Candidate
 	var best *Model
-	bestLikelihood := math.Inf(-1)
+	bestLikelihood := -math.MaxFloat64
 	try := func(name string, m *Model) {
 		l := m.likelihood(train, test)
 		candidates = append(candidates, Candidate{name, l})
@@ -105,12 +108,12 @@ func Fit(ctx context.Context, messages []Message) (*Model, error) {
 			best, bestLikelihood = m, l
 		}
 	}
-	base := Shrinkage{Slot: 50, Group: 200, Level: 10, Person: math.Inf(1)}
-	try("everybody alike", learn(train, Shrinkage{Slot: 50, Group: math.Inf(1), Level: math.Inf(1), Person: math.Inf(1)}))
+	base := Shrinkage{Slot: 50, Group: 200, Level: 10, Person: Never}
+	try("everybody alike", learn(train, Shrinkage{Slot: 50, Group: Never, Level: Never, Person: Never}))
 	// One coordinate after the other, from where the one before left off.
 	choose := func(name string, values []float64, set func(s *Shrinkage, v float64)) {
 		from := base
-		at := math.Inf(-1)
+		at := -math.MaxFloat64
 		for _, v := range values {
 			s := from
 			set(&s, v)
@@ -122,9 +125,9 @@ func Fit(ctx context.Context, messages []Message) (*Model, error) {
 		try("hierarchical, by "+name, learn(train, base))
 	}
 	choose("slot", []float64{10, 50, 200, 1000}, func(s *Shrinkage, v float64) { s.Slot = v })
-	choose("group", []float64{50, 200, 1000, math.Inf(1)}, func(s *Shrinkage, v float64) { s.Group = v })
+	choose("group", []float64{50, 200, 1000, Never}, func(s *Shrinkage, v float64) { s.Group = v })
 	choose("person", []float64{2, 5, 10, 30, 100}, func(s *Shrinkage, v float64) { s.Level = v })
-	choose("person and hour", []float64{3, 10, 30, 100, math.Inf(1)}, func(s *Shrinkage, v float64) { s.Person = v })
+	choose("person and hour", []float64{3, 10, 30, 100, Never}, func(s *Shrinkage, v float64) { s.Person = v })
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("fitting send times: %w", err)
 	}
@@ -181,7 +184,7 @@ func learn(histories map[string]*History, s Shrinkage) *Model {
 		m.Global[k] = shrink(all.Answered[k], all.Sent[k], overall, s.Slot)
 	}
 	for name, g := range groups {
-		if name == "" || math.IsInf(s.Group, 1) {
+		if name == "" || s.Group >= Never {
 			continue
 		}
 		rates := make([]float64, Slots)
@@ -195,7 +198,7 @@ func learn(histories map[string]*History, s Shrinkage) *Model {
 
 // shrink is the mean of a Beta posterior whose prior has so many observations.
 func shrink(answered, sent, prior, pseudo float64) float64 {
-	if math.IsInf(pseudo, 1) {
+	if pseudo >= Never {
 		return prior
 	}
 	return (answered + pseudo*prior) / (sent + pseudo)
@@ -224,7 +227,7 @@ func (m *Model) Rates(h *History) (rates, weights []float64) {
 		expected += n * prior[k]
 	}
 	level := 1.0
-	if !math.IsInf(m.Pseudo.Level, 1) {
+	if m.Pseudo.Level < Never {
 		pseudo := m.Pseudo.Level * mean(prior)
 		level = (answered + pseudo) / (expected + pseudo)
 	}
@@ -237,7 +240,7 @@ func (m *Model) Rates(h *History) (rates, weights []float64) {
 		m.bend(h, rates, weights)
 		return rates, weights
 	}
-	if math.IsInf(m.Pseudo.Person, 1) {
+	if m.Pseudo.Person >= Never {
 		return rates, weights
 	}
 	around := slices.Clone(rates)
@@ -304,7 +307,7 @@ func (m *Model) factorise(histories map[string]*History, rank int) error {
 	for _, h := range histories {
 		m.Kind = hierarchical
 		pseudo := m.Pseudo.Person
-		m.Pseudo.Person = math.Inf(1)
+		m.Pseudo.Person = Never
 		rates, _ := m.Rates(h)
 		m.Pseudo.Person = pseudo
 		var at []int
@@ -427,3 +430,26 @@ func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
 // Day is how long an answer counts for the slot of sending.
 const Day = 24 * time.Hour
+
+// Check refuses a model that could not have come from [Fit].
+func (m *Model) Check() error {
+	if len(m.Global) != Slots {
+		return fmt.Errorf("a send-time model with %d slots", len(m.Global))
+	}
+	for _, p := range m.Global {
+		if !(p > 0 && p < 1) {
+			return fmt.Errorf("a send-time model with a rate of %v", p)
+		}
+	}
+	for name, g := range m.Groups {
+		if len(g) != Slots {
+			return fmt.Errorf("group %q of a send-time model has %d slots", name, len(g))
+		}
+	}
+	for _, f := range m.Factors {
+		if len(f) != Slots {
+			return fmt.Errorf("a factor of a send-time model has %d slots", len(f))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package predict
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"quintet/internal/problem"
+	"quintet/models/learners"
+	"quintet/models/lifetime"
+	"quintet/models/sendtime"
+)
+
+// scorer is a version that was loaded.
+type scorer struct {
+	version   *Version
+	predictor *learners.Predictor
+	lifetime  *lifetime.Fitted
+	sendtime  *sendtime.Model
+	uplift    *upliftArtefact
+}
+
+// load reads an artefact; a damaged one is refused.
+func load(v *Version) (*scorer, error) {
+	out := &scorer{version: v}
+	switch v.Family {
+	case Churn, NextPurchase:
+		out.predictor = &learners.Predictor{}
+		return out, out.predictor.UnmarshalBinary(v.artefact)
+	case Lifetime:
+		out.lifetime = &lifetime.Fitted{}
+		if err := learners.Unseal(v.artefact, out.lifetime); err != nil {
+			return nil, err
+		}
+		if err := out.lifetime.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", learners.ErrArtefact, err)
+		}
+		return out, nil
+	case SendTime:
+		out.sendtime = &sendtime.Model{}
+		if err := learners.Unseal(v.artefact, out.sendtime); err != nil {
+			return nil, err
+		}
+		return out, out.sendtime.Check()
+	case Uplift:
+		out.uplift = &upliftArtefact{}
+		if err := learners.Unseal(v.artefact, out.uplift); err != nil {
+			return nil, err
+		}
+		return out, out.uplift.check()
+	}
+	return nil, fmt.Errorf("%w: family %q", learners.ErrArtefact, v.Family)
+}
+
+// Scoring is how one run of scoring went.
+type Scoring struct {
+	Model   string    `json:"model"`
+	Version int64     `json:"version"`
+	AsOf    time.Time `json:"asOf"`
+	People  int       `json:"people"`
+	Seconds float64   `json:"seconds"`
+	Drift   []Drift   `json:"drift" nullable:"false" doc:"Features that are distributed otherwise than in training, the most first"`
+}
+
+// SchemaName is the type's name in the OpenAPI document.
+func (Scoring) SchemaName() string { return "PredictionScoring" }
+
+func noChampion(key string) error {
+	return &problem.Error{Status: http.StatusConflict, Detail: fmt.Sprintf("The model %s has no champion yet: train it and promote a version.", problem.Clip(key))}
+}
+
+// Score writes what the champion says of everybody as of now.
+func (s *Service) Score(ctx context.Context, key string) (out *Scoring, err error) {
+	spec, _, err := s.spec(key)
+	if err != nil {
+		return nil, err
+	}
+	err = s.work(ctx, key, "score", func(ctx context.Context, j *Job) error {
+		champion, err := s.champion(ctx, key)
+		if err != nil {
+			return err
+		}
+		if champion == nil {
+			return noChampion(key)
+		}
+		started := time.Now()
+		out = &Scoring{Model: key, Version: champion.version.Version, AsOf: s.now().UTC(), Drift: []Drift{}}
+		s.stage(j, "selecting people", .1)
+		people, attributes, err := s.attributesOf(ctx, &spec, champion, out)
+		if err != nil {
+			return err
+		}
+		s.stage(j, "writing scores", .8)
+		if err := s.write(ctx, key, champion.version.Version, out.AsOf, people, attributes); err != nil {
+			return err
+		}
+		out.People, out.Seconds = len(people), time.Since(started).Seconds()
+		j.Version, j.Result = out.Version, fmt.Sprintf("%d people", out.People)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.scored != nil {
+		s.scored()
+	}
+	return out, nil
+}
+
+// attributesOf scores everybody, and gives people with their attributes.
+func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *Scoring) ([]string, []map[string]any, error) {
+	switch {
+	case c.predictor != nil:
+		set, err := s.asOf(ctx, spec, out.AsOf, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		scores, err := c.predictor.Predict(set.table)
+		if err != nil {
+			return nil, nil, err
+		}
+		out.Drift = drift(c.version.Metrics.Reference, set.table)
+		attributes := make([]map[string]any, len(scores))
+		for i, p := range scores {
+			low, high := c.interval(p)
+			attributes[i] = map[string]any{spec.Attribute: digits(p), spec.Attribute + "Low": digits(low), spec.Attribute + "High": digits(high)}
+		}
+		return set.people, attributes, nil
+	case c.lifetime != nil:
+		set, err := s.customers(ctx, spec, out.AsOf, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		forecaster := c.lifetime.Forecaster(float64(spec.HorizonDays))
+		attributes := make([]map[string]any, len(set.people))
+		known := map[lifetime.Customer]lifetime.Forecast{} // many customers are the same to the model
+		for i, customer := range set.customers {
+			f, there := known[customer]
+			if !there {
+				if f = forecaster.Forecast(customer); len(known) < 200_000 {
+					known[customer] = f
+				}
+			}
+			attributes[i] = map[string]any{
+				spec.Attribute: digits(f.Value), spec.Attribute + "Low": digits(f.ValueLow), spec.Attribute + "High": digits(f.ValueHigh),
+				spec.Attribute + "Alive": digits(f.Alive), spec.Attribute + "Purchases": digits(f.Purchases),
+			}
+			if i%4096 == 0 && ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+		}
+		return set.people, attributes, nil
+	case c.sendtime != nil:
+		return s.scoreSendTimes(ctx, spec, c)
+	}
+	return s.scoreUplift(ctx, spec, c, out)
+}
+
+// interval is the 95 % interval of the share that held, in the test, for people with
+// about this probability.
+func (c *scorer) interval(p float64) (low, high float64) {
+	r := c.version.Metrics.Calibrated
+	if r == nil || len(r.Bins) == 0 {
+		return p, p
+	}
+	at := 0
+	for i, b := range r.Bins {
+		if math.Abs(b.Predicted-p) < math.Abs(r.Bins[at].Predicted-p) {
+			at = i
+		}
+	}
+	b := r.Bins[at]
+	return math.Max(0, p-(b.Actual-b.Low)), math.Min(1, p+(b.High-b.Actual))
+}
+
+func digits(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	if a := math.Abs(v); a >= 100 {
+		return math.Round(v*100) / 100
+	}
+	return math.Round(v*1e4) / 1e4
+}
+
+// write replaces the scores of a model: who is not scored any more has none.
+func (s *Service) write(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any) error {
+	const chunk = 50_000
+	for from := 0; from < len(people); from += chunk {
+		batch, err := s.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO person_scores (model, person_id, attributes, version, scored_at)")
+		if err != nil {
+			return fmt.Errorf("preparing an insert of scores: %w", err)
+		}
+		for i := from; i < min(from+chunk, len(people)); i++ {
+			encoded, err := json.Marshal(attributes[i])
+			if err != nil {
+				return fmt.Errorf("encoding a score: %w", err)
+			}
+			if err := batch.Append(key, people[i], string(encoded), uint64(version), at); err != nil {
+				return fmt.Errorf("adding a score: %w", err)
+			}
+		}
+		if err := batch.Send(); err != nil {
+			return fmt.Errorf("inserting scores: %w", err)
+		}
+	}
+	if err := s.clickhouse.Read.Exec(ctx, fmt.Sprintf("DELETE FROM person_scores WHERE model = %s AND scored_at < %s", literal(key), moment(at))); err != nil {
+		return fmt.Errorf("removing the scores before: %w", err)
+	}
+	return nil
+}
+
+// Attributes selects person_id and attributes, a JSON object, of all scores; computed
+// attributes are made of it. Scores of models that are not there any more are left out.
+func (s *Service) Attributes() string {
+	var keys []string
+	for _, d := range s.specs.List("", maxModels) {
+		keys = append(keys, d.Key)
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("SELECT person_id, attributes FROM person_scores FINAL WHERE model IN (%s)", list(keys))
+}
+
+// Explanation says why a person has their score.
+type Explanation struct {
+	Model   string            `json:"model"`
+	Version int64             `json:"version"`
+	Person  string            `json:"person"`
+	Score   float64           `json:"score"`
+	Low     float64           `json:"low"`
+	High    float64           `json:"high"`
+	Reasons []learners.Reason `json:"reasons" nullable:"false" doc:"Strongest first"`
+}
+
+// SchemaName is the type's name in the OpenAPI document.
+func (Explanation) SchemaName() string { return "PredictionExplanation" }
+
+// Explain scores one person as of now and says why.
+func (s *Service) Explain(ctx context.Context, key, who string) (*Explanation, error) {
+	spec, _, err := s.spec(key)
+	if err != nil {
+		return nil, err
+	}
+	champion, err := s.champion(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if champion == nil || champion.predictor == nil {
+		if champion != nil {
+			return nil, &problem.Error{Status: http.StatusConflict, Detail: "Models of this family have no reasons by feature."}
+		}
+		return nil, noChampion(key)
+	}
+	at := s.now().UTC()
+	// Only this person's events are read: those of the profiles that are theirs.
+	narrow := fmt.Sprintf(" AND (e.profile_id = %[1]s OR e.profile_id IN (SELECT profile_id FROM person_map WHERE person_id = %[1]s))", literal(who))
+	population := fmt.Sprintf("person_id = %s", literal(who))
+	set, err := s.read(ctx, spec.query(spec.source(at.AddDate(0, 0, -lookBack), at)+narrow, "", fmt.Sprint(at.UnixMilli()), "0", population, ""), false)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.people) == 0 {
+		return nil, &problem.Error{Status: http.StatusNotFound, Detail: "There are no events of this person."}
+	}
+	scores, err := champion.predictor.Predict(set.table)
+	if err != nil {
+		return nil, err
+	}
+	reasons, err := champion.predictor.Reasons(set.table, 0, 10)
+	if err != nil {
+		return nil, err
+	}
+	if reasons == nil {
+		reasons = []learners.Reason{}
+	}
+	out := &Explanation{Model: key, Version: champion.version.Version, Person: who, Score: digits(scores[0]), Reasons: reasons}
+	low, high := champion.interval(scores[0])
+	out.Low, out.High = digits(low), digits(high)
+	return out, nil
+}
