@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quintet/recommend/content"
 	"quintet/recommend/ease"
 	"quintet/recommend/implicit"
 	"quintet/recommend/interactions"
@@ -38,6 +39,7 @@ type recommendEvaluation struct {
 	k                                 []int
 	seed                              uint64
 	ials                              implicit.Settings
+	items, itemID, margin             string
 	lambda, shrinkage                 float64
 }
 
@@ -50,7 +52,7 @@ const (
 )
 
 // recommenders are the methods that can be evaluated.
-var recommenders = []string{"popular", "item-item", "item-item-bm25", "item-item-lift", "people", "sequential", ease.Kind, implicit.Kind}
+var recommenders = []string{"popular", "item-item", "item-item-bm25", "item-item-lift", "people", "sequential", content.Kind, ease.Kind, implicit.Kind}
 
 func newEvaluateRecommendCommand() *cobra.Command {
 	ask := recommendEvaluation{ials: implicit.Settings{Factors: 64, Regularisation: .007, Unobserved: .3, Epochs: 12}}
@@ -100,6 +102,9 @@ measured at the end was never seen.`,
 	f.IntVar(&ask.negatives, "negatives", 0, "rank among so many sampled items instead of all; such figures compare with nothing else")
 	f.Float64Var(&ask.minWeight, "min-weight", 0, "weight from which on an interaction counts")
 	f.BoolVar(&ask.binary, "binary", true, "count a pair of person and item as 1, whatever its events weigh")
+	f.StringVar(&ask.items, "items", "", "CSV file of the items, whose columns are compared for diversity and by the model content")
+	f.StringVar(&ask.itemID, "item-id", "item", "column of the item in --items")
+	f.StringVar(&ask.margin, "margin", "", "column of --items with what one sale earns, for profit")
 	f.BoolVar(&ask.fallBack, "fall-back", true, "fill lists up with what is popular, as in serving")
 	f.Float64Var(&ask.halfLife, "half-life", 0, "days after which an event counts half; with --binary=false")
 	f.StringSliceVar(&ask.models, "model", []string{"popular", "item-item", implicit.Kind}, "what to compare: "+strings.Join(recommenders, ", "))
@@ -134,11 +139,23 @@ func (ask *recommendEvaluation) run(ctx context.Context, file string) (*recommen
 		}
 		ask.ials = ask.ials.With(out.Search[0].Values)
 	}
+	catalogue, err := ask.catalogue(split.Train.Items())
+	if err != nil {
+		return nil, err
+	}
+	options := offline.Options{K: ask.k, Margin: catalogue.margin}
+	if catalogue.likeness != nil {
+		options.Similarity = catalogue.likeness.Cosine
+	}
 	var first *offline.Report
 	for _, name := range ask.models {
-		scorer, err := ask.train(ctx, name, split.Train, ask.ials)
-		if err != nil {
-			return nil, err
+		var scorer scoring.Scorer = catalogue.likeness
+		if name != content.Kind {
+			if scorer, err = ask.train(ctx, name, split.Train, ask.ials); err != nil {
+				return nil, err
+			}
+		} else if catalogue.likeness == nil {
+			return nil, errors.New("the model content needs --items")
 		}
 		if ask.fallBack && name != popular.Kind {
 			most, err := ask.train(ctx, popular.Kind, split.Train, ask.ials)
@@ -147,7 +164,7 @@ func (ask *recommendEvaluation) run(ctx context.Context, file string) (*recommen
 			}
 			scorer = scoring.Chain{scorer, most}
 		}
-		report, err := offline.Evaluate(ctx, scorer, split, offline.Options{K: ask.k})
+		report, err := offline.Evaluate(ctx, scorer, split, options)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -322,7 +339,7 @@ type recommendModelReport struct {
 }
 
 // shown are the measures of the table; JSON has all.
-var shown = []string{offline.HitRate, offline.Recall, offline.NDCG, offline.MAP, offline.Coverage, offline.Novelty}
+var shown = []string{offline.HitRate, offline.Recall, offline.NDCG, offline.MAP, offline.Coverage, offline.Novelty, offline.Diversity, offline.Profit}
 
 func (r *recommendReport) write(out io.Writer) error {
 	if len(r.Models) == 0 {
@@ -340,13 +357,14 @@ func (r *recommendReport) write(out io.Writer) error {
 	for i, k := range r.K {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprint(w, "model")
-		for _, measure := range shown {
+		taken := slices.DeleteFunc(slices.Clone(shown), func(m string) bool { return math.IsNaN(r.Models[0].Report.Value(m, k)) })
+		for _, measure := range taken {
 			fmt.Fprintf(w, "\t%s@%d", measure, k)
 		}
 		fmt.Fprintf(w, "\t±\tNDCG beside %s\n", r.Models[0].Model)
 		for _, m := range r.Models {
 			fmt.Fprint(w, m.Model)
-			for _, measure := range shown {
+			for _, measure := range taken {
 				fmt.Fprintf(w, "\t%.4f", m.Report.Value(measure, k))
 			}
 			for _, f := range m.Report.Figures {

@@ -36,11 +36,19 @@ func interactionsFile(t *testing.T) string {
 func TestEvaluateRecommend(t *testing.T) {
 	t.Parallel()
 	file := interactionsFile(t)
+	items := filepath.Join(t.TempDir(), "items.csv")
+	text := "id,taste,earns\n"
+	for i := range 120 {
+		text += fmt.Sprintf("i%d,%d,%d\n", i, i/60, i%3)
+	}
+	if err := os.WriteFile(items, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, protocol := range []string{protocolTime, protocolOne, protocolStrong, protocolRandom} {
 		ask := recommendEvaluation{
 			format: "csv", separator: ",", columns: interactions.Columns{Person: "person", Item: "item", Weight: "strength", Time: "at"},
 			protocol: protocol, share: .2, input: .6, binary: true, fallBack: true, models: recommenders, k: []int{5, 10}, lambda: 20, shrinkage: 5,
-			ials: implicit.Settings{Factors: 8, Epochs: 4}, seed: 1,
+			ials: implicit.Settings{Factors: 8, Epochs: 4}, seed: 1, items: items, itemID: "id", margin: "earns",
 		}
 		if protocol == protocolRandom {
 			ask.trials = 3
@@ -61,6 +69,12 @@ func TestEvaluateRecommend(t *testing.T) {
 		// Half of all items are of the other taste: a model that learns the tastes finds
 		// nearly twice as much as one that does not.
 		popular, ials := report.Models[0].Report.Value(offline.Recall, 5), report.Models[len(report.Models)-1].Report.Value(offline.Recall, 5)
+		if alike, mixed := report.Models[len(report.Models)-1].Report.Value(offline.Diversity, 10), report.Models[0].Report.Value(offline.Diversity, 10); !(alike < mixed) {
+			t.Errorf("%s: lists of one taste are as diverse (%.3f) as those of both (%.3f)", protocol, alike, mixed)
+		}
+		if !(report.Models[0].Report.Value(offline.Profit, 10) > 0) {
+			t.Errorf("%s: what is found earns nothing", protocol)
+		}
 		if ials < 1.3*popular {
 			t.Errorf("%s: iALS has recall %.3f, popularity %.3f\n%s", protocol, ials, popular, out.String())
 		}
@@ -77,6 +91,9 @@ func TestEvaluateRecommendRefuses(t *testing.T) {
 		"--format must be":       func(e *recommendEvaluation) { e.format = "xml" },
 		"--separator must be":    func(e *recommendEvaluation) { e.separator = ", " },
 		"no column \"customer\"": func(e *recommendEvaluation) { e.columns.Person = "customer" },
+		"needs --items":          func(e *recommendEvaluation) { e.models = []string{"content"} },
+		"a column of --items":    func(e *recommendEvaluation) { e.margin = "earns" },
+		"(--item-id)":            func(e *recommendEvaluation) { e.items = file },
 		"--share must lie":       func(e *recommendEvaluation) { e.protocol = protocolTime },
 		"lengths of lists":       func(e *recommendEvaluation) { e.k = []int{0} },
 		"line 2":                 func(e *recommendEvaluation) { e.columns.Weight = "person" },
