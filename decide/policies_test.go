@@ -18,15 +18,24 @@ import (
 type trial struct {
 	*world
 	policies *Policies
+	live     *models.Service
 	t        *testing.T
 	rng      *rand.Rand
-	n        int
+	n        int // people so far
 }
 
 func newTrial(t *testing.T) *trial {
 	t.Helper()
-	w := newWorld(t, worldOptions{})
-	p, err := OpenPolicies(PoliciesDeps{Decide: w.Service, Definitions: w.deps.Definitions, Models: w.learn, History: w.learn.Trainer(),
+	x := &trial{t: t, rng: rand.New(rand.NewPCG(1, 2))}
+	w := newWorld(t, worldOptions{change: func(d *Deps) {
+		var err error
+		if x.live, err = models.Open(t.Context(), models.Deps{Postgres: d.Postgres, ClickHouse: d.ClickHouse, Logger: d.Logger, Stored: x.stored}); err != nil {
+			t.Fatal(err)
+		}
+		d.Models = x.live
+	}})
+	x.world = w
+	p, err := OpenPolicies(PoliciesDeps{Decide: w.Service, Definitions: w.deps.Definitions, Models: x.live, History: w.learn.Trainer(),
 		Postgres: w.pool, ClickHouse: w.logged, Logger: w.deps.Logger})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +48,14 @@ func newTrial(t *testing.T) *trial {
 		}
 	})
 	t.Cleanup(func() { stop(); wg.Wait() })
-	return &trial{world: w, policies: p, t: t, rng: rand.New(rand.NewPCG(1, 2))}
+	x.policies = p
+	return x
+}
+
+// stored is how far the log has followed the streams.
+func (x *trial) stored(ctx context.Context) (models.Position, error) {
+	decisions, err := x.Stored(ctx)
+	return models.Position{Decisions: decisions, Events: uint64(x.n)}, err
 }
 
 // point defines a decision point of three actions with the policy.
@@ -61,7 +77,7 @@ func (x *trial) point(key string, policy Policy) {
 func (x *trial) visit(point string, n int, order map[string]float64) {
 	x.t.Helper()
 	ctx := x.t.Context()
-	batch, err := x.logged.Write.PrepareBatch(ctx, `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at)`)
+	batch, err := x.logged.Write.PrepareBatch(ctx, `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at, sequence)`)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -76,7 +92,7 @@ func (x *trial) visit(point string, n int, order map[string]float64) {
 			action = r.What.Offer
 		}
 		if x.rng.Float64() < order[action] {
-			if err := batch.Append(r.DecisionID, "track", "Order", r.Who.ProfileID, r.DecisionID, time.Now(), time.Now()); err != nil {
+			if err := batch.Append(r.DecisionID, "track", "Order", r.Who.ProfileID, r.DecisionID, time.Now(), time.Now(), uint64(x.n)); err != nil {
 				x.t.Fatal(err)
 			}
 		}
@@ -102,6 +118,9 @@ func (x *trial) candidate(point, key string, c Candidate) {
 // goes when the reward falls afterwards.
 func TestPromotionAndFallback(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes thousands of decisions")
+	}
 	x := newTrial(t)
 	ctx := t.Context()
 	x.point("hero", Policy{Type: PolicyUniform})
@@ -201,19 +220,24 @@ func TestCandidateLearnsBeside(t *testing.T) {
 	rates := map[string]float64{NoneAction: .05, "spring": .2, "summer": .5}
 	x.visit("hero", 600, rates)
 	for _, spec := range specs {
-		if err := x.learn.Update(ctx, spec); err != nil {
+		if err := x.live.Update(ctx, spec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if a, b := x.learn.Current("hero"), x.learn.Latest("hero", "faster"); a == nil || b == nil || a.Version != 1 || b.Version != 2 {
+	if a, b := x.live.Current("hero"), x.live.Latest("hero", "faster"); a == nil || b == nil || a.Version != 1 || b.Version != 2 {
 		t.Fatalf("models %+v and %+v", a, b)
 	}
 	x.visit("hero", 300, rates)
+	// What has come since is in the next version, which decisions use and name.
+	if n, err := x.live.Advance(ctx, specs[0]); err != nil || n < 300 || x.live.Current("hero").Version != 3 || x.live.Current("hero").Base != 1 {
+		t.Errorf("%d observations make version %d (%v)", n, x.live.Current("hero").Version, err)
+	}
+	x.visit("hero", 20, rates)
 	var rows, models uint64
 	if err := x.logged.Read.QueryRow(ctx, `SELECT count(), uniqExact((candidate, model_version)) FROM policy_shadows WHERE decision_point = 'hero'`).Scan(&rows, &models); err != nil {
 		t.Fatal(err)
 	}
-	if rows < 800 || models != 3 {
+	if rows < 800 || models != 5 {
 		t.Errorf("%d scores by %d models", rows, models)
 	}
 	belief, err := x.policies.Posterior(ctx, "hero", "", 0, "summer/onsite/default")
@@ -240,7 +264,7 @@ func TestCandidateLearnsBeside(t *testing.T) {
 		t.Errorf("compared %+v (%v)", compared, err)
 	}
 	// Decisions of the model are computed again to the bit.
-	ids, err := x.logged.Read.Query(ctx, `SELECT decision_id FROM decisions WHERE decision_point = 'hero' AND model_version = 1 LIMIT 20`)
+	ids, err := x.logged.Read.Query(ctx, `SELECT decision_id FROM decisions WHERE decision_point = 'hero' AND model_version > 0 ORDER BY decision_id DESC LIMIT 40`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,13 +278,16 @@ func TestCandidateLearnsBeside(t *testing.T) {
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%v (%v)", found, err)
 		}
+		if n < 15 && found[0].ModelVersion != 3 {
+			t.Errorf("%s was made by version %d", id, found[0].ModelVersion)
+		}
 		result, err := x.Replay(ctx, found[0])
 		if err != nil || !result.Agrees {
 			t.Errorf("%s: %+v (%v)", id, result, err)
 		}
 		n++
 	}
-	if err := ids.Close(); err != nil || n != 20 {
+	if err := ids.Close(); err != nil || n != 40 {
 		t.Errorf("%d replayed (%v)", n, err)
 	}
 }
