@@ -18,6 +18,7 @@ import (
 	"quintet/console"
 	"quintet/decide"
 	"quintet/decide/campaigns"
+	"quintet/decide/delivery"
 	"quintet/decide/outbound"
 	"quintet/decide/scenarios"
 	"quintet/experiments"
@@ -62,6 +63,7 @@ type app struct {
 	flags       *flags.Service
 	models      *models.Service
 	decide      *decide.Service
+	delivery    *delivery.Service
 	outbox      *outbound.Outbox
 	campaigns   *campaigns.Service
 	scenarios   *scenarios.Service
@@ -163,17 +165,20 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening policies: %w", err)
 	}
 	a.profiles.ShowDecisions(profileDecisions{a.decide})
-	if err = a.openOutbound(ctx, nil); err != nil {
+	if err = a.openDelivery(ctx); err != nil {
+		return err
+	}
+	if err = a.openOutbound(ctx, a.delivery); err != nil {
 		return err
 	}
 	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality, Lists: []profiles.ExportedList{
-		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage},
+		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery},
 	}})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{
@@ -203,6 +208,7 @@ func (a *app) routes() {
 	a.models.Routes(a.server)
 	a.decide.Routes(a.server)
 	a.policies.Routes(a.server)
+	a.delivery.Routes(a.server)
 	a.campaigns.Routes(a.server)
 	a.scenarios.Routes(a.server)
 	a.decide.OverviewRoute(a.server, a.overviewSources())
@@ -229,7 +235,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWriting()
 	written := make(chan struct{})
 	var writers sync.WaitGroup
-	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run, a.campaigns.Run, a.scenarios.Run, a.outbox.Run} {
+	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run, a.campaigns.Run, a.scenarios.Run, a.outbox.Run, a.delivery.Run} {
 		writers.Add(1)
 		group.Go(func() error {
 			defer writers.Done()

@@ -8,6 +8,7 @@ import (
 
 	"quintet/decide"
 	"quintet/decide/campaigns"
+	"quintet/decide/delivery"
 	"quintet/decide/outbound"
 	"quintet/decide/scenarios"
 	"quintet/experiments"
@@ -28,7 +29,7 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), delivery.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil

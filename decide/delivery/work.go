@@ -119,6 +119,11 @@ func (s *Service) work(ctx context.Context, d *openDriver, j *job) error {
 	case verdict.skip != "":
 		return s.end(ctx, j, Claimed, ending{state: Skipped, reason: verdict.skip})
 	}
+	if rule, err := s.commit(ctx, j); err != nil {
+		return errors.Join(err, s.unclaim(ctx, j, s.now().Add(reapPause)))
+	} else if rule != "" {
+		return s.end(ctx, j, Claimed, ending{state: Skipped, reason: rule})
+	}
 	begun, err := s.begin(ctx, j, verdict.links)
 	if err != nil || !begun {
 		return err
@@ -305,6 +310,28 @@ func settleState(ctx context.Context, tx pgx.Tx, delivery string, now time.Time)
 	return err
 }
 
+// capped is the error of a contact for which a cap has no room any more.
+type capped interface {
+	error
+	CappedBy() string
+}
+
+// commit counts the contact before it is made, and returns the rule that forbids it now.
+func (s *Service) commit(ctx context.Context, j *job) (rule string, err error) {
+	if s.caps == nil || j.message.DecisionID == "" {
+		return "", nil
+	}
+	err = s.caps.Commit(ctx, j.message.DecisionID)
+	var c capped
+	if errors.As(err, &c) {
+		return c.CappedBy(), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("counting a contact: %w", err)
+	}
+	return "", nil
+}
+
 // settleCap commits or releases the reservation of a message that has ended. It is done
 // behind the transaction, marked in one of its own, and again by [Service.reap] when it
 // was missed.
@@ -322,8 +349,8 @@ func (s *Service) settleCap(ctx context.Context, j *job) error {
 	word := "committed"
 	switch state {
 	case Sent, Uncertain:
-		if err := s.caps.Commit(ctx, j.message.DecisionID); err != nil {
-			return fmt.Errorf("counting a contact: %w", err)
+		if _, err := s.commit(ctx, j); err != nil { // it was made, whatever the rules say
+			return err
 		}
 	case Skipped, Failed:
 		word = "released"

@@ -20,6 +20,8 @@ var openRoutes = []string{
 	"GET /api/features/{clientKey}", "GET /sub/{clientKey}", "POST /api/eval/{clientKey}", "GET /ofrep/v1/stream/{clientKey}",
 	// What clients of other tracking servers ask for; it tells and stores nothing.
 	"GET /health", "GET /version", "POST /v1/m",
+	// What people reach by a message, with a token in the path.
+	"GET /r/{token}", "GET /o/{token}", "GET /u/{token}", "POST /u/{token}",
 }
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
