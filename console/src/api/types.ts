@@ -143,3 +143,15 @@ export type GuardrailBody = Of<ExperimentBody['guardrails']>;
 export type HoldoutUnit = Get<'/v1/holdouts/{key}/units/{unit}'>;
 export type AssignmentAudit = Get<'/v1/experiments/{key}/assignment'>;
 export type Programme = Get<'/v1/programme'>;
+
+export type Campaign = Item<Get<'/v1/campaigns'>>;
+export type CampaignBody = Body<paths['/v1/campaigns/{key}']['put']>;
+export type CampaignRun = Item<Get<'/v1/campaigns/{key}/runs'>>;
+export type DueCampaign = Item<Get<'/v1/campaign-calendar'>>;
+export type Scenario = Item<Get<'/v1/scenarios'>>;
+export type ScenarioBody = Body<paths['/v1/scenarios/{key}']['put']>;
+export type ScenarioNode = Of<ScenarioBody['nodes']>;
+export type ScenarioProgress = Get<'/v1/scenarios/{key}/progress'>;
+export type ScenarioRun = Get<'/v1/scenario-runs/{id}'>;
+export type ScenarioTemplate = Item<Get<'/v1/scenario-templates'>>;
+export type OutboundMessage = Item<Get<'/v1/campaigns/{key}/messages'>>;

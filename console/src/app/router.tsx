@@ -50,6 +50,42 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/holdouts/HoldoutsPage')).HoldoutsPage }),
       },
       {
+        path: 'campaigns',
+        lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignsPage')).CampaignsPage }),
+      },
+      {
+        path: 'campaigns/new',
+        lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignEditorPage')).CampaignEditorPage }),
+      },
+      {
+        path: 'campaigns/:key',
+        lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignPage')).CampaignPage }),
+      },
+      {
+        path: 'campaigns/:key/edit',
+        lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignEditorPage')).CampaignEditorPage }),
+      },
+      {
+        path: 'scenarios',
+        lazy: async () => ({ Component: (await import('../pages/scenarios/ScenariosPage')).ScenariosPage }),
+      },
+      {
+        path: 'scenarios/new',
+        lazy: async () => ({ Component: (await import('../pages/scenarios/ScenarioEditorPage')).ScenarioEditorPage }),
+      },
+      {
+        path: 'scenarios/templates',
+        lazy: async () => ({ Component: (await import('../pages/scenarios/TemplatesPage')).TemplatesPage }),
+      },
+      {
+        path: 'scenarios/:key',
+        lazy: async () => ({ Component: (await import('../pages/scenarios/ScenarioPage')).ScenarioPage }),
+      },
+      {
+        path: 'scenarios/:key/edit',
+        lazy: async () => ({ Component: (await import('../pages/scenarios/ScenarioEditorPage')).ScenarioEditorPage }),
+      },
+      {
         path: 'decision-points',
         lazy: async () => ({ Component: (await import('../pages/decision-points/PointsPage')).PointsPage }),
       },

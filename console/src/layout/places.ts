@@ -8,7 +8,9 @@ import {
   IconHeartHandshake,
   IconLayoutDashboard,
   IconRecycle,
+  IconRoute,
   IconRulerMeasure,
+  IconSend,
   IconSettings,
   IconShieldLock,
   IconUsers,
@@ -46,6 +48,13 @@ export const groups: readonly PlaceGroup[] = [
       { to: '/measures', label: 'Metrics', key: 't', icon: IconRulerMeasure },
       { to: '/holdouts', label: 'Holdouts', key: 'h', icon: IconHandStop },
       { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
+    ],
+  },
+  {
+    heading: 'Outbound',
+    places: [
+      { to: '/campaigns', label: 'Campaigns', key: 'c', icon: IconSend },
+      { to: '/scenarios', label: 'Scenarios', key: 'r', icon: IconRoute },
     ],
   },
   {
