@@ -170,6 +170,25 @@ func TestParetoNBDPublished(t *testing.T) {
 	}
 }
 
+// Both ways to the integral come to the same, where both are quick enough.
+func TestParetoIntegral(t *testing.T) {
+	t.Parallel()
+	for _, m := range []ParetoNBD{{.55, 10.56, .61, 11.66}, {.5, 3, .6, 60}, {2, 90, 1.4, 12}, {.3, 1.2, .8, 4}} {
+		for _, c := range []Customer{{Repeats: 0, Age: 40}, {Repeats: 3, Last: 10, Age: 40}, {Repeats: 26, Last: 30.86, Age: 31}, {Repeats: 60, Last: 5, Age: 300}} {
+			large, other, delta := m.Alpha, m.S+1, m.Alpha-m.Beta
+			if m.Alpha < m.Beta {
+				large, other, delta = m.Beta, m.R+float64(c.Repeats), m.Beta-m.Alpha
+			}
+			power := m.R + m.S + float64(c.Repeats)
+			at := func(t float64) float64 {
+				return series2F1(power, other, power+1, delta/(large+t)) * math.Exp(-power*math.Log((large+t)/(large+c.Last)))
+			}
+			want := math.Log(at(c.Last)-at(c.Age)) - power*math.Log(large+c.Last)
+			near(t, "integral", m.integrated(c), want, 1e-7*math.Max(1, math.Abs(want)))
+		}
+	}
+}
+
 func TestCDNOWGammaGamma(t *testing.T) {
 	t.Parallel()
 	customers, _ := cdnow(t)

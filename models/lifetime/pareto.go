@@ -3,6 +3,9 @@ package lifetime
 import (
 	"context"
 	"math"
+	"sync"
+
+	"gonum.org/v1/gonum/integrate/quad"
 )
 
 // ParetoNBD has purchases at a rate that differs among people as Gamma(R, Alpha), and a
@@ -25,6 +28,9 @@ func (m ParetoNBD) a0(c Customer) float64 {
 	if m.Alpha < m.Beta {
 		large, other, delta = m.Beta, m.R+x, m.Beta-m.Alpha
 	}
+	if delta/(large+c.Last) > slowSeries {
+		return m.integrated(c)
+	}
 	at := func(t float64) float64 {
 		return math.Log(hyper2F1(power, other, power+1, delta/(large+t))) - power*math.Log(large+t)
 	}
@@ -34,6 +40,49 @@ func (m ParetoNBD) a0(c Customer) float64 {
 	}
 	return last + math.Log1p(-math.Exp(now-last))
 }
+
+// slowSeries is the argument beyond which the hypergeometric series takes hundreds of
+// terms, as it does when people buy often and stay long.
+const slowSeries = .8
+
+// panels are where the way from the last purchase to now is cut, in the logarithm of time
+// beyond the smaller scale; most of the integral lies at its beginning.
+var panels = [...]float64{0, 1. / 81, 1. / 27, 1. / 9, 1. / 3, 1}
+
+// integrated is a0 by Gauss-Legendre quadrature of the integral that it stands for,
+// (r+s+x) ∫ (alpha+y)^-(r+x) (beta+y)^-(s+1) dy from the last purchase to now.
+func (m ParetoNBD) integrated(c Customer) float64 {
+	x := float64(c.Repeats)
+	smaller := math.Min(m.Alpha, m.Beta)
+	width := math.Log((smaller + c.Age) / (smaller + c.Last))
+	if width <= 0 {
+		return math.Inf(-1)
+	}
+	logOf := func(w float64) float64 {
+		y := (smaller+c.Last)*math.Exp(w) - smaller
+		return -(m.R+x)*math.Log(m.Alpha+y) - (m.S+1)*math.Log(m.Beta+y) + math.Log(smaller+y)
+	}
+	// The integrand has its maximum near one end or between; it is scaled by the largest
+	// of three values, which keeps it from underflowing.
+	scale := math.Max(logOf(0), math.Max(logOf(width/9), logOf(width)))
+	nodes, weights := legendre()
+	total := 0.0
+	for p := 1; p < len(panels); p++ {
+		from, to := panels[p-1]*width, panels[p]*width
+		half := (to - from) / 2
+		for i, node := range nodes {
+			total += half * weights[i] * math.Exp(logOf(from+half*(1+node))-scale)
+		}
+	}
+	return math.Log(m.R+m.S+x) + scale + math.Log(total)
+}
+
+// legendre are the nodes and weights of 12 points on [-1, 1].
+var legendre = sync.OnceValues(func() (nodes, weights []float64) {
+	nodes, weights = make([]float64, 12), make([]float64, 12)
+	quad.Legendre{}.FixedLocations(nodes, weights, -1, 1)
+	return nodes, weights
+})
 
 // LogLikelihood is that of one customer.
 func (m ParetoNBD) LogLikelihood(c Customer) float64 {

@@ -23,6 +23,7 @@ type bed struct {
 	*Service
 	t     testing.TB
 	clock time.Time
+	rows  int
 }
 
 func newBed(t testing.TB) *bed {
@@ -75,7 +76,8 @@ func (b *bed) log(events []event) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for i, e := range events {
+	for _, e := range events {
+		b.rows++
 		if e.properties == "" {
 			e.properties = "{}"
 		}
@@ -87,7 +89,7 @@ func (b *bed) log(events []event) {
 			numbers["slotPropensity"] = e.chance
 		}
 		context := fmt.Sprintf(`{"device":{"type":%q}}`, e.device)
-		if err := batch.Append(fmt.Sprintf("%s-%s-%d", e.name, e.person, i), "track", e.name, e.person, e.at, now, numbers, e.properties, context, "test", uint64(i)); err != nil {
+		if err := batch.Append(fmt.Sprintf("%s-%s-%d", e.name, e.person, b.rows), "track", e.name, e.person, e.at, now, numbers, e.properties, context, "test", uint64(b.rows)); err != nil {
 			b.t.Fatal(err)
 		}
 	}

@@ -136,20 +136,14 @@ func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *
 		}
 		forecaster := c.lifetime.Forecaster(float64(spec.HorizonDays))
 		attributes := make([]map[string]any, len(set.people))
-		known := map[lifetime.Customer]lifetime.Forecast{} // many customers are the same to the model
-		for i, customer := range set.customers {
-			f, there := known[customer]
-			if !there {
-				if f = forecaster.Forecast(customer); len(known) < 200_000 {
-					known[customer] = f
-				}
-			}
+		forecasts, err := forecaster.ForecastAll(ctx, set.customers)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, f := range forecasts {
 			attributes[i] = map[string]any{
 				spec.Attribute: digits(f.Value), spec.Attribute + "Low": digits(f.ValueLow), spec.Attribute + "High": digits(f.ValueHigh),
 				spec.Attribute + "Alive": digits(f.Alive), spec.Attribute + "Purchases": digits(f.Purchases),
-			}
-			if i%4096 == 0 && ctx.Err() != nil {
-				return nil, nil, ctx.Err()
 			}
 		}
 		return set.people, attributes, nil
