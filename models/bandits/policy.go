@@ -154,30 +154,9 @@ func (t Thompson) Distribution(candidates Candidates, w *Workspace) (Distributio
 	if !(t.Alpha > 0) || !finite(t.Alpha) {
 		return Distribution{}, fmt.Errorf("thompson sampling: alpha must be a positive number, not %g", t.Alpha)
 	}
-	w.resize(k)
-	d := Distribution{P: w.p, Q: w.q, Mean: w.mean, SD: w.sd, Floor: t.Floor}
-	at, cold := w.find(t.Model, candidates.Actions)
-	d.Cold = cold
-	if candidates.Own == nil {
-		if err := candidates.Features.Validate(t.Model.Dimension); err != nil {
-			return Distribution{}, fmt.Errorf("scoring: %w", err)
-		}
-		w.score(t.Model, at, candidates.Features)
-	} else if len(candidates.Own) != k {
-		return Distribution{}, fmt.Errorf("scoring: features of %d actions for %d", len(candidates.Own), k)
-	}
-	for i, x := range candidates.Own {
-		action := candidates.Actions[i]
-		if err := x.Validate(t.Model.Dimension); err != nil {
-			return Distribution{}, fmt.Errorf("scoring action %q: %w", action, err)
-		}
-		w.mean[i], w.sd[i] = t.Model.Score(action, x)
-	}
-	if n := len(candidates.Charges); n > 0 && n != k {
-		return Distribution{}, fmt.Errorf("scoring: charges of %d actions for %d", n, k)
-	}
-	for i, charge := range candidates.Charges {
-		w.mean[i] -= charge
+	d, err := w.scoreAll(t.Model, candidates, t.Floor)
+	if err != nil {
+		return Distribution{}, err
 	}
 	for i, sd := range w.sd {
 		w.s[i] = float64(t.Alpha * sd)
@@ -185,6 +164,38 @@ func (t Thompson) Distribution(candidates Candidates, w *Workspace) (Distributio
 	d.Degenerate = !w.quadrature.Best(w.mean, w.s, w.p)
 	if err := Floor(d.P, t.Floor, d.Q); err != nil {
 		return Distribution{}, fmt.Errorf("thompson sampling: %w", err)
+	}
+	return d, nil
+}
+
+// scoreAll writes the mean and the deviation of every candidate into the workspace and
+// makes a distribution of them that has no probabilities yet.
+func (w *Workspace) scoreAll(m *Model, candidates Candidates, floor float64) (Distribution, error) {
+	k := len(candidates.Actions)
+	w.resize(k)
+	d := Distribution{P: w.p, Q: w.q, Mean: w.mean, SD: w.sd, Floor: floor}
+	at, cold := w.find(m, candidates.Actions)
+	d.Cold = cold
+	if candidates.Own == nil {
+		if err := candidates.Features.Validate(m.Dimension); err != nil {
+			return Distribution{}, fmt.Errorf("scoring: %w", err)
+		}
+		w.score(m, at, candidates.Features)
+	} else if len(candidates.Own) != k {
+		return Distribution{}, fmt.Errorf("scoring: features of %d actions for %d", len(candidates.Own), k)
+	}
+	for i, x := range candidates.Own {
+		action := candidates.Actions[i]
+		if err := x.Validate(m.Dimension); err != nil {
+			return Distribution{}, fmt.Errorf("scoring action %q: %w", action, err)
+		}
+		w.mean[i], w.sd[i] = m.Score(action, x)
+	}
+	if n := len(candidates.Charges); n > 0 && n != k {
+		return Distribution{}, fmt.Errorf("scoring: charges of %d actions for %d", n, k)
+	}
+	for i, charge := range candidates.Charges {
+		w.mean[i] -= charge
 	}
 	return d, nil
 }
