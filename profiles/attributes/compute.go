@@ -59,6 +59,9 @@ func (r *run) compute(ctx context.Context) error {
 			return fmt.Errorf("computing %s: %w", e.name, err)
 		}
 	}
+	if err := r.predicted(ctx); err != nil {
+		return err
+	}
 	if err := r.defined(ctx); err != nil {
 		return err
 	}
@@ -80,6 +83,21 @@ func (r *run) compute(ctx context.Context) error {
 		return err
 	}
 	r.board.Store(board)
+	return nil
+}
+
+// predicted takes what models say of people.
+func (r *run) predicted(ctx context.Context) error {
+	if r.scores == nil {
+		return nil
+	}
+	query := r.scores()
+	if query == "" {
+		return nil
+	}
+	if err := r.exec(ctx, "scores", fmt.Sprintf("INSERT INTO person_values (run, person_id, attributes) SELECT %d, person_id, attributes FROM (%s)", r.id, query)); err != nil {
+		return fmt.Errorf("taking the scores of models: %w", err)
+	}
 	return nil
 }
 

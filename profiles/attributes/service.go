@@ -27,6 +27,9 @@ type Deps struct {
 	Interval time.Duration
 	// Now is the clock; time.Now unless set.
 	Now func() time.Time
+	// Scores selects person_id and attributes, a JSON object, of what models predict of
+	// people; nil, or an empty text, when there is nothing.
+	Scores func() string
 }
 
 const (
@@ -52,6 +55,7 @@ type Service struct {
 	table       *definitions.Collection[lifecycle.Table]
 	interval    time.Duration
 	now         func() time.Time
+	scores      func() string
 
 	computing sync.Mutex // one run at a time
 	wake      chan struct{}
@@ -101,7 +105,7 @@ type AttributeStatus struct {
 // Open loads the definitions and puts what was computed last into memory.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
-		log: d.Logger, db: d.ClickHouse, profiles: d.Profiles, interval: d.Interval, now: d.Now,
+		log: d.Logger, db: d.ClickHouse, profiles: d.Profiles, interval: d.Interval, now: d.Now, scores: d.Scores,
 		wake: make(chan struct{}, 1), known: map[identity.ID]known{}, shared: newSharer(),
 	}
 	if s.log == nil {

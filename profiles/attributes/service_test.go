@@ -307,3 +307,27 @@ func TestDefinitionsAreChecked(t *testing.T) {
 		t.Errorf("events are gone: %v", err)
 	}
 }
+
+// What models say of people is read like any other attribute, and goes when the model
+// says nothing any more.
+func TestScoresOfModels(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, now)
+	query := ""
+	b.service.scores = func() string { return query }
+	b.Track(event("anna", "Order Completed", 10, `{"order_id":"1","revenue":100}`))
+	b.compute()
+	if _, there := b.attributes("anna")["churnProbability"]; there {
+		t.Fatal("there is a score before there is a model")
+	}
+	query = `SELECT person_id, '{"churnProbability":0.25,"churnProbabilityHigh":0.3}' AS attributes FROM person_facts GROUP BY person_id`
+	b.compute()
+	if got := b.attributes("anna"); got["churnProbability"] != .25 || got["churnProbabilityHigh"] != .3 || got["orders"] != 1.0 {
+		t.Errorf("%v", got)
+	}
+	query = ""
+	b.compute()
+	if _, there := b.attributes("anna")["churnProbability"]; there {
+		t.Error("the score stays though no model says it")
+	}
+}
