@@ -18,7 +18,11 @@ import (
 // little endian, so that it comes back bit for bit. Context and traits are JSON.
 // Of a candidate only what follows the beginning that it shares with the one before
 // is written: actions are offer, channel and creative, in that order.
+//
+// A record that has tags, charges or moments ends with them, and is of stagedVersion.
 const recordVersion = 4
+
+const stagedVersion = 5
 
 // Older versions, which a stream may still hold.
 const (
@@ -43,7 +47,11 @@ func encodeRecord(r *Record) ([]byte, error) {
 // appendRecord is [encodeRecord] into the space behind b.
 func appendRecord(b []byte, r *Record) ([]byte, error) {
 	w := recordWriter{b}
-	w.b = append(w.b, recordVersion)
+	version := byte(recordVersion)
+	if r.staged() {
+		version = stagedVersion
+	}
+	w.b = append(w.b, version)
 	w.text(r.DecisionID)
 	w.time(r.DecidedAt)
 	w.text(r.Decision)
@@ -107,7 +115,31 @@ func appendRecord(b []byte, r *Record) ([]byte, error) {
 	if err := w.object(r.Audience); err != nil {
 		return w.b, fmt.Errorf("encoding what audiences read: %w", err)
 	}
+	if version == stagedVersion {
+		w.stages(r)
+	}
 	return w.b, nil
+}
+
+// stages writes what limits and moments add. Neighbours among the charges are often
+// alike, as an offer on a channel has several creatives: runs are written.
+func (w *recordWriter) stages(r *Record) {
+	w.texts(r.Tags)
+	w.length(len(r.Charges))
+	for i := 0; i < len(r.Charges); {
+		j := i + 1
+		for j < len(r.Charges) && math.Float64bits(r.Charges[j]) == math.Float64bits(r.Charges[i]) {
+			j++
+		}
+		w.length(j - i)
+		w.float(r.Charges[i])
+		i = j
+	}
+	w.length(len(r.Slots))
+	for _, at := range r.Slots {
+		w.time(at)
+	}
+	w.floats(r.SlotProbabilities)
 }
 
 // decodeRecord reads what [encodeRecord] wrote.
@@ -165,8 +197,8 @@ func (t texts) strings() []string {
 // decode reads what [encodeRecord] wrote. The strings of the row are parts of data,
 // and lists that the row has from a record before are used again.
 func (r *row) decode(data string) error {
-	if data == "" || data[0] < plainVersion || data[0] > recordVersion {
-		return fmt.Errorf("%w: it is not of a version from %d to %d", errDamaged, plainVersion, recordVersion)
+	if data == "" || data[0] < plainVersion || data[0] > stagedVersion {
+		return fmt.Errorf("%w: it is not of a version from %d to %d", errDamaged, plainVersion, stagedVersion)
 	}
 	targeted := data[0] > untargetedVersion
 	d := recordReader{text: data, at: 1}
@@ -225,11 +257,42 @@ func (r *row) decode(data string) error {
 	if targeted {
 		r.audience = d.string()
 	}
-	parallel := r.candidates.n == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue)
+	r.Tags, r.Charges, r.Slots, r.SlotProbabilities = r.Tags[:0], r.Charges[:0], r.Slots[:0], r.SlotProbabilities[:0]
+	if data[0] == stagedVersion {
+		d.stages(&r.Record)
+	}
+	parallel := r.candidates.n == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue) &&
+		(len(r.Charges) == 0 || len(r.Charges) == r.candidates.n) && len(r.Slots) == len(r.SlotProbabilities)
 	if d.bad || d.at != len(d.text) || !parallel {
 		return fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
 	}
 	return nil
+}
+
+// stages reads what limits and moments add.
+func (d *recordReader) stages(r *Record) {
+	r.Tags = d.strings(r.Tags)
+	n := d.unsigned()
+	if n > maxElements {
+		d.bad = true
+		return
+	}
+	for left := int(n); left > 0 && !d.bad; {
+		run, v := int(min(d.unsigned(), maxElements)), d.float()
+		if run == 0 || run > left {
+			d.bad = true
+			return
+		}
+		for range run {
+			r.Charges = append(r.Charges, v)
+		}
+		left -= run
+	}
+	r.Slots = sized(r.Slots, d.length(1))
+	for i := range r.Slots {
+		r.Slots[i] = d.time()
+	}
+	r.SlotProbabilities = d.floats(r.SlotProbabilities)
 }
 
 // sized is a list of n elements, the given one when it has room. The elements are

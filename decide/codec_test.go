@@ -59,6 +59,17 @@ func drawRecord(t *rapid.T, at time.Time) *Record {
 		r.Excluded = append(r.Excluded, Exclusion{Key: genKey.Draw(t, "excludedKey"), Version: rapid.Int64Range(0, math.MaxInt64).Draw(t, "excludedVersion"),
 			Reason: genKey.Draw(t, "exclusion"), Unit: rapid.OneOf(rapid.Just(""), genText).Draw(t, "excludedUnit")})
 	}
+	if flip("staged") {
+		r.Tags = rapid.SliceOfN(genKey, 1, 3).Draw(t, "tags")
+		if flip("charged") {
+			for range r.Candidates {
+				r.Charges = append(r.Charges, rapid.SampledFrom([]float64{0, .25, .25, 3}).Draw(t, "charge"))
+			}
+		}
+		for i := range rapid.IntRange(0, 4).Draw(t, "slots") {
+			r.Slots, r.SlotProbabilities = append(r.Slots, at.Add(time.Duration(i)*time.Hour)), append(r.SlotProbabilities, number("slot"))
+		}
+	}
 	if flip("context") {
 		r.Context = genObject.Draw(t, "contextObject")
 	}

@@ -25,8 +25,10 @@ const (
 
 // ruleWords say in words what some rules mean.
 var ruleWords = map[string]string{
-	ruleNoConsent:  "the person has not consented to what the channel is used for, or refused it",
-	ruleSuppressed: "the address of the person, or the person, is on the suppression list",
+	ruleNoConsent:     "the person has not consented to what the channel is used for, or refused it",
+	ruleNotApplicable: "the offer is not for this person",
+	ruleOutOfStock:    "none of the items of the offer is in stock",
+	ruleSuppressed:    "the address of the person, or the person, is on the suppression list",
 }
 
 // verdict is what was found out about a channel during one decision.

@@ -34,6 +34,10 @@ func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[
 	if n := s.recent.erase(sub.Texts()); n > 0 {
 		removed["memory decisions"] = int64(n)
 	}
+	s.answers.forget() // which people they are about cannot be told
+	if n := s.contactsHeld.Forget(sub.Texts()); n > 0 {
+		removed["memory contacts"] = int64(n)
+	}
 	units := sub.Texts()
 	for _, id := range sub.Identifiers {
 		units = append(units, id.Value)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"quintet/experiments"
 	"quintet/experiments/assignment"
@@ -50,6 +51,17 @@ func explain(rec *Record) []string {
 	if len(rec.Removed) > 0 {
 		add("%d of %d actions could not be taken: %s.", len(rec.Removed), len(rec.Removed)+len(rec.Candidates), removedByRule(rec.Removed))
 	}
+	if len(rec.Reasons) == 1 && rec.Reasons[0] == reasonAudience {
+		add("%s is not in the audience of the decision point, so nothing was sent.", who)
+		return out
+	}
+	if len(rec.Charges) > 0 {
+		add("Costs, fatigue and the prices of budgets took %s off the value of %s before the actions were compared.", span(rec.Charges), "contacts")
+	}
+	if len(rec.Reasons) == 1 && rec.Reasons[0] == reasonShadow {
+		add("The decision point only watches: it would have taken %s (probability %s), and nothing was sent.", rec.Action, percent(rec.Propensity))
+		return out
+	}
 	if !rec.Eligible {
 		add("No action was left, so nothing was sent (%s).", strings.Join(rec.Reasons, ", "))
 		return out
@@ -76,6 +88,12 @@ func explain(rec *Record) []string {
 		add("So nothing was sent.")
 	} else if rec.Offer != "" {
 		add("So the offer is %s, on the channel %s, in the creative %s.", rec.Offer, rec.Channel, rec.Creative)
+		switch {
+		case len(rec.Slots) > 1:
+			add("Of %d moments at which it could be sent, %s was drawn (probability %s).", len(rec.Slots), rec.SendAt.Format(time.RFC3339), percent(rec.Propensities.When))
+		case len(rec.Slots) == 1:
+			add("Quiet hours put it off until %s.", rec.SendAt.Format(time.RFC3339))
+		}
 	}
 	return out
 }
@@ -106,7 +124,7 @@ func removedByRule(removed []Removal) string {
 	var parts []string
 	for rule, n := range count {
 		part := fmt.Sprintf("%d by %s", n, rule)
-		if words := ruleWords[rule]; words != "" {
+		if words := wordsOf(rule); words != "" {
 			part += " (" + words + ")"
 		}
 		parts = append(parts, part)
@@ -126,6 +144,34 @@ func likeliest(rec *Record) (string, float64) {
 		return rec.Action, rec.Propensity
 	}
 	return rec.Candidates[best], rec.Probabilities[best]
+}
+
+// wordsOf say what a rule means.
+func wordsOf(rule string) string {
+	switch {
+	case strings.HasPrefix(rule, ruleCap):
+		return "the person has as many contacts as this cap allows"
+	case strings.HasPrefix(rule, ruleQuiet):
+		return "it is quiet where the person is"
+	case strings.HasPrefix(rule, ruleBudget):
+		return "this budget has too little left, or it is not its time"
+	}
+	return ruleWords[rule]
+}
+
+// span is the range of the charges above 0.
+func span(charges []float64) string {
+	low, high := 0.0, 0.0
+	for _, c := range charges {
+		if c > 0 && (low == 0 || c < low) {
+			low = c
+		}
+		high = max(high, c)
+	}
+	if low == high {
+		return fmt.Sprintf("%.4g", high)
+	}
+	return fmt.Sprintf("%.4g to %.4g", low, high)
 }
 
 func percent(p float64) string { return fmt.Sprintf("%.2f%%", p*100) }

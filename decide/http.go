@@ -43,13 +43,15 @@ func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.offers, definitions.RouteOptions{Tag: "Offers", Singular: "offer"})
 	definitions.Routes(srv.API, s.channels, definitions.RouteOptions{Tag: "Channels", Singular: "channel"})
 
+	s.limitRoutes(srv.API)
+
 	// The two routes of the hot path are plain handlers: they decode and encode
 	// without reflection over a schema.
 	srv.Router.With(srv.Require(api.ScopeDecide)).Post("/v1/decide", s.serveDecide)
 	srv.Router.With(srv.Require(api.ScopeDecide)).Post("/v1/decide/batch", s.serveBatch)
 	api.Document(srv.API, huma.Operation{
 		OperationID: "decide", Method: http.MethodPost, Path: "/v1/decide", Tags: []string{"Decide"}, Summary: "Decide for one person",
-		Description: "Answers after the decision's record is durable. When that fails in time, the default action comes back with fallback set.",
+		Description: "Answers after the decision's record is durable. When that fails in time, the default action comes back with fallback set. With the query explain=true nothing is decided: the answer is the record that the decision would have, with its explanation (schema Explained). With a header Idempotency-Key of up to 128 bytes, the same request within ten minutes gets the same answer again, from the same process.",
 		Errors:      []int{400, 401, 403, 404, 413, 422},
 	}, api.ScopeDecide, Request{}, Response{})
 	api.Document(srv.API, huma.Operation{
@@ -67,7 +69,13 @@ func (s *Service) Routes(srv *api.Server) {
 func (s *Service) serveDecide(w http.ResponseWriter, r *http.Request) {
 	sc := s.scratch.Get().(*scratch)
 	var err error
-	if sc.body, err = decodeRequest(r, sc.body, &sc.req); err == nil {
+	if sc.body, err = decodeRequest(r, sc.body, &sc.req); err == nil && (r.URL.RawQuery != "" || r.Header[idempotencyKey] != nil) {
+		req := sc.req
+		sc.req = Request{} // its maps may stay with the answer
+		s.scratch.Put(sc)
+		s.serveSpecial(w, r, &req)
+		return
+	} else if err == nil {
 		err = s.decide(r.Context(), &sc.req, source(r.Context()), sc, &sc.answer)
 	}
 	if err != nil {

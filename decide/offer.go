@@ -2,6 +2,7 @@ package decide
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -33,12 +34,14 @@ const (
 	ruleChannelUnknown  = "channel-unknown"
 	ruleChannelInactive = "channel-inactive"
 	ruleUnreachable     = "channel-unreachable"
+	ruleNotApplicable   = "offer-not-applicable"
+	ruleOutOfStock      = "offer-out-of-stock"
 )
 
 // removalRules are all of them.
 var removalRules = []string{
 	ruleOfferUnknown, ruleOfferInactive, ruleOfferNotStarted, ruleOfferEnded,
-	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable, ruleNoConsent, ruleSuppressed,
+	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable, ruleNoConsent, ruleSuppressed, ruleNotApplicable, ruleOutOfStock,
 }
 
 // Offer is something that may be proposed to a person: a discount, a message
@@ -50,9 +53,14 @@ type Offer struct {
 	Cost        float64        `json:"cost,omitempty" doc:"What the offer costs when it is taken, in the shop's currency"`
 	Attributes  map[string]any `json:"attributes,omitempty" doc:"Properties of the offer, for reports and creatives"`
 	Items       []string       `json:"items,omitempty" doc:"Catalogue items that belong to the offer"`
-	Active      bool           `json:"active" doc:"Inactive offers are never chosen"`
-	StartsAt    *time.Time     `json:"startsAt,omitempty" doc:"First moment at which the offer may be chosen"`
-	EndsAt      *time.Time     `json:"endsAt,omitempty" doc:"Moment from which the offer may no longer be chosen"`
+	Tags        []string       `json:"tags,omitempty" doc:"What the offer is about, for caps, such as discount or newsletter" nullable:"false"`
+	// Applicable narrows the offer down to a part of those whom its decision points are for.
+	Applicable json.RawMessage `json:"applicable,omitempty" doc:"Condition on the person and the context, as of audiences; people whom it does not match are not offered it"`
+	Slot       string          `json:"slot,omitempty" doc:"Slot of recommendations that fills the offer with items for the person, instead of items" maxLength:"64"`
+	Stocked    bool            `json:"stocked,omitempty" doc:"Whether the offer needs at least one of its items to be in stock"`
+	Active     bool            `json:"active" doc:"Inactive offers are never chosen"`
+	StartsAt   *time.Time      `json:"startsAt,omitempty" doc:"First moment at which the offer may be chosen"`
+	EndsAt     *time.Time      `json:"endsAt,omitempty" doc:"Moment from which the offer may no longer be chosen"`
 }
 
 // ValidateOffer checks and normalises an offer.
@@ -61,6 +69,15 @@ func ValidateOffer(_ context.Context, _ string, o *Offer) error {
 	checkText(&bad, "name", o.Name, maxName)
 	checkText(&bad, "description", o.Description, maxText)
 	checkCost(&bad, "cost", o.Cost)
+	checkTags(&bad, "tags", o.Tags)
+	checkText(&bad, "slot", o.Slot, maxFactor)
+	if o.Slot != "" && len(o.Items) > 0 {
+		bad.Add("slot", "must not be given together with items", o.Slot)
+	}
+	checkCondition(&bad, "applicable", o.Applicable)
+	if o.Stocked && len(o.Items) == 0 {
+		bad.Add("stocked", "needs items", nil)
+	}
 	if o.Kind == "" {
 		o.Kind = "message"
 	}

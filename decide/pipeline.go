@@ -13,6 +13,7 @@ import (
 	"quintet/experiments"
 	"quintet/experiments/assignment"
 	"quintet/internal/problem"
+	"quintet/internal/stream"
 	"quintet/models"
 	"quintet/models/bandits"
 	"quintet/profiles"
@@ -25,7 +26,12 @@ const (
 	fallbackDeadline    = "deadline-exceeded"
 	fallbackInternal    = "internal-error"
 	fallbackNoAction    = "no-eligible-action"
+	fallbackContended   = "limits-contended"
 )
+
+// maxAttempts is how often a decision is made anew because others took what it had
+// chosen to reserve.
+const maxAttempts = 4
 
 // Decide answers a request and returns when its record is in the stream. Bad
 // input is the only error: whatever else fails, the default action of the
@@ -72,19 +78,31 @@ func (s *Service) decide(ctx context.Context, req *Request, source string, sc *s
 // decideAt runs the pipeline; a panic in it is a fall-back, not an outage.
 func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Request, source string, sc *scratch, a *answer) {
 	now := s.now().UTC().Truncate(time.Millisecond)
-	rec := sc.begin()
-	rec.DecisionID, rec.DecidedAt, rec.Decision, rec.PointVersion = newDecisionID(now), now, p.key, p.version
-	rec.Class, rec.Source, rec.Context, rec.SendAt = p.def.Class, source, req.Context, now
+	rec := p.record(sc, newDecisionID(now), now, req, source)
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "panic", r)
 			s.fallback(p, rec, req, fallbackInternal, a)
 		}
 	}()
-	if err := s.fill(st, p, req, rec, sc, a); err != nil {
-		s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
-		s.fallback(p, rec, req, fallbackInternal, a)
-		return
+	for attempt := 1; ; attempt++ {
+		if err := s.fill(st, p, req, rec, sc, a); err != nil {
+			s.log.Error("decision failed", "decision", p.key, "decisionId", rec.DecisionID, "error", err)
+			s.fallback(p, rec, req, fallbackInternal, a)
+			return
+		}
+		if st.limits == nil || !rec.Eligible || rec.Channel == "" {
+			break
+		}
+		if s.reserve(p, &p.actions[p.byID[rec.Action]], rec.DecisionID, rec.SendAt, rec.DecidedAt, &sc.permits) == "" {
+			break
+		}
+		// Another decision about the person took the place meanwhile.
+		if attempt == maxAttempts {
+			s.fallback(p, rec, req, fallbackContended, a)
+			return
+		}
+		rec = p.record(sc, rec.DecisionID, now, req, source)
 	}
 	s.answer(p, rec, req, a)
 
@@ -101,6 +119,10 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 	sc.deadline.end()
 	if err != nil {
 		reason := publishFailure(err)
+		if st.limits != nil && errors.Is(err, stream.ErrFull) { // else it may be stored all the same
+			s.contactsHeld.Release(rec.DecisionID)
+			s.spending.Release(rec.DecisionID)
+		}
 		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
 		s.fallback(p, rec, req, reason, a)
 		return
@@ -127,10 +149,15 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 		sc.audience = audienceRead(p, &sc.subject, sc.audience)
 		rec.Audience = sc.audience
 	}
+	if !p.admits(&sc.subject, rec) {
+		return nil
+	}
 	policy, ok := enrol(st.plan, p, &sc.subject, rec)
 	if !ok {
 		return nil
 	}
+	sc.permits.begin(s, st.limits, rec, view, req.Context)
+	charging := policy.Type == PolicyBandit
 
 	sc.actions, sc.verdicts = sc.actions[:0], sc.verdicts[:0]
 	guards := s.guards(p)
@@ -139,8 +166,19 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 		if ok && guards {
 			rule, ok = s.contactable(p, &p.actions[i], view, rec, sc)
 		}
+		if ok && p.actions[i].picky() {
+			rule, ok = s.suitable(&p.actions[i], &sc.subject)
+		}
+		charge := 0.0
+		if ok && st.limits != nil {
+			permit := s.permits(p, &p.actions[i], rec, &sc.permits)
+			rule, ok, charge = permit.rule, permit.rule == "", permit.charge
+		}
 		if ok {
 			sc.actions = append(sc.actions, i)
+			if charging {
+				rec.Charges = append(rec.Charges, charge+p.cost(&p.actions[i], &sc.permits, rec.DecidedAt))
+			}
 		} else if rule != "" {
 			rec.Removed = append(rec.Removed, Removal{Action: p.actions[i].id, Rule: rule})
 		}
@@ -155,7 +193,16 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 		// policy then chooses without features, and the record has none.
 		s.log.Warn("encoding features", "decision", p.key, "error", err)
 	}
-	return choose(p, policy, s.models.Current(p.key), rec, sc)
+	if !slices.ContainsFunc(rec.Charges, func(c float64) bool { return c != 0 }) {
+		rec.Charges = rec.Charges[:0]
+	}
+	if err := choose(p, policy, s.models.Current(p.key), rec, sc); err != nil {
+		return err
+	}
+	s.schedule(p, rec, sc)
+	drawMoment(p, rec)
+	p.overshadow(rec)
+	return nil
 }
 
 // choose computes the distribution over the record's candidates and draws.
@@ -180,6 +227,10 @@ func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc 
 // depends on nothing but the plan, the point, the subject and the moment of the record.
 func enrol(plan *experiments.Plan, p *point, s assignment.Subject, rec *Record) (Policy, bool) {
 	rec.Group, rec.Eligible = GroupTreated, true
+	if p.def.Shadow { // nobody sees anything, so nothing can be compared
+		rec.Policy = p.def.Policy.Type
+		return p.def.Policy, true
+	}
 	// Who is forced into a variant is outside of holdouts and groups, and counts in none.
 	forced := plan.Forces(p.key, s)
 	var st standing
@@ -356,7 +407,7 @@ func factor(p *point, candidates []int, q []float64, chosen int) Propensities {
 			where += q[i]
 		}
 	}
-	// The moment of sending is always now, so when has probability one.
+	// The moment of sending is drawn after the action, and given it.
 	return Propensities{What: what, Where: where / what, When: 1, How: q[chosen] / where}
 }
 
@@ -369,7 +420,7 @@ func (s *Service) answer(p *point, rec *Record, req *Request, a *answer) {
 		Propensities: rec.Propensities,
 		Policy:       PolicyRef{Key: p.key, Version: p.version, Type: rec.Policy, Model: rec.ModelVersion},
 		Experiments:  orEmpty(rec.Experiments),
-		ExpiresAt:    rec.DecidedAt.Add(p.expires),
+		ExpiresAt:    rec.SendAt.Add(p.expires),
 	}
 	if rec.Eligible {
 		s.describe(p, a, rec.Action, rec.SendAt, req)
@@ -392,7 +443,9 @@ func (s *Service) describe(p *point, a *answer, id string, at time.Time, req *Re
 	if req.Limit > 0 {
 		limit = req.Limit
 	}
-	if x.offer != nil {
+	if x.offer != nil && x.offer.Slot != "" {
+		items = s.recommended(a.Who.ProfileID, x.offer.Slot, limit, items)
+	} else if x.offer != nil {
 		for _, id := range x.offer.Items {
 			if len(items) == limit {
 				break
@@ -432,7 +485,10 @@ func (s *Service) fallback(p *point, rec *Record, req *Request, reason string, a
 			a.Who.Eligible, a.Who.Reasons = false, []string{reason}
 		}
 	}
-	if a.Who.Eligible && p.open(p.def.DefaultAction, rec) {
+	if p.def.Shadow {
+		a.Who.Eligible = false
+	}
+	if a.Who.Eligible && p.open(p.def.DefaultAction, rec) && s.reserveDefault(p, a.DecisionID, rec) {
 		s.describe(p, a, p.def.DefaultAction, rec.DecidedAt, req)
 	}
 }

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -37,7 +38,12 @@ type DecisionPoint struct {
 	NoneAction          *bool            `json:"noneAction,omitempty" doc:"Whether sending nothing is among the actions; true unless set to false"`
 	ExpiresAfterMinutes float64          `json:"expiresAfterMinutes,omitempty" doc:"How long an answer may be used; 60 unless set"`
 	Groups              *Groups          `json:"groups,omitempty" doc:"People set aside from a bandit: a random and a business-as-usual group. 0.05 each for a decision point that becomes a bandit, unless set"`
-	Holdouts            []string         `json:"holdouts,omitempty" maxItems:"10" nullable:"false" doc:"Keys of the named holdouts that advertising here respects, beside the universal one"`
+	// What follows narrows down who is decided about, when and at what cost.
+	Audience json.RawMessage `json:"audience,omitempty" doc:"Condition on the person and the context, as of experiments; nothing is sent to people whom it does not match"`
+	When     *Timing         `json:"when,omitempty" doc:"When the channel is used; now unless set"`
+	Costs    *Costs          `json:"costs,omitempty" doc:"What a learned policy takes off the expected reward of every contact, so that nobody may be worth it"`
+	Shadow   bool            `json:"shadow,omitempty" doc:"Decide and log without acting: the answer is to send nothing, and the log says what would have been sent"`
+	Holdouts []string        `json:"holdouts,omitempty" maxItems:"10" nullable:"false" doc:"Keys of the named holdouts that advertising here respects, beside the universal one"`
 }
 
 // Creative is one way to say an offer, described by its factors.
@@ -101,6 +107,9 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 	if len(p.Holdouts) > maxHoldouts {
 		bad.Add("holdouts", "must have at most "+itoa(maxHoldouts)+" entries", len(p.Holdouts))
 	}
+	checkCondition(&bad, "audience", p.Audience)
+	p.When.validate(&bad)
+	p.Costs.validate(&bad, p)
 	bad.Nest("objective", p.Objective.Validate())
 	p.validateFeatures(&bad)
 	if len(bad) == 0 && !*p.NoneAction && len(p.Offers)*len(p.Channels) == 0 {

@@ -213,6 +213,8 @@ func TestCandidateLearnsBeside(t *testing.T) {
 	x.point("hero", Policy{Type: PolicyBandit, Exploration: new(.3)})
 	x.candidate("hero", "faster", Candidate{Policy: Policy{Type: PolicyBandit, Exploration: new(.05), HalfLifeDays: 7}})
 	x.candidate("hero", "keener", Candidate{Policy: Policy{Type: PolicyBandit, Exploration: new(.05), Alpha: .25}})
+	x.candidate("hero", "gap", Candidate{Policy: Policy{Type: PolicyBandit, Exploration: new(.05), Method: MethodSquareCB}})
+	x.candidate("hero", "greedy", Candidate{Policy: Policy{Type: PolicyBandit, Exploration: new(.06), Method: MethodGreedy}})
 	specs := x.policies.Specs()
 	if len(specs) != 2 || specs[0].Candidate != "" || specs[1].Candidate != "faster" {
 		t.Fatalf("specs %+v", specs)
@@ -237,8 +239,24 @@ func TestCandidateLearnsBeside(t *testing.T) {
 	if err := x.logged.Read.QueryRow(ctx, `SELECT count(), uniqExact((candidate, model_version)) FROM policy_shadows WHERE decision_point = 'hero'`).Scan(&rows, &models); err != nil {
 		t.Fatal(err)
 	}
-	if rows < 800 || models != 5 {
+	if rows < 1400 || models != 9 {
 		t.Errorf("%d scores by %d models", rows, models)
+	}
+	// With a floor of 6 % over three actions the greedy one gives .02 or .96, and the other neither.
+	var greedy, gap uint64
+	if err := x.logged.Read.QueryRow(ctx, `SELECT countIf(candidate = 'greedy' AND round(target, 9) NOT IN (.02, .96)), countIf(candidate = 'gap' AND (target < .05 / 3 OR round(target, 9) IN (.02, .96)))
+		FROM policy_shadows WHERE decision_point = 'hero'`).Scan(&greedy, &gap); err != nil || greedy+gap > 0 {
+		t.Errorf("%d scores of the greedy one and %d of the other are not theirs (%v)", greedy, gap, err)
+	}
+	for field, policy := range map[string]Policy{
+		"policy.method": {Type: PolicyBandit, Method: "luck"}, "policy.gamma": {Type: PolicyBandit, Gamma: 3},
+		"policy.windowDays": {Type: PolicyBandit, WindowDays: -1}, "policy.largestWeight": {Type: PolicyBandit, LargestWeight: .5},
+	} {
+		var bad problem.Invalid
+		_, err := x.policies.candidates.Put(ctx, candidateKey("hero", "bad"), Candidate{DecisionPoint: "hero", Policy: policy}, "test", 0)
+		if !errors.As(err, &bad) || bad[0].Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
 	}
 	belief, err := x.policies.Posterior(ctx, "hero", "", 0, "summer/onsite/default")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 
 	"quintet/internal/problem"
 	"quintet/models"
@@ -17,12 +18,21 @@ const (
 	PolicyBandit  = "bandit"
 )
 
+// Methods of a bandit.
+const (
+	MethodThompson = "thompson"
+	MethodSquareCB = "squarecb"
+	MethodGreedy   = "greedy"
+)
+
 // Policy says how an action is chosen among the eligible ones.
 type Policy struct {
 	Type         string   `json:"type" doc:"fixed: always one action; uniform: all alike; bandit: learned" enum:"fixed,uniform,bandit"`
 	Action       string   `json:"action,omitempty" doc:"Action of a fixed policy; the default action unless set"`
 	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)"`
 	Alpha        float64  `json:"alpha,omitempty" doc:"Scale of the posterior standard deviation of a bandit; 0.5 unless set"`
+	Method       string   `json:"method,omitempty" enum:"thompson,squarecb,greedy" doc:"How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) or greedy (the best; with exploration ε-greedy)"`
+	Gamma        float64  `json:"gamma,omitempty" doc:"For squarecb: how fast probabilities fall with the gap, times the square root of the decisions learned from; 6 unless set"`
 	HalfLifeDays float64  `json:"halfLifeDays,omitempty" doc:"Age at which an observation counts half for a bandit; 30 unless set"`
 	// What follows is about learning, and of no effect on policies without a model.
 	WindowDays    float64 `json:"windowDays,omitempty" doc:"Days that a bandit looks back; as far as the half-life reaches unless set"`
@@ -69,6 +79,21 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 
 // validateLearning checks what a bandit learns by.
 func (p *Policy) validateLearning(bad *problem.Invalid, field string) {
+	switch p.Method {
+	case "", MethodThompson, MethodGreedy:
+		if p.Gamma != 0 {
+			bad.Add(field+".gamma", "is for the method squarecb", nil)
+		}
+	case MethodSquareCB:
+		if p.Gamma == 0 {
+			p.Gamma = bandits.DefaultGamma
+		}
+		if !(p.Gamma > 0 && p.Gamma <= 1e6) {
+			bad.Add(field+".gamma", "must be above 0 and at most 1000000", nil)
+		}
+	default:
+		bad.Add(field+".method", "must be thompson, squarecb or greedy", p.Method)
+	}
 	if !(p.WindowDays >= 0 && p.WindowDays <= 3650) {
 		bad.Add(field+".windowDays", "must be from 0 to 3650", nil)
 	}
@@ -123,7 +148,7 @@ func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
 // bits. The result belongs to the scratch.
 func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) (bandits.Distribution, int64, error) {
 	candidates := bandits.Candidates{
-		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue},
+		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue}, Charges: rec.Charges,
 	}
 	var chooser bandits.Policy = bandits.Uniformly{}
 	var version int64
@@ -133,12 +158,23 @@ func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record,
 	case PolicyBandit:
 		// Until there is a model for these features, all actions are alike.
 		if usable(p, snapshot, rec) {
-			chooser = bandits.Thompson{Model: snapshot.Model, Alpha: policy.Alpha, Floor: *policy.Exploration}
+			chooser = policy.chooser(snapshot)
 			version = snapshot.Version
 		}
 	}
 	d, err := chooser.Distribution(candidates, &sc.workspace)
 	return d, version, err
+}
+
+// chooser turns what a model expects into probabilities.
+func (p *Policy) chooser(snapshot *models.Snapshot) bandits.Policy {
+	switch p.Method {
+	case MethodSquareCB:
+		return bandits.SquareCB{Model: snapshot.Model, Gamma: float64(p.Gamma * math.Sqrt(float64(snapshot.Decisions))), Floor: *p.Exploration}
+	case MethodGreedy:
+		return bandits.Greedy{Model: snapshot.Model, Floor: *p.Exploration}
+	}
+	return bandits.Thompson{Model: snapshot.Model, Alpha: p.Alpha, Floor: *p.Exploration}
 }
 
 // fixedAction is the policy's action, else the default, else to send nothing, else

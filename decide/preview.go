@@ -33,9 +33,7 @@ func (s *Service) Preview(_ context.Context, req *Request, source string) (rec *
 	now := s.now().UTC().Truncate(time.Millisecond)
 	sc := new(scratch) // the record stays with the caller, so its memory is not used again
 	sc.ids = ids
-	rec = sc.begin()
-	rec.DecisionID, rec.DecidedAt, rec.Decision, rec.PointVersion = newDecisionID(now), now, p.key, p.version
-	rec.Class, rec.Source, rec.Context, rec.SendAt = p.def.Class, source, req.Context, now
+	rec = p.record(sc, newDecisionID(now), now, req, source)
 	if s.erased(ids) {
 		rec.Eligible, rec.Group, rec.Reasons = false, GroupTreated, []string{fallbackNoAction}
 		return rec, nil

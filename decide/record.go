@@ -46,7 +46,14 @@ type Record struct {
 	Source         string         `json:"source" doc:"Id of the API key that asked"`
 	Context        map[string]any `json:"context" doc:"Context of the request"`
 	Traits         map[string]any `json:"traits" doc:"Traits of the profile that the decision read"`
-	Audience       map[string]any `json:"audience,omitempty" doc:"What the audiences of experiments read of the profile: traits, computed attributes and segments"`
+	// Tags are those of the offer, which caps count by.
+	Tags []string `json:"tags,omitempty" doc:"Tags of the offer as they were"`
+	// Charges are parallel to Candidates, and empty when nothing was charged.
+	Charges []float64 `json:"charges,omitempty" doc:"What costs, fatigue and the prices of budgets took off the value of each candidate"`
+	// Slots and SlotProbabilities are parallel: the moments of which that of sending was drawn.
+	Slots             []time.Time    `json:"slots,omitempty" doc:"Moments of which that of sending was drawn"`
+	SlotProbabilities []float64      `json:"slotProbabilities,omitempty"`
+	Audience          map[string]any `json:"audience,omitempty" doc:"What the audiences of experiments read of the profile: traits, computed attributes and segments"`
 }
 
 // Exclusion is an experiment that does not have the person.
@@ -59,8 +66,12 @@ type Exclusion struct {
 
 // parallel says whether the lists that belong together are of the same length.
 func (r *Record) parallel() bool {
-	return len(r.Candidates) == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue)
+	return len(r.Candidates) == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue) &&
+		(len(r.Charges) == 0 || len(r.Charges) == len(r.Candidates)) && len(r.Slots) == len(r.SlotProbabilities)
 }
+
+// staged says whether the record has anything of what limits and moments add.
+func (r *Record) staged() bool { return len(r.Tags)+len(r.Charges)+len(r.Slots) > 0 }
 
 // Removal is an action that a rule took out of the candidates.
 type Removal struct {

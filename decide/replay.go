@@ -52,7 +52,7 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 	if id, err := ulid.ParseStrict(rec.DecisionID); err == nil {
 		again.DecidedAt = ulid.Time(id.Time()).UTC()
 	}
-	again.SendAt = again.DecidedAt
+	again.SendAt, again.Charges, again.Slots, again.SlotProbabilities = again.DecidedAt, rec.Charges, rec.Slots, rec.SlotProbabilities
 	policy, err := s.regroup(ctx, p, rec, again)
 	if err != nil {
 		return ReplayResult{}, err
@@ -65,7 +65,7 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 		again.Eligible, again.Reasons = false, []string{fallbackNoAction}
 	}
 	differences := compare(rec, again)
-	if rec.Group != GroupHoldout && !p.coveredBy(rec, policy) {
+	if rec.Group != GroupHoldout && !slices.Contains(rec.Reasons, reasonAudience) && !p.coveredBy(rec, policy) {
 		differences = append(differences, "candidates: together with the removed actions they are not the actions of the decision point")
 	}
 	return ReplayResult{Possible: true, Agrees: len(differences) == 0, Differences: differences}, nil
@@ -82,7 +82,12 @@ func (s *Service) regroup(ctx context.Context, p *point, rec, again *Record) (Po
 		s.compileOverrides(p, t.Key, t.Variants)
 	}
 	again.Audience = rec.Audience
-	policy, ok := enrol(plan, p, pastOf(plan, rec), again)
+	person := pastOf(plan, rec)
+	if !p.admits(person, again) {
+		again.Candidates = nil
+		return p.def.Policy, nil
+	}
+	policy, ok := enrol(plan, p, person, again)
 	if !ok {
 		again.Candidates = nil
 		policy = p.def.Policy
@@ -258,7 +263,12 @@ func (s *Service) redraw(ctx context.Context, p *point, policy Policy, rec, agai
 			return fmt.Errorf("loading model %d of decision point %s: %w", rec.ModelVersion, rec.Decision, err)
 		}
 	}
-	return choose(p, policy, snapshot, again, sc)
+	if err := choose(p, policy, snapshot, again, sc); err != nil {
+		return err
+	}
+	drawMoment(p, again)
+	p.overshadow(again)
+	return nil
 }
 
 // coveredBy says whether the candidates and the removed actions of a record are all
@@ -271,7 +281,7 @@ func (p *point) coveredBy(rec *Record, policy Policy) bool {
 		case id == NoneAction && !p.offersNone(policy):
 		case len(candidates) > 0 && candidates[0] == id:
 			candidates = candidates[1:]
-		case len(removed) > 0 && removed[0].Action == id && id != NoneAction && slices.Contains(removalRules, removed[0].Rule):
+		case len(removed) > 0 && removed[0].Action == id && id != NoneAction && (slices.Contains(removalRules, removed[0].Rule) || limited(removed[0].Rule)):
 			removed = removed[1:]
 		default:
 			return false

@@ -21,6 +21,7 @@ type scratch struct {
 	subject   subject
 	actions   []int     // candidates, as indices into the point's actions
 	verdicts  []verdict // about channels
+	permits   permission
 	x         bandits.Vector
 	workspace bandits.Workspace
 	data      []byte // the encoded record
@@ -38,6 +39,7 @@ func (sc *scratch) begin() *Record {
 	sc.rec = Record{
 		Items: was.Items[:0], Removed: was.Removed[:0], Probabilities: was.Probabilities[:0],
 		FeatureIndex: was.FeatureIndex[:0], FeatureValue: was.FeatureValue[:0], Excluded: was.Excluded[:0],
+		Charges: was.Charges[:0], Slots: was.Slots[:0], SlotProbabilities: was.SlotProbabilities[:0],
 	}
 	return &sc.rec
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"quintet/decide/budgets"
+	"quintet/decide/caps"
 	"quintet/experiments"
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
@@ -85,6 +87,10 @@ type Deps struct {
 	// Postgres keeps the variants of sticky experiments; without it they are kept in
 	// memory only.
 	Postgres *pgxpool.Pool
+	// SendTimes compares moments of sending; nil for one as good as the other.
+	SendTimes SendTimes
+	// Recommender finds the items of offers that leave them open; nil leaves them empty.
+	Recommender Recommender
 	// Deadline bounds the append to the stream; past it the default action is
 	// given. 50 ms unless set.
 	Deadline time.Duration
@@ -96,6 +102,9 @@ type Service struct {
 	points   *definitions.Collection[DecisionPoint]
 	offers   *definitions.Collection[Offer]
 	channels *definitions.Collection[Channel]
+	caps     *definitions.Collection[Cap]
+	quiet    *definitions.Collection[QuietHours]
+	budgets  *definitions.Collection[Budget]
 	people   People
 	models   Models
 	history  History
@@ -121,7 +130,17 @@ type Service struct {
 	keeper   *keeper
 	// keptThrough is the newest change of what is kept that memory has.
 	keptThrough int64
-	metrics     *metrics
+
+	contactsHeld  *caps.Ledger
+	spending      *budgets.Ledger
+	zones         zoneCache
+	journal       journal
+	answers       answers
+	limitsChanged chan struct{} // holds one when there are other limits
+	followers     sync.WaitGroup
+	sendTimes     SendTimes
+	recommender   Recommender
+	metrics       *metrics
 }
 
 // Open loads the definitions, compiles them and connects the sink; [Service.Run]
@@ -138,6 +157,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.contactsHeld, s.spending, s.limitsChanged = caps.NewLedger(0), budgets.NewLedger(), make(chan struct{}, 1)
+	s.journal.budgets = make(map[string]bool)
+	s.sendTimes, s.recommender = d.SendTimes, d.Recommender
 	s.segments, s.pool, s.keeper = d.Segments, d.Postgres, newKeeper(keptUnits)
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
@@ -146,6 +168,15 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	}
 	if s.channels, err = definitions.NewCollection(d.Definitions, "channels", ValidateChannel); err != nil {
 		return nil, fmt.Errorf("loading channels: %w", err)
+	}
+	if s.caps, err = definitions.NewCollection(d.Definitions, "caps", ValidateCap); err != nil {
+		return nil, fmt.Errorf("loading caps: %w", err)
+	}
+	if s.quiet, err = definitions.NewCollection(d.Definitions, "quiet-hours", ValidateQuietHours); err != nil {
+		return nil, fmt.Errorf("loading quiet hours: %w", err)
+	}
+	if s.budgets, err = definitions.NewCollection(d.Definitions, "budgets", ValidateBudget); err != nil {
+		return nil, fmt.Errorf("loading budgets: %w", err)
 	}
 	if s.points, err = definitions.NewCollection(d.Definitions, "decision-points", s.validatePoint); err != nil {
 		return nil, fmt.Errorf("loading decision points: %w", err)
@@ -158,11 +189,27 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.offers.OnChange(s.compile)
 	s.channels.OnChange(s.compile)
 	s.points.OnChange(s.compile)
+	s.caps.OnChange(s.relimit)
+	s.quiet.OnChange(s.relimit)
+	s.budgets.OnChange(s.relimit)
 	s.trials.OnPlan(s.compile)
 	if err := s.loadKept(ctx); err != nil {
 		return nil, err
 	}
+	// Before anything is decided: what was reserved before a crash is reserved again.
+	if err := s.loadLimits(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// relimit compiles anew and has the ledgers look further back where they must.
+func (s *Service) relimit() {
+	s.compile()
+	select {
+	case s.limitsChanged <- struct{}{}:
+	default:
+	}
 }
 
 // Run moves decision records from the stream to ClickHouse until the context
@@ -170,6 +217,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	following.Go(func() { s.keepUp(ctx) })
+	following.Go(func() { s.followLimits(ctx); s.followers.Wait() })
 	defer following.Wait()
 	if err := s.sink.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("moving decisions to ClickHouse: %w", err)
@@ -253,7 +301,7 @@ func (s *Service) compile() {
 	s.rebuild.Lock()
 	defer s.rebuild.Unlock()
 	trials, offers, channels := s.trials.Definitions().Snapshot(), s.offers.Snapshot(), s.channels.Snapshot()
-	next := &state{points: make(map[string]*point)}
+	next := &state{points: make(map[string]*point), limits: s.compileLimits()}
 	next.plan = s.trials.Plan()
 	last := s.state.Load()
 	for key, v := range s.points.Snapshot() {
@@ -271,7 +319,7 @@ func (s *Service) compile() {
 			}
 		}
 		p.holdouts = p.respects(next.plan)
-		p.audience = next.plan.Reads(key)
+		p.audience = p.reads(next.plan)
 		p.counted = s.metrics.of(key)
 		next.points[key] = p
 	}

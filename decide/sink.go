@@ -59,6 +59,9 @@ type decisionRows struct {
 	probabilities, featureValue                       clickhouse.NumberLists[float64]
 	featureIndex                                      clickhouse.NumberLists[uint32]
 	experimentVersions, excludedVersions              clickhouse.NumberLists[uint64]
+	tags                                              clickhouse.NameLists
+	charges, slotProbabilities                        clickhouse.NumberLists[float64]
+	slots                                             clickhouse.Lists[clickhouse.Times, *clickhouse.Times]
 
 	// candidateKeys are lists of candidates as they are encoded: a decision point
 	// has few, and each comes with very many decisions.
@@ -96,7 +99,10 @@ func (r *decisionRows) fields() []clickhouse.Field {
 		{Name: "channel", Column: &r.channel},
 		{Name: "creative", Column: &r.creative},
 		{Name: "items", Column: &r.items},
+		{Name: "tags", Column: &r.tags},
 		{Name: "send_at", Column: &r.sendAt},
+		{Name: "slots", Column: &r.slots},
+		{Name: "slot_probabilities", Column: &r.slotProbabilities},
 		{Name: "contact_cost", Column: &r.cost},
 		{Name: "propensity", Column: &r.propensity},
 		{Name: "propensity_what", Column: &r.what},
@@ -108,6 +114,7 @@ func (r *decisionRows) fields() []clickhouse.Field {
 		{Name: "draw", Column: &r.draw},
 		{Name: "candidates", Column: &r.candidates},
 		{Name: "probabilities", Column: &r.probabilities},
+		{Name: "charges", Column: &r.charges},
 		{Name: "removed_actions", Column: &r.removedActions},
 		{Name: "removed_rules", Column: &r.removedRules},
 		{Name: "feature_index", Column: &r.featureIndex},
@@ -157,7 +164,17 @@ func (r *decisionRows) add(rec *row, sequence uint64, received int64) {
 		r.items.Elements.Add(item)
 	}
 	r.items.End()
+	for _, tag := range rec.Tags {
+		r.tags.Elements.Add(tag)
+	}
+	r.tags.End()
 	r.sendAt.Add(sendAt.UnixMilli())
+	for _, at := range rec.Slots {
+		r.slots.Elements.Add(at.UnixMilli())
+	}
+	r.slots.End()
+	r.slotProbabilities.Elements.Add(rec.SlotProbabilities...)
+	r.slotProbabilities.End()
 	r.cost.Add(rec.ContactCost)
 	r.propensity.Add(rec.Propensity)
 	r.what.Add(rec.Propensities.What)
@@ -171,6 +188,8 @@ func (r *decisionRows) add(rec *row, sequence uint64, received int64) {
 	r.candidates.End()
 	r.probabilities.Elements.Add(rec.Probabilities...)
 	r.probabilities.End()
+	r.charges.Elements.Add(rec.Charges...)
+	r.charges.End()
 	for _, x := range rec.Removed {
 		r.removedActions.Elements.Add(x.Action)
 		r.removedRules.Elements.Add(x.Rule)

@@ -6,6 +6,7 @@ import (
 
 	"quintet/experiments"
 	"quintet/experiments/assignment"
+	"quintet/experiments/condition"
 	"quintet/internal/definitions"
 	"quintet/models/bandits"
 )
@@ -15,6 +16,7 @@ import (
 type state struct {
 	points map[string]*point
 	plan   *experiments.Plan
+	limits *limits // nil when there are none
 }
 
 // point is a compiled decision point.
@@ -38,7 +40,8 @@ type point struct {
 
 	holdouts []*assignment.Holdout // that the point respects
 	groups   *assignment.Split     // nil for a policy that does not learn, and for a point without
-	audience []string              // what the audiences of experiments here read of a profile
+	audience []string              // what audiences here read of a profile
+	who      *condition.Condition  // the point's own audience; nil for everybody
 }
 
 // action is one full answer of a decision point.
@@ -49,6 +52,7 @@ type action struct {
 	creative *Creative
 	offerKey string
 	chanKey  string
+	suits    *condition.Condition // whom the offer is for; nil for everybody
 }
 
 func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]definitions.Versioned[Offer], channels map[string]definitions.Versioned[Channel]) (*point, error) {
@@ -62,12 +66,21 @@ func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]defi
 		return nil, fmt.Errorf("compiling the features of decision point %s: %w", v.Key, err)
 	}
 	p.encoder = encoder
+	if p.who, err = parseCondition(p.def.Audience); err != nil {
+		return nil, fmt.Errorf("compiling the audience of decision point %s: %w", v.Key, err)
+	}
 	p.compileGroups()
 	for _, o := range p.def.Offers {
+		var suits *condition.Condition
+		if offer, ok := offers[o]; ok {
+			if suits, err = parseCondition(offer.Value.Applicable); err != nil {
+				return nil, fmt.Errorf("compiling whom offer %s is for: %w", o, err)
+			}
+		}
 		for _, c := range p.def.Channels {
 			for i := range p.def.Creatives {
 				creative := &p.def.Creatives[i]
-				a := action{id: o + "/" + c + "/" + creative.Key, creative: creative, offerKey: o, chanKey: c}
+				a := action{id: o + "/" + c + "/" + creative.Key, creative: creative, offerKey: o, chanKey: c, suits: suits}
 				if offer, ok := offers[o]; ok {
 					a.offer = &offer.Value
 				}

@@ -22,6 +22,16 @@ func (s *Store) PersonOf(base identity.ID) identity.ID { return s.merges.PersonO
 // must not be changed.
 func (s *Store) Members(person identity.ID) []identity.ID { return s.merges.Members(person) }
 
+// PersonID is the id of the person to whom the profile of an id belongs, and the id
+// itself where it is none of a profile.
+func (s *Store) PersonID(profile string) string {
+	id, ok := identity.ParseID(profile)
+	if !ok {
+		return profile
+	}
+	return s.merges.PersonOf(id).String()
+}
+
 // GetPerson returns the view of the person to whom the profile belongs,
 // composed of all profiles that were merged. Its ID and its Person are both the
 // id of the person.

@@ -225,6 +225,14 @@ func (l *Ledger) Commit(id string, at time.Time) (rule string, known bool) {
 	return rule, known
 }
 
+// Moved says that the contact of a decision was made at a moment, whatever the rules say.
+func (l *Ledger) Moved(id string, at time.Time) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		list[i].At = at
+		return list
+	})
+}
+
 // Release gives back the place of a contact that will not be made, and says whether it had one.
 func (l *Ledger) Release(id string) bool {
 	return l.find(id, func(list []Contact, i int) []Contact {

@@ -1,0 +1,288 @@
+package decide
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"quintet/decide/budgets"
+	"quintet/decide/calendar"
+	"quintet/decide/caps"
+	"quintet/internal/definitions"
+	"quintet/profiles"
+)
+
+// Beginnings of the rules of caps, quiet hours and budgets, as records name them: the
+// key of the definition follows.
+const (
+	ruleCap    = "cap:"
+	ruleQuiet  = "quiet-hours:"
+	ruleBudget = "budget:"
+)
+
+// limited says whether a rule is one of a cap, of quiet hours or of a budget.
+func limited(rule string) bool {
+	return strings.HasPrefix(rule, ruleCap) || strings.HasPrefix(rule, ruleQuiet) || strings.HasPrefix(rule, ruleBudget)
+}
+
+// limits are the caps, quiet hours and budgets in force, compiled. It is immutable, and
+// nil when there are none, so that decisions then do not look.
+type limits struct {
+	caps    []caps.Rule
+	quiet   []quietRule
+	budgets []budgetRule
+}
+
+// compileLimits makes them of the definitions, and tells the ledgers.
+func (s *Service) compileLimits() *limits {
+	l := &limits{}
+	all := s.caps.Snapshot()
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		v := all[key].Value
+		l.caps = append(l.caps, v.rule(key))
+	}
+	quiet := s.quiet.Snapshot()
+	for _, key := range slices.Sorted(maps.Keys(quiet)) {
+		v := quiet[key].Value
+		l.quiet = append(l.quiet, v.compile(key))
+	}
+	var plain []budgets.Budget
+	money := s.budgets.Snapshot()
+	for _, key := range slices.Sorted(maps.Keys(money)) {
+		v := money[key].Value
+		l.budgets = append(l.budgets, budgetRule{key, v})
+		plain = append(plain, v.compile(key))
+	}
+	s.contactsHeld.SetRules(l.caps)
+	s.spending.Set(plain)
+	if len(l.caps)+len(l.quiet)+len(l.budgets) == 0 {
+		return nil
+	}
+	return l
+}
+
+// permit is what was found out about an offer on a channel during one decision.
+type permit struct {
+	offer, channel string
+	rule           string    // "" when it may be used
+	at             time.Time // first moment at which it may
+	charge         float64   // what the budgets charge
+}
+
+// permission is the state of a decision under limits.
+type permission struct {
+	limits  *limits
+	person  string
+	zone    *time.Location // of the person, nil when it is not known
+	country string
+	history []caps.Contact
+	last    permit
+	charged bool // whether an action has a charge
+}
+
+// begin looks the person up, once for a decision.
+func (q *permission) begin(s *Service, l *limits, rec *Record, view *profiles.View, asked map[string]any) {
+	*q = permission{limits: l, history: q.history[:0], person: personOf(view, rec.ProfileID)}
+	if l == nil {
+		return
+	}
+	if len(l.caps) > 0 {
+		q.history = s.contactsHeld.History(q.person, q.history)
+	}
+	q.zone = s.zones.of(view, asked)
+	q.country = countryOf(view, asked)
+}
+
+func personOf(view *profiles.View, profile string) string {
+	if view != nil && view.Person != "" {
+		return view.Person
+	}
+	return profile
+}
+
+// countryOf is the country of a person in capitals, "" when it is not known.
+func countryOf(view *profiles.View, asked map[string]any) string {
+	text, _ := asked["country"].(string)
+	if text == "" && view != nil {
+		text, _ = view.Traits["country"].(string)
+	}
+	if len(text) != 2 {
+		return ""
+	}
+	return strings.ToUpper(text)
+}
+
+// tagsOf are the tags of an action's offer.
+func (a *action) tags() []string {
+	if a.offer == nil {
+		return nil
+	}
+	return a.offer.Tags
+}
+
+// permits asks the limits about an action that passed all other rules.
+func (s *Service) permits(p *point, a *action, rec *Record, q *permission) permit {
+	if a.channel == nil {
+		return permit{}
+	}
+	if q.last.offer != a.offerKey || q.last.channel != a.chanKey || q.last.channel == "" {
+		q.last = s.permit(p, a, rec, q)
+		q.last.offer, q.last.channel = a.offerKey, a.chanKey
+		q.charged = q.charged || q.last.rule == "" && q.last.charge != 0
+	}
+	return q.last
+}
+
+func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit {
+	out := permit{at: rec.DecidedAt}
+	var room [8]calendar.Quiet
+	hours, zone := room[:0], q.zone
+	for i := range q.limits.quiet {
+		r := &q.limits.quiet[i]
+		if !r.holds(p.def.Class, a.chanKey, a.channel, q.country) {
+			continue
+		}
+		if q.zone == nil {
+			zone = r.zone
+		}
+		if r.def.Action == quietDrop && r.hours.At(rec.DecidedAt, zone) {
+			return permit{rule: ruleQuiet + r.key}
+		}
+		hours = append(hours, r.hours)
+	}
+	if len(hours) > 0 {
+		at, ok := calendar.Next(rec.DecidedAt, zone, hours)
+		if !ok || at.Sub(rec.DecidedAt) > p.holds() {
+			return permit{rule: ruleQuiet + q.quietest(p, a, rec)}
+		}
+		out.at = at
+	}
+	if len(q.limits.caps) > 0 {
+		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: a.tags(), At: out.at, Zone: q.zone}
+		if key := caps.Refused(q.limits.caps, q.history, &c); key != "" {
+			return permit{rule: ruleCap + key}
+		}
+	}
+	for i := range q.limits.budgets {
+		r := &q.limits.budgets[i]
+		if !r.spends(p.key, a.offerKey, a.chanKey) {
+			continue
+		}
+		amount := r.amount(a.channel.ContactCost, a.offer)
+		if why := s.spending.Allowed(budgets.Charge{Key: r.key, Amount: amount}, rec.DecidedAt); why != budgets.Open {
+			return permit{rule: ruleBudget + r.key}
+		}
+		out.charge += amount * s.spending.Price(r.key)
+	}
+	return out
+}
+
+// quietest is the key of the first quiet hours that hold an action back now.
+func (q *permission) quietest(p *point, a *action, rec *Record) string {
+	for i := range q.limits.quiet {
+		r := &q.limits.quiet[i]
+		zone := q.zone
+		if zone == nil {
+			zone = r.zone
+		}
+		if r.holds(p.def.Class, a.chanKey, a.channel, q.country) && r.hours.At(rec.DecidedAt, zone) {
+			return r.key
+		}
+	}
+	return ""
+}
+
+// open says whether the chosen action may be used at a moment: no hour is quiet, and no
+// cap is exceeded.
+func (q *permission) open(p *point, a *action, rec *Record, at time.Time) bool {
+	for i := range q.limits.quiet {
+		r := &q.limits.quiet[i]
+		zone := q.zone
+		if zone == nil {
+			zone = r.zone
+		}
+		if r.holds(p.def.Class, a.chanKey, a.channel, q.country) && r.hours.At(at, zone) {
+			return false
+		}
+	}
+	c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: a.tags(), At: at, Zone: q.zone}
+	return caps.Refused(q.limits.caps, q.history, &c) == ""
+}
+
+// reserve takes the places of a decision under caps and budgets; it gives the rule that
+// has none left, "" when all are taken.
+func (s *Service) reserve(p *point, a *action, id string, at time.Time, decided time.Time, q *permission) string {
+	if q.limits == nil || a.channel == nil {
+		return ""
+	}
+	if len(q.limits.budgets) > 0 {
+		if key, why := s.spending.Reserve(id, q.limits.charges(p.key, a.offerKey, a.chanKey, a.channel.ContactCost, a.offer), decided); why != budgets.Open {
+			return ruleBudget + key
+		}
+	}
+	if len(q.limits.caps) > 0 {
+		rule, ok := s.contactsHeld.Reserve(caps.Contact{ID: id, Person: q.person, Class: p.def.Class, Channel: a.chanKey, Tags: slices.Clone(a.tags()), At: at, Zone: q.zone})
+		if !ok {
+			s.spending.Release(id)
+			return ruleCap + rule
+		}
+	}
+	return ""
+}
+
+// charges are what a contact takes from the budgets.
+func (l *limits) charges(point, offer, channel string, contactCost float64, o *Offer) (out []budgets.Charge) {
+	for i := range l.budgets {
+		if r := &l.budgets[i]; r.spends(point, offer, channel) {
+			out = append(out, budgets.Charge{Key: r.key, Amount: r.amount(contactCost, o)})
+		}
+	}
+	return out
+}
+
+// Caps are the frequency caps.
+func (s *Service) Caps() *definitions.Collection[Cap] { return s.caps }
+
+// QuietHours are the hours in which nobody is contacted.
+func (s *Service) QuietHours() *definitions.Collection[QuietHours] { return s.quiet }
+
+// Budgets are the budgets.
+func (s *Service) Budgets() *definitions.Collection[Budget] { return s.budgets }
+
+// Commit says that the contact of a decision is made now. It is asked before the message
+// goes out: where that is later than was planned, and a cap has no room left, it gives a
+// [CapError], and the message must not be sent. A decision that holds no place, as of
+// before there were caps, may be sent. Doing it again changes nothing.
+func (s *Service) Commit(ctx context.Context, decisionID string) error {
+	at := s.now().UTC().Truncate(time.Millisecond)
+	rule, known := s.contactsHeld.Commit(decisionID, at)
+	if rule != "" {
+		return &CapError{Rule: ruleCap + rule}
+	}
+	if !known {
+		return nil
+	}
+	return s.storeContact(ctx, decisionID, contactSent, at)
+}
+
+// Release gives back what a decision reserved: its message will not be sent. Doing it
+// again changes nothing.
+func (s *Service) Release(ctx context.Context, decisionID string) error {
+	// Stored first: a place is given away only when a restart would do so too.
+	if err := s.storeContact(ctx, decisionID, contactReleased, s.now().UTC()); err != nil {
+		return err
+	}
+	s.contactsHeld.Release(decisionID)
+	s.spending.Release(decisionID)
+	return nil
+}
+
+// CapError says that a message must not be sent.
+type CapError struct {
+	Rule string // "cap:" and the key of the cap
+}
+
+// Error implements error.
+func (e *CapError) Error() string { return "no room is left under " + e.Rule }
