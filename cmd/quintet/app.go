@@ -33,6 +33,7 @@ import (
 	"quintet/internal/definitions"
 	"quintet/internal/engines"
 	"quintet/models"
+	"quintet/models/predict"
 	"quintet/profiles"
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
@@ -62,6 +63,7 @@ type app struct {
 	experiments *experiments.Service
 	flags       *flags.Service
 	models      *models.Service
+	predictions *predict.Service
 	decide      *decide.Service
 	delivery    *delivery.Service
 	outbox      *outbound.Outbox
@@ -117,8 +119,14 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	if a.attributes, err = attributes.Open(ctx, attributes.Deps{
 		Logger: a.log, Definitions: a.definitions, ClickHouse: e.ClickHouse, Profiles: a.profiles,
+		Scores: func() string { return a.predictions.Attributes() },
 	}); err != nil {
 		return fmt.Errorf("opening computed attributes: %w", err)
+	}
+	if a.predictions, err = predict.Open(predict.Deps{
+		Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Version: version, Scored: a.attributes.Wake, Reserved: isBuiltInAttribute,
+	}); err != nil {
+		return fmt.Errorf("opening predictive models: %w", err)
 	}
 	if a.experience, err = experience.Open(experience.Deps{Definitions: a.definitions, ClickHouse: e.ClickHouse, Table: a.attributes.Table}); err != nil {
 		return fmt.Errorf("opening customer experience: %w", err)
@@ -206,6 +214,7 @@ func (a *app) routes() {
 	ofrep.Open(ofrep.Deps{Logger: a.log, Flags: a.flags, Keys: a.auth}).Routes(a.server)
 	backend.Open(backend.Deps{Logger: a.log, Flags: a.flags, Keys: a.auth}).Routes(a.server)
 	a.models.Routes(a.server)
+	a.predictions.Routes(a.server)
 	a.decide.Routes(a.server)
 	a.policies.Routes(a.server)
 	a.delivery.Routes(a.server)
@@ -224,7 +233,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
-		a.policies.Run,
+		a.policies.Run, a.predictions.Run,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

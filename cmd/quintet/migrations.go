@@ -18,6 +18,7 @@ import (
 	"quintet/internal/engines"
 	"quintet/internal/postgres"
 	"quintet/models"
+	"quintet/models/predict"
 	"quintet/profiles"
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
@@ -29,13 +30,13 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), delivery.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), predict.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), delivery.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations(), models.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations(), models.ClickHouseMigrations(), predict.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil
