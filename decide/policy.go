@@ -148,7 +148,7 @@ func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
 // bits. The result belongs to the scratch.
 func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) (bandits.Distribution, int64, error) {
 	candidates := bandits.Candidates{
-		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue},
+		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue}, Charges: rec.Charges,
 	}
 	var chooser bandits.Policy = bandits.Uniformly{}
 	var version int64
