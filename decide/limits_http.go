@@ -23,7 +23,7 @@ type BudgetStanding struct {
 
 func (s *Service) limitRoutes(a huma.API) {
 	definitions.Routes(a, s.caps, definitions.RouteOptions{Tag: "Caps", Singular: "cap"})
-	definitions.Routes(a, s.quiet, definitions.RouteOptions{Tag: "Quiet hours", Singular: "quiet hours"})
+	definitions.Routes(a, s.quiet, definitions.RouteOptions{Tag: "Quiet hours", Singular: "quiet period"})
 	definitions.Routes(a, s.budgets, definitions.RouteOptions{Tag: "Budgets", Singular: "budget"})
 
 	type standings struct {
