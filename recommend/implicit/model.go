@@ -22,6 +22,7 @@ type Model struct {
 	settings Settings
 	scan     *index.Scan
 	gram     []float32 // times the weight of the unobserved, in full
+	diagonal bool      // nothing of gram is beside its diagonal
 	pool     sync.Pool
 }
 
@@ -33,7 +34,12 @@ var (
 )
 
 func newModel(settings Settings, scan *index.Scan, gram []float32) *Model {
-	m := &Model{settings: settings, scan: scan, gram: gram}
+	m := &Model{settings: settings, scan: scan, gram: gram, diagonal: true}
+	for i, v := range gram {
+		if v != 0 && i%(scan.Width()+1) != 0 {
+			m.diagonal = false
+		}
+	}
 	m.pool.New = func() any {
 		return &folding{solver: newSolver(scan.Width(), 0), person: make([]float32, scan.Width())}
 	}
@@ -88,7 +94,7 @@ func (m *Model) foldIn(f *folding, history []interactions.Event, person []float3
 		clear(person)
 		return false
 	}
-	f.solver.full(m.scan.Rows(), m.gram, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), person)
+	f.solver.solve(m.scan.Rows(), m.gram, m.diagonal, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), person)
 	return true
 }
 
@@ -168,10 +174,15 @@ func (m *Model) Explain(history []interactions.Event, item int32, n int) []scori
 	if n <= 0 || !m.scan.Known(item) {
 		return nil
 	}
-	if failed := f.solver.failed; !m.foldIn(f, history, f.person) || f.solver.failed != failed {
+	if !m.gather(f, history) {
 		return nil
 	}
-	// foldIn leaves the factored system in the solver.
+	failed := f.solver.failed
+	f.solver.full(m.scan.Rows(), m.gram, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), f.person)
+	if f.solver.failed != failed {
+		return nil
+	}
+	// It leaves the factored system in the solver.
 	direction := append([]float32(nil), m.scan.Row(item)...)
 	vector.Solve(f.solver.system, f.solver.factors, direction, f.solver.work)
 	var out []scoring.Reason

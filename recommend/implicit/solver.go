@@ -18,6 +18,8 @@ type side struct {
 	rows    []float32
 	count   int
 	gram    []float32 // Σ of outer products times the weight of the unobserved, in full
+	// diagonal says that gram has nothing beside its diagonal.
+	diagonal bool
 }
 
 // row gives the vector of a number.
@@ -37,6 +39,8 @@ type solver struct {
 	right, work    []float32
 	predicted      []float32
 	slope          []float32
+	inverse        []float32 // of the diagonal, and what it makes of the gathered rows
+	shrunk         []float32
 	failed         int // systems that float32 could not factor
 }
 
@@ -49,15 +53,20 @@ func newSolver(factors, block int) *solver {
 		system:   make([]float32, block*block),
 		gathered: make([]float32, chunk*block),
 		right:    make([]float32, block), work: make([]float32, block),
-		slope: make([]float32, factors),
+		slope: make([]float32, factors), inverse: make([]float32, factors),
+		shrunk: make([]float32, min(chunk, factors/2)*factors),
 	}
 }
 
 // solve writes to x the vector of a row with entries at columns of the other side,
 // held by regularisation. With blocks it improves what x is, otherwise it forgets it.
-func (s *solver) solve(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) {
+// A diagonal gram makes rows with few entries cheap.
+func (s *solver) solve(rows, gram []float32, diagonal bool, columns []int32, weights []float32, regularisation float32, x []float32) {
 	if len(columns) == 0 {
 		clear(x)
+		return
+	}
+	if diagonal && len(columns) <= s.factors/2 && len(columns) <= chunk && s.few(rows, gram, columns, weights, regularisation, x) {
 		return
 	}
 	if s.block == s.factors {
@@ -89,6 +98,50 @@ func (s *solver) full(rows, gram []float32, columns []int32, weights []float32, 
 	}
 	vector.Solve(s.system, d, s.right, s.work)
 	copy(x, s.right)
+}
+
+// few solves for a row with n entries, fewer than half of the factors, by a system of n
+// instead of one of all factors. With D = a G + λ I a diagonal and H the rows √w yᵀ,
+//
+//	(D + HᵀH)⁻¹ Hᵀ √w = D⁻¹ Hᵀ (I + H D⁻¹ Hᵀ)⁻¹ √w
+//
+// (the identity of Woodbury). It reports whether float32 was enough.
+func (s *solver) few(rows, gram []float32, columns []int32, weights []float32, regularisation float32, x []float32) bool {
+	d, n := s.factors, len(columns)
+	p := vector.Pad(n)
+	for i := range d {
+		s.inverse[i] = 1 / (gram[i*d+i] + regularisation)
+	}
+	for i, w := range weights {
+		s.scales[i] = root(w)
+	}
+	vector.Gather(s.gathered, s.right, rows, columns, s.scales[:n], s.scales[:n], d, d)
+	system := s.system[:p*p]
+	clear(system)
+	for i := range n {
+		h, b := s.gathered[i*d:(i+1)*d], s.shrunk[i*d:(i+1)*d]
+		for j, v := range s.inverse {
+			b[j] = h[j] * v
+		}
+		vector.DotRows(b, s.gathered, system[i*p:i*p+n])
+	}
+	z := s.pulls[:p]
+	for i := range p {
+		system[i*p+i]++
+		z[i] = 0
+		if i < n {
+			z[i] = s.scales[i]
+		}
+	}
+	if !vector.Cholesky(system, p) {
+		return false
+	}
+	vector.Solve(system, p, z, s.work)
+	clear(x)
+	for i := range n {
+		vector.Axpy(z[i], s.shrunk[i*d:(i+1)*d], x)
+	}
+	return true
 }
 
 func root(w float32) float32 {

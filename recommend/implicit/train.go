@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gonum.org/v1/gonum/mat"
+
 	"quintet/recommend/index"
 	"quintet/recommend/interactions"
 	"quintet/recommend/vector"
@@ -140,7 +142,7 @@ func (t *training) half(ctx context.Context, solved, fixed *side, entries *inter
 				}
 				for r := from; r < min(from+some, solved.count); r++ {
 					columns, weights := entries.Row(r)
-					worker.solve(fixed.rows, fixed.gram, columns, weights, t.settings.hold(weights, fixed.count), solved.row(int32(r)))
+					worker.solve(fixed.rows, fixed.gram, fixed.diagonal, columns, weights, t.settings.hold(weights, fixed.count), solved.row(int32(r)))
 				}
 			}
 		})
@@ -192,16 +194,74 @@ func (t *training) sumGram(s *side) {
 		})
 	}
 	wg.Wait()
+	total := sums[0]
+	for _, sum := range sums[1:] {
+		for i, v := range sum {
+			total[i] += v
+		}
+	}
+	if s.diagonal = t.settings.Block == 0 && t.settings.Factors <= maxRotated && t.rotate(s, total); s.diagonal {
+		return
+	}
 	for i := range d {
 		for j := i; j < d; j++ {
-			total := 0.0
-			for _, sum := range sums {
-				total += sum[i*d+j]
-			}
-			s.gram[i*d+j] = float32(t.settings.Unobserved * total)
+			s.gram[i*d+j] = float32(t.settings.Unobserved * total[i*d+j])
 			s.gram[j*d+i] = s.gram[i*d+j]
 		}
 	}
+}
+
+// maxRotated is up to how many factors the axes are turned: the time that it takes grows
+// with their third power.
+const maxRotated = 256
+
+// rotate turns the axes of a side so that its sum of outer products is diagonal. No
+// product with the other side changes, which is solved for next, on the new axes; and
+// rows with few entries become cheap (solver.few).
+func (t *training) rotate(s *side, sum []float64) bool {
+	d, width := t.settings.Factors, s.factors
+	symmetric := mat.NewSymDense(d, nil)
+	for i := range d {
+		for j := i; j < d; j++ {
+			symmetric.SetSym(i, j, sum[i*width+j])
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(symmetric, true) {
+		return false
+	}
+	var axes mat.Dense
+	eigen.VectorsTo(&axes)
+	values := eigen.Values(nil)
+	turn := make([]float32, width*width)
+	clear(s.gram)
+	for f := range d {
+		// The longest axis first.
+		from := d - 1 - f
+		s.gram[f*width+f] = float32(t.settings.Unobserved * max(0, values[from]))
+		for i := range d {
+			turn[f*width+i] = float32(axes.At(i, from))
+		}
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range len(t.solvers) {
+		wg.Go(func() {
+			turned := make([]float32, width)
+			for {
+				from := int(next.Add(1024)) - 1024
+				if from >= s.count {
+					return
+				}
+				for r := from; r < min(from+1024, s.count); r++ {
+					vector.DotRows(s.row(int32(r)), turn, turned)
+					copy(s.row(int32(r)), turned)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return true
 }
 
 func (t *training) model() (*Model, error) {
