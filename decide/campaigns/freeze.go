@@ -2,6 +2,7 @@ package campaigns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -125,7 +126,7 @@ func (s *Service) freeze(ctx context.Context, r *run, c *Campaign) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var status string
 		err := tx.QueryRow(ctx, `SELECT status FROM campaign_runs WHERE id = $1 FOR UPDATE SKIP LOCKED`, r.ID).Scan(&status)
-		if err == pgx.ErrNoRows || err == nil && status != "freezing" {
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && status != "freezing" {
 			return nil // another process does it or has done it
 		}
 		if err != nil {
