@@ -68,7 +68,7 @@ func (s *Service) Routes(srv *api.Server) {
 			Next  int64     `json:"next" doc:"Pass as before to read on; 0 at the end"`
 		}
 	}
-	huma.Register(srv.API, operation("list-model-versions", http.MethodGet, "/registry", "List trained versions", "", api.ScopeRead),
+	huma.Register(srv.API, operation("list-trained-versions", http.MethodGet, "/registry", "List trained versions", "", api.ScopeRead),
 		func(ctx context.Context, in *versionsInput) (*versionsOutput, error) {
 			if _, _, err := s.spec(in.Key); err != nil {
 				return nil, err
