@@ -6,6 +6,7 @@ GO_BUILD := go build -trimpath -ldflags "-X main.version=$(VERSION)"
 ENGINES := engines/node_modules/.installed
 CLIENTS := profiles/clients/node_modules/.installed
 FLAG_CLIENTS := experiments/clients/node_modules/.installed
+PEERS := decide/channels/peers/node_modules/.installed
 CONSOLE_PACKAGES := console/node_modules/.installed
 CONSOLE := console/dist/index.html
 CONSOLE_SOURCES := $(shell find console/src console/public console/index.html console/vite.config.ts console/tsconfig.json -type f 2>/dev/null)
@@ -31,7 +32,7 @@ $(ENGINES): engines/package.json engines/package-lock.json
 	@scripts/engines-installed
 	@touch $@
 
-clients: $(CLIENTS) $(FLAG_CLIENTS) ## install the clients of others that the tests run
+clients: $(CLIENTS) $(FLAG_CLIENTS) $(PEERS) ## install the clients of others that the tests run
 $(CLIENTS): profiles/clients/package.json profiles/clients/package-lock.json
 	@scripts/need node
 	@scripts/npm-ci profiles/clients "the tracking clients that the tests run, about 45 MB on disk"
@@ -40,6 +41,11 @@ $(CLIENTS): profiles/clients/package.json profiles/clients/package-lock.json
 $(FLAG_CLIENTS): experiments/clients/package.json experiments/clients/package-lock.json
 	@scripts/need node
 	@scripts/npm-ci experiments/clients "the flag clients that the tests run, about 7 MB on disk"
+	@touch $@
+
+$(PEERS): decide/channels/peers/package.json decide/channels/peers/package-lock.json
+	@scripts/need node
+	@scripts/npm-ci decide/channels/peers "the servers that the tests of channels send to, about 12 MB on disk"
 	@touch $@
 
 $(CONSOLE_PACKAGES): console/package.json console/package-lock.json
@@ -88,5 +94,5 @@ lint: $(LINTER) ## run the linters of .golangci.yml
 	@$(LINTER) run ./...
 
 clean: ## remove what was built and installed, but not the data in .quintet
-	rm -rf bin console/node_modules engines/node_modules profiles/clients/node_modules experiments/clients/node_modules
+	rm -rf bin console/node_modules engines/node_modules profiles/clients/node_modules experiments/clients/node_modules decide/channels/peers/node_modules
 	find console/dist -mindepth 1 ! -name .gitkeep -delete

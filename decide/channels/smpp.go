@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -62,6 +63,11 @@ func (d *smppDriver) bound() (*gosmpp.Session, error) {
 			case data.ESME_RINVPASWD, data.ESME_RINVSYSID, data.ESME_RBINDFAIL:
 				return nil, failure(Credentials, "binding to the message centre: %w", err)
 			}
+		}
+		// A refusal has no body (SMPP 3.4, 4.1.2), which the library reports as the end of
+		// the stream, as it does a connection that is closed in place of an answer.
+		if errors.Is(err, io.EOF) {
+			return nil, failure(Credentials, "the message centre refused to bind")
 		}
 		return nil, failure(Temporary, "binding to the message centre: %w", err)
 	}

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -9,9 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/textproto"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	gomail "github.com/wneessen/go-mail"
 )
 
@@ -22,6 +26,7 @@ type smtpDriver struct {
 	client func() (*gomail.Client, error)
 	from   *mail.Address
 	domain string
+	sign   *dkim.SignOptions // nil for mails that are not signed
 }
 
 func openSMTP(c *SMTP, secrets map[string]string) (*smtpDriver, error) {
@@ -46,18 +51,20 @@ func openSMTP(c *SMTP, secrets map[string]string) (*smtpDriver, error) {
 			options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthPlainNoEnc))
 		}
 	}
+	var sign *dkim.SignOptions
 	if c.DKIMDomain != "" {
 		key, err := parseKey(secrets[SecretDKIM])
 		if err != nil {
 			return nil, err
 		}
-		signer, err := newDKIM(c.DKIMDomain, c.DKIMSelector, key)
-		if err != nil {
-			return nil, err
+		sign = &dkim.SignOptions{
+			Domain: c.DKIMDomain, Selector: c.DKIMSelector, Signer: key, Hash: crypto.SHA256,
+			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+			// RFC 8058 asks for the headers of one-click unsubscription to be signed.
+			HeaderKeys: []string{"From", "To", "Subject", "Date", "Message-ID", "Reply-To", "MIME-Version", "Content-Type", "List-Unsubscribe", "List-Unsubscribe-Post"},
 		}
-		options = append(options, signer)
 	}
-	d := &smtpDriver{config: c, from: from, domain: domain}
+	d := &smtpDriver{config: c, from: from, domain: domain, sign: sign}
 	// A client holds one connection: each message has its own.
 	d.client = func() (*gomail.Client, error) { return gomail.NewClient(c.Host, options...) }
 	_, err = d.client()
@@ -94,11 +101,6 @@ func (d *smtpDriver) compose(m *Outgoing) (*gomail.Msg, string, error) {
 			return nil, "", failure(Permanent, "the address for replies: %w", err)
 		}
 	}
-	if d.config.BouncePrefix != "" {
-		if err := msg.EnvelopeFrom(d.config.BouncePrefix + "+" + m.ID + "@" + d.domain); err != nil {
-			return nil, "", failure(Permanent, "the return path: %w", err)
-		}
-	}
 	id := m.ID + "@" + d.domain
 	msg.SetMessageIDWithValue(id)
 	msg.SetDate()
@@ -129,12 +131,43 @@ func (d *smtpDriver) Send(ctx context.Context, m *Outgoing) (string, error) {
 	if err != nil {
 		return "", failure(Permanent, "preparing a connection: %w", err)
 	}
-	if err := client.DialWithContext(ctx); err != nil {
+	var text bytes.Buffer
+	if _, err := msg.WriteTo(&text); err != nil {
+		return "", failure(Permanent, "writing the mail: %w", err)
+	}
+	if d.sign != nil {
+		var signed bytes.Buffer
+		if err := dkim.Sign(&signed, &text, d.sign); err != nil {
+			return "", failure(Permanent, "signing the mail: %w", err)
+		}
+		text = signed
+	}
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
 		return "", smtpDialFailure(err)
 	}
-	defer client.Close() //nolint:errcheck // the message was taken or not before this
-	if err := client.Send(msg); err != nil {
-		return "", smtpFailure(err)
+	defer client.CloseWithSMTPClient(conn) //nolint:errcheck // the message was taken or not before this
+	from := d.from.Address
+	if d.config.BouncePrefix != "" {
+		from = d.config.BouncePrefix + "+" + m.ID + "@" + d.domain
+	}
+	to, err := mail.ParseAddress(m.To)
+	if err != nil {
+		return "", failure(Dead, "the address is none of e-mail: %w", err)
+	}
+	if err := conn.Mail(from); err != nil {
+		return "", smtpFailure(err, false, false)
+	}
+	if err := conn.Rcpt(to.Address); err != nil {
+		return "", smtpFailure(err, true, false)
+	}
+	w, err := conn.Data()
+	if err != nil {
+		return "", smtpFailure(err, false, false)
+	}
+	_, err = w.Write(text.Bytes())
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", smtpFailure(err, false, true)
 	}
 	return id, nil
 }
@@ -149,23 +182,27 @@ func smtpDialFailure(err error) *Failure {
 	return failure(Temporary, "connecting to the mail server: %w", err)
 }
 
-func smtpFailure(err error) *Failure {
-	var s *gomail.SendError
-	if !errors.As(err, &s) {
-		return &Failure{Kind: Uncertain, Err: err}
-	}
-	code, enhanced := s.ErrorCode(), s.EnhancedStatusCode()
-	switch {
-	case code >= 500 && (strings.HasPrefix(enhanced, "5.1.1") || strings.HasPrefix(enhanced, "5.1.2") || strings.HasPrefix(enhanced, "5.1.10") || enhanced == "" && (code == 550 || code == 553) && s.Reason == gomail.ErrSMTPRcptTo):
-		return &Failure{Kind: Dead, Err: err}
-	case code >= 500:
-		return &Failure{Kind: Permanent, Err: err}
-	case code >= 400:
+// enhanced is the status of RFC 3463 at the beginning of an answer.
+var enhanced = regexp.MustCompile(`^([245]\.\d{1,3}\.\d{1,3})\b`)
+
+// smtpFailure reads the answer of a server to the recipient, to another command, or to
+// the mail itself, behind which it may have the mail.
+func smtpFailure(err error, recipient, handed bool) *Failure {
+	var answer *textproto.Error
+	if !errors.As(err, &answer) {
+		if handed {
+			return &Failure{Kind: Uncertain, Err: err}
+		}
 		return &Failure{Kind: Temporary, Err: err}
-	case s.Reason == gomail.ErrSMTPDataClose || s.Reason == gomail.ErrWriteContent:
-		return &Failure{Kind: Uncertain, Err: err} // the server may have it
 	}
-	return &Failure{Kind: Temporary, Err: err}
+	status := enhanced.FindString(answer.Msg)
+	switch {
+	case answer.Code < 500:
+		return &Failure{Kind: Temporary, Err: err}
+	case status == "5.1.1" || status == "5.1.2" || status == "5.1.10" || status == "5.2.1" || status == "" && recipient && (answer.Code == 550 || answer.Code == 553):
+		return &Failure{Kind: Dead, Err: err}
+	}
+	return &Failure{Kind: Permanent, Err: err}
 }
 
 // Check implements [Driver].
