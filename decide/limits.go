@@ -33,15 +33,27 @@ type limits struct {
 	caps    []caps.Rule
 	quiet   []quietRule
 	budgets []budgetRule
+	tagged  bool              // whether a cap counts by tags
+	names   map[string]string // of rules, as records have them, so that decisions make none
+}
+
+// name is the rule of a cap, of quiet hours or of a budget as records have it.
+func (l *limits) name(kind, key string) string {
+	if name, ok := l.names[key]; ok && strings.HasPrefix(name, kind) {
+		return name
+	}
+	return kind + key
 }
 
 // compileLimits makes them of the definitions, and tells the ledgers.
 func (s *Service) compileLimits() *limits {
-	l := &limits{}
+	l := &limits{names: make(map[string]string)}
 	all := s.caps.Snapshot()
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		v := all[key].Value
 		l.caps = append(l.caps, v.rule(key))
+		l.tagged = l.tagged || len(v.Tags) > 0
+		l.names[key] = ruleCap + key
 	}
 	quiet := s.quiet.Snapshot()
 	for _, key := range slices.Sorted(maps.Keys(quiet)) {
@@ -79,12 +91,14 @@ type permission struct {
 	country string
 	history []caps.Contact
 	last    permit
-	charged bool // whether an action has a charge
+	// channels are what was found out about channels.
+	channels []permit
+	charged  bool // whether an action has a charge
 }
 
 // begin looks the person up, once for a decision.
 func (q *permission) begin(s *Service, l *limits, rec *Record, view *profiles.View, asked map[string]any) {
-	*q = permission{limits: l, history: q.history[:0], person: personOf(view, rec.ProfileID)}
+	*q = permission{limits: l, history: q.history[:0], channels: q.channels[:0], person: personOf(view, rec.ProfileID)}
 	if l == nil {
 		return
 	}
@@ -136,6 +150,44 @@ func (s *Service) permits(p *point, a *action, rec *Record, q *permission) permi
 }
 
 func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit {
+	out := q.onChannel(p, a, rec)
+	if out.rule != "" {
+		return out
+	}
+	if tags := a.tags(); q.limits.tagged && len(tags) > 0 {
+		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: tags, At: out.at, Zone: q.zone}
+		if key := caps.Refused(q.limits.caps, q.history, &c); key != "" {
+			return permit{rule: q.limits.name(ruleCap, key)}
+		}
+	}
+	for i := range q.limits.budgets {
+		r := &q.limits.budgets[i]
+		if !r.spends(p.key, a.offerKey, a.chanKey) {
+			continue
+		}
+		amount := r.amount(a.channel.ContactCost, a.offer)
+		if why := s.spending.Allowed(budgets.Charge{Key: r.key, Amount: amount}, rec.DecidedAt); why != budgets.Open {
+			return permit{rule: q.limits.name(ruleBudget, r.key)}
+		}
+		out.charge += amount * s.spending.Price(r.key)
+	}
+	return out
+}
+
+// onChannel is what holds of a channel for all offers, found out once for a decision.
+func (q *permission) onChannel(p *point, a *action, rec *Record) permit {
+	for i := range q.channels {
+		if q.channels[i].channel == a.chanKey {
+			return q.channels[i]
+		}
+	}
+	out := q.look(p, a, rec)
+	out.channel = a.chanKey
+	q.channels = append(q.channels, out)
+	return out
+}
+
+func (q *permission) look(p *point, a *action, rec *Record) permit {
 	out := permit{at: rec.DecidedAt}
 	var room [8]calendar.Quiet
 	hours, zone := room[:0], q.zone
@@ -148,33 +200,22 @@ func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit
 			zone = r.zone
 		}
 		if r.def.Action == quietDrop && r.hours.At(rec.DecidedAt, zone) {
-			return permit{rule: ruleQuiet + r.key}
+			return permit{rule: q.limits.name(ruleQuiet, r.key)}
 		}
 		hours = append(hours, r.hours)
 	}
 	if len(hours) > 0 {
 		at, ok := calendar.Next(rec.DecidedAt, zone, hours)
 		if !ok || at.Sub(rec.DecidedAt) > p.holds() {
-			return permit{rule: ruleQuiet + q.quietest(p, a, rec)}
+			return permit{rule: q.limits.name(ruleQuiet, q.quietest(p, a, rec))}
 		}
 		out.at = at
 	}
 	if len(q.limits.caps) > 0 {
-		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: a.tags(), At: out.at, Zone: q.zone}
+		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, At: out.at, Zone: q.zone}
 		if key := caps.Refused(q.limits.caps, q.history, &c); key != "" {
-			return permit{rule: ruleCap + key}
+			return permit{rule: q.limits.name(ruleCap, key)}
 		}
-	}
-	for i := range q.limits.budgets {
-		r := &q.limits.budgets[i]
-		if !r.spends(p.key, a.offerKey, a.chanKey) {
-			continue
-		}
-		amount := r.amount(a.channel.ContactCost, a.offer)
-		if why := s.spending.Allowed(budgets.Charge{Key: r.key, Amount: amount}, rec.DecidedAt); why != budgets.Open {
-			return permit{rule: ruleBudget + r.key}
-		}
-		out.charge += amount * s.spending.Price(r.key)
 	}
 	return out
 }

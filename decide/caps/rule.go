@@ -93,6 +93,15 @@ func Refused(rules []Rule, history []Contact, c *Contact) string {
 // crowded says whether some window of the rule that holds the contact would hold too
 // many. The fullest of them begins with a contact.
 func (r *Rule) crowded(history []Contact, c *Contact) bool {
+	near := 0
+	for i := range history {
+		if d := history[i].At.Sub(c.At); d > -r.Rolling && d < r.Rolling && history[i].ID != c.ID && r.about(history[i].Class, history[i].Channel, history[i].Tags) {
+			near++
+		}
+	}
+	if near < r.Limit {
+		return false
+	}
 	if r.within(history, c, c.At)+1 > r.Limit {
 		return true
 	}
