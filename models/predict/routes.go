@@ -85,7 +85,7 @@ func (s *Service) Routes(srv *api.Server) {
 			return out, nil
 		})
 
-	huma.Register(srv.API, operation("get-model-version", http.MethodGet, "/registry/{version}", "A trained version with all its figures", "", api.ScopeRead),
+	huma.Register(srv.API, operation("get-trained-version", http.MethodGet, "/registry/{version}", "A trained version with all its figures", "", api.ScopeRead),
 		func(ctx context.Context, in *versionInput) (*versionOutput, error) {
 			v, err := s.store.get(ctx, in.Key, in.Version, false)
 			if err != nil {
@@ -97,7 +97,7 @@ func (s *Service) Routes(srv *api.Server) {
 			return &versionOutput{v}, nil
 		})
 
-	huma.Register(srv.API, operation("promote-model-version", http.MethodPost, "/registry/{version}/promote", "Make a version the champion",
+	huma.Register(srv.API, operation("promote-trained-version", http.MethodPost, "/registry/{version}/promote", "Make a version the champion",
 		"A version that did not pass its own test, or whose artefact is damaged, is refused.", api.ScopeDefine, 409),
 		func(ctx context.Context, in *versionInput) (*versionOutput, error) {
 			v, err := s.Promote(ctx, in.Key, in.Version)
