@@ -1,4 +1,4 @@
-package recommend_test
+package recommend
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"quintet/internal/enginetest"
 	"quintet/internal/postgres"
 	"quintet/internal/problem"
-	"quintet/recommend"
 )
 
 func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
@@ -25,20 +24,20 @@ func TestItems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := recommend.Open(store)
+	s, err := Open(t.Context(), Deps{Definitions: store})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		name  string
-		item  recommend.Item
+		item  Item
 		field string
 	}{
-		{"good", recommend.Item{Name: "Shoe", Price: 10, Cost: 4, Stock: new(3)}, ""},
-		{"no name", recommend.Item{Name: " "}, "name"},
-		{"negative price", recommend.Item{Name: "x", Price: -1}, "price"},
-		{"cost is not a number", recommend.Item{Name: "x", Cost: math.NaN()}, "cost"},
-		{"negative stock", recommend.Item{Name: "x", Stock: new(-1)}, "stock"},
+		{"good", Item{Name: "Shoe", Price: 10, Cost: 4, Stock: new(3)}, ""},
+		{"no name", Item{Name: " "}, "name"},
+		{"negative price", Item{Name: "x", Price: -1}, "price"},
+		{"cost is not a number", Item{Name: "x", Cost: math.NaN()}, "cost"},
+		{"negative stock", Item{Name: "x", Stock: new(-1)}, "stock"},
 	} {
 		_, err := s.Items().Put(t.Context(), "sku", tt.item, "me", 0)
 		var bad problem.Invalid
@@ -52,7 +51,7 @@ func TestItems(t *testing.T) {
 	if !s.InStock("sku") || s.InStock("unknown") {
 		t.Error("an item with three pieces is in stock, an unknown one is not")
 	}
-	if _, err := s.Items().Put(t.Context(), "sku", recommend.Item{Name: "Shoe", Stock: new(0)}, "me", 0); err != nil {
+	if _, err := s.Items().Put(t.Context(), "sku", Item{Name: "Shoe", Stock: new(0)}, "me", 0); err != nil {
 		t.Fatal(err)
 	}
 	if s.InStock("sku") {

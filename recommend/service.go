@@ -1,24 +1,136 @@
 package recommend
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
 
-	"quintet/internal/api"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
+	"quintet/recommend/scoring"
+	"quintet/recommend/trained"
 )
 
-// Service is the catalogue in memory.
-type Service struct {
-	items *definitions.Collection[Item]
+// Deps are what the service is made of. Without ClickHouse there is only the
+// catalogue.
+type Deps struct {
+	Definitions *definitions.Store
+	Postgres    *pgxpool.Pool
+	ClickHouse  *clickhouse.Database
+	Logger      *slog.Logger
+	// Person finds the id of the person that a caller names: by profile id, as
+	// "namespace:value" or by a user id. An error says what is wrong with the text.
+	Person func(text string) (string, error)
+	// Signals are the events that are learned from; those of the Segment specification
+	// for shops when nil.
+	Signals []Signal
+	// Interval is how often it is looked whether a build is due; 10 s when zero.
+	Interval time.Duration
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
 }
 
-// Open loads the catalogue.
-func Open(store *definitions.Store) (*Service, error) {
-	items, err := definitions.NewCollection(store, "items", ValidateItem)
-	if err != nil {
+const (
+	defaultInterval = 10 * time.Second
+	// learnedDays is how far back a build reads, and halfLife after how long an event
+	// counts half.
+	learnedDays = 365
+	halfLife    = 60 * 24 * time.Hour
+	// restShare is how many times longer than a build the pause after it is at least,
+	// and maxAge how old a build may be when anything came in since.
+	restShare = 9
+	maxAge    = time.Hour
+	// growth is the share of new interactions that makes a build due.
+	growth = 0.05
+	// buildLimit bounds one build.
+	buildLimit = 30 * time.Minute
+)
+
+// Service is the catalogue, and what recommends from it, in memory.
+type Service struct {
+	items      *definitions.Collection[Item]
+	placements *definitions.Collection[Placement]
+	pool       *pgxpool.Pool
+	db         *clickhouse.Database
+	log        *slog.Logger
+	signals    []Signal
+	weights    map[string]Signal // by event
+	interval   time.Duration
+	now        func() time.Time
+	person     func(text string) (string, error)
+
+	histories *histories
+	current   atomic.Pointer[snapshot]
+	allowed   allowedSets
+	fresh     atomic.Pointer[[]string] // items of the catalogue, newest first
+	seen      atomic.Uint64            // interactions since the service was opened
+	wake      chan struct{}
+}
+
+// snapshot is one build, as it is served.
+type snapshot struct {
+	version Version
+	bundle  *trained.Bundle
+}
+
+func newSnapshot(v Version, b *trained.Bundle) *snapshot { return &snapshot{v, b} }
+
+// model is that of a name, or nil.
+func (s *snapshot) model(name string) scoring.Model {
+	if s == nil {
+		return nil
+	}
+	return s.bundle.Models[name]
+}
+
+// Open loads the catalogue, the placements and the newest build.
+func Open(ctx context.Context, d Deps) (*Service, error) {
+	s := &Service{
+		pool: d.Postgres, db: d.ClickHouse, log: d.Logger, signals: d.Signals, interval: d.Interval, now: d.Now,
+		person: d.Person, histories: newHistories(), wake: make(chan struct{}, 1), weights: make(map[string]Signal),
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.signals == nil {
+		s.signals = defaultSignals()
+	}
+	for _, signal := range s.signals {
+		s.weights[signal.Event] = signal
+	}
+	if s.interval <= 0 {
+		s.interval = defaultInterval
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.person == nil {
+		s.person = func(text string) (string, error) { return text, nil }
+	}
+	var err error
+	if s.items, err = definitions.NewCollection(d.Definitions, "items", ValidateItem); err != nil {
 		return nil, fmt.Errorf("loading items: %w", err)
 	}
-	return &Service{items: items}, nil
+	if s.placements, err = definitions.NewCollection(d.Definitions, "placements", ValidatePlacement); err != nil {
+		return nil, fmt.Errorf("loading placements: %w", err)
+	}
+	s.items.OnChange(s.catalogueChanged)
+	s.placements.OnChange(s.allowed.clear)
+	s.catalogueChanged()
+	if s.pool != nil {
+		snap, err := s.newest(ctx, 0)
+		if err != nil {
+			// The next build replaces it.
+			s.log.Error("the last build of recommenders cannot be read", "error", err)
+		} else if snap != nil {
+			s.current.Store(snap)
+		}
+	}
+	return s, nil
 }
 
 // Items are the items by key.
@@ -31,7 +143,27 @@ func (s *Service) InStock(key string) bool {
 	return ok && (v.Value.Stock == nil || *v.Value.Stock > 0)
 }
 
-// Routes registers /v1/items.
-func (s *Service) Routes(srv *api.Server) {
-	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
+// Saw takes in an event of a person at once: what they do now is known to the next
+// recommendation. properties is a JSON object or empty.
+func (s *Service) Saw(person, event string, at time.Time, properties string) {
+	signal, ok := s.weights[event]
+	if !ok {
+		return
+	}
+	for _, item := range ItemsNamed(properties) {
+		s.histories.add(person, did{item: item, at: at.Unix(), weight: float32(signal.Weight), bought: signal.Bought})
+		s.seen.Add(1)
+	}
+	if s.current.Load() == nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
 }
+
+// Forget removes what is kept of a person in memory.
+func (s *Service) Forget(person string) { s.histories.forget(person) }
+
+// Remembered is how many events of a person are in memory.
+func (s *Service) Remembered(person string) int { return len(s.histories.of(person)) }

@@ -135,9 +135,12 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening segments: %w", err)
 	}
 	a.attributes.OnChange(a.segments.AttributesChanged)
-	if a.catalogue, err = recommend.Open(a.definitions); err != nil {
+	if a.catalogue, err = recommend.Open(ctx, recommend.Deps{
+		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Person: a.recommendedPerson,
+	}); err != nil {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
+	a.profiles.Observe(interactionsSeen{a.catalogue})
 	if a.experiments, err = experiments.Open(ctx, experiments.Deps{
 		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log,
 		DecisionPointExists: func(key string) bool { return a.decide.HasPoint(key) },
@@ -162,7 +165,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	if a.decide, err = decide.Open(ctx, decide.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Stream: e.Stream, ClickHouse: e.ClickHouse,
-		People: a.profiles.Store(), Contacts: a.profiles.Store(), Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Deadline: a.cfg.DecideTimeout,
+		People: a.profiles.Store(), Contacts: a.profiles.Store(), Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Recommender: slotItems{a.catalogue, a.profiles.Store()}, Deadline: a.cfg.DecideTimeout,
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
@@ -186,7 +189,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery},
 	}})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery, recommenderErase{a.catalogue}}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{
@@ -233,7 +236,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
-		a.policies.Run, a.predictions.Run,
+		a.policies.Run, a.catalogue.Run, a.predictions.Run,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

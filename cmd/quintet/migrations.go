@@ -23,6 +23,7 @@ import (
 	"quintet/profiles/attributes"
 	"quintet/profiles/experience"
 	"quintet/profiles/quality"
+	"quintet/recommend"
 )
 
 // migrate brings both databases to the schema of this version. The order
@@ -30,7 +31,7 @@ import (
 func migrate(ctx context.Context, e *engines.Engines) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), predict.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), delivery.Migrations(), campaigns.Migrations(), scenarios.Migrations()); err != nil {
+		if err := postgres.Migrate(ctx, e.Postgres, definitions.Migrations(), auth.Migrations(), audit.Migrations(), profiles.PostgresMigrations(), quality.PostgresMigrations(), models.PostgresMigrations(), predict.PostgresMigrations(), decide.PostgresMigrations(), outbound.Migrations(), delivery.Migrations(), campaigns.Migrations(), scenarios.Migrations(), recommend.PostgresMigrations()); err != nil {
 			return fmt.Errorf("migrating Postgres: %w", err)
 		}
 		return nil

@@ -1,0 +1,86 @@
+package recommend
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quintet/internal/api"
+	"quintet/internal/definitions"
+	"quintet/internal/problem"
+)
+
+// Routes registers /v1/items, /v1/placements, /v1/recommendations and
+// /v1/recommenders.
+func (s *Service) Routes(srv *api.Server) {
+	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
+	definitions.Routes(srv.API, s.placements, definitions.RouteOptions{Tag: "Recommendations", Singular: "placement"})
+	s.recommendationRoute(srv)
+	s.recommenderRoute(srv)
+}
+
+func (s *Service) recommendationRoute(srv *api.Server) {
+	type input struct {
+		User      string   `query:"user" doc:"The person: profile id, namespace:value, or a user id. Somebody unknown gets what everybody likes" maxLength:"600"`
+		Item      []string `query:"item,explode" doc:"The item of the page, what is in the cart, or what a search found in its order" maxItems:"200"`
+		Placement string   `query:"placement" doc:"Key of a placement, or one of the kinds home, email, product, cart and search; product when an item is given, else home" maxLength:"64"`
+		Limit     int      `query:"limit" default:"10" minimum:"1" maximum:"200"`
+		Shown     []string `query:"shown,explode" doc:"Items that the page shows already: they are not repeated" maxItems:"200"`
+	}
+	type output struct{ Body *List }
+	op := huma.Operation{
+		OperationID: "recommendations", Method: http.MethodGet, Path: "/v1/recommendations", Tags: []string{"Recommendations"},
+		Summary: "Items for a person, ranked by what they are worth", Errors: []int{401, 403, 404, 422},
+	}
+	api.Require(api.ScopeDecide, api.ScopeRead)(&op)
+	huma.Register(srv.API, op, func(ctx context.Context, in *input) (*output, error) {
+		person := ""
+		if in.User != "" {
+			var err error
+			if person, err = s.person(in.User); err != nil {
+				return nil, problem.Invalid{{Field: "query.user", Rule: err.Error(), Value: problem.Clip(in.User)}}
+			}
+		}
+		list, err := s.Recommend(ctx, Query{Person: person, Items: in.Item, Placement: in.Placement, Limit: in.Limit, Shown: in.Shown})
+		return &output{Body: list}, err
+	})
+}
+
+// State is what recommenders know.
+type State struct {
+	Version  *Version  `json:"version,omitempty" doc:"The build in use; none where nothing has been learned yet"`
+	Builds   []Version `json:"builds" doc:"The latest builds, newest first" nullable:"false"`
+	Signals  []Signal  `json:"signals" doc:"Events that are learned from" nullable:"false"`
+	Items    int       `json:"items" doc:"Items of the catalogue"`
+	InStock  int       `json:"inStock" doc:"Of those, items that can be sold"`
+	Received uint64    `json:"received" doc:"Interactions that came in since this process started"`
+	At       time.Time `json:"at"`
+}
+
+func (s *Service) recommenderRoute(srv *api.Server) {
+	type output struct{ Body State }
+	op := huma.Operation{
+		OperationID: "recommenders", Method: http.MethodGet, Path: "/v1/recommenders", Tags: []string{"Recommendations"},
+		Summary: "What recommenders have learned, and how well it does on what they were not shown", Errors: []int{401, 403, 503},
+	}
+	api.Require(api.ScopeRead)(&op)
+	huma.Register(srv.API, op, func(ctx context.Context, _ *struct{}) (*output, error) {
+		out := &output{Body: State{Signals: s.signals, Received: s.seen.Load(), At: s.now().UTC()}}
+		var err error
+		if out.Body.Builds, err = s.versions(ctx); err != nil {
+			return nil, err
+		}
+		if current := s.current.Load(); current != nil {
+			out.Body.Version = &current.version
+		}
+		for _, v := range s.items.Snapshot() {
+			out.Body.Items++
+			if v.Value.Stock == nil || *v.Value.Stock > 0 {
+				out.Body.InStock++
+			}
+		}
+		return out, nil
+	})
+}

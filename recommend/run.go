@@ -1,0 +1,130 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// buildLock is the advisory lock of the one process that builds.
+const buildLock = 0x7265636f6d6d
+
+// Run builds when there is enough new to learn, and takes up what other processes
+// built, until the context ends, whose error it returns.
+func (s *Service) Run(ctx context.Context) error {
+	var learned uint64 // of seen, when the last build began
+	var next time.Time
+	first := true
+	for {
+		if err := s.follow(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("looking for a build of recommenders", "error", err)
+		}
+		if s.due(first, s.seen.Load()-learned, next) {
+			began := s.now()
+			count := s.seen.Load()
+			built, err := s.buildOnce(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				s.log.Error("building recommenders; trying again", "error", err)
+				next = s.now().Add(time.Minute)
+			default:
+				first = false
+				if built {
+					learned = count
+				}
+				next = s.now().Add(max(s.interval, restShare*s.now().Sub(began)))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+			// The first events: give them a moment to be stored.
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(min(s.interval, time.Second)):
+			}
+		case <-time.After(s.interval):
+		}
+	}
+}
+
+// due says whether to build: at the start, so that the histories of people are there;
+// when the log has grown by a share; or when anything came in and the build is old.
+func (s *Service) due(first bool, fresh uint64, next time.Time) bool {
+	if first {
+		return true
+	}
+	if fresh == 0 || s.now().Before(next) {
+		return false
+	}
+	current := s.current.Load()
+	if current == nil {
+		return true
+	}
+	return float64(fresh) >= growth*float64(current.version.Report.Events) || s.now().Sub(current.version.BuiltAt) > maxAge
+}
+
+// follow takes up the newest build.
+func (s *Service) follow(ctx context.Context) error {
+	var above int64
+	if current := s.current.Load(); current != nil {
+		above = current.version.Version
+	}
+	snap, err := s.newest(ctx, above)
+	if err != nil || snap == nil {
+		return err
+	}
+	s.use(snap)
+	return nil
+}
+
+func (s *Service) use(snap *snapshot) {
+	s.current.Store(snap)
+	s.allowed.clear()
+}
+
+// buildOnce reads and builds unless another process does. A process that does not
+// build reads the histories all the same.
+func (s *Service) buildOnce(ctx context.Context) (built bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, buildLimit)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connecting: %w", err)
+	}
+	// The session holds the lock as long as it lives, so it must not go back.
+	raw := conn.Hijack()
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = raw.Close(closing) // the connection is given up either way
+	}()
+	var leading bool
+	if err := raw.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(buildLock)).Scan(&leading); err != nil {
+		return false, fmt.Errorf("locking: %w", err)
+	}
+	now := s.now()
+	l, err := s.read(ctx, s.signals, now.AddDate(0, 0, -learnedDays))
+	if err != nil || !leading || l.Len() == 0 {
+		return false, err
+	}
+	catalogue := make(map[string]*Item)
+	for key, v := range s.items.Snapshot() {
+		catalogue[key] = &v.Value
+	}
+	b, r, err := build(ctx, l, catalogue, now, halfLife)
+	if err != nil {
+		return false, err
+	}
+	version, err := s.save(ctx, b, r, now)
+	if err != nil {
+		return false, err
+	}
+	s.use(newSnapshot(Version{Version: version, BuiltAt: now, Report: *r}, b))
+	s.log.Info("recommenders in use", "version", version, "interactions", r.Events, "items", r.Items, "personal", r.Personal, "refused", r.Refused, "seconds", r.Seconds)
+	return true, nil
+}
