@@ -325,5 +325,8 @@ type CapError struct {
 	Rule string // "cap:" and the key of the cap
 }
 
+// CappedBy is the rule.
+func (e *CapError) CappedBy() string { return e.Rule }
+
 // Error implements error.
 func (e *CapError) Error() string { return "no room is left under " + e.Rule }

@@ -28,7 +28,7 @@ const benchPeople = 2000
 func newBenchDecideCommand(profile *string) *cobra.Command {
 	var actions, features, connections, rounds int
 	var duration time.Duration
-	var lean bool
+	var lean, everything bool
 	var trace string
 	cmd := &cobra.Command{
 		Use:   "decide",
@@ -47,10 +47,16 @@ func newBenchDecideCommand(profile *string) *cobra.Command {
 			if err := prepareDecide(cmd.Context(), b, actions, features); err != nil {
 				return err
 			}
+			if everything {
+				if err := constrain(cmd.Context(), b); err != nil {
+					return err
+				}
+			}
 			return measureDecide(cmd.Context(), b, decideRun{actions, features, connections, rounds, duration, lean, *profile, trace})
 		}),
 	}
 	cmd.Flags().IntVar(&actions, "actions", 50, "number of actions")
+	cmd.Flags().BoolVar(&everything, "everything", false, "decide under an audience of ten conditions, three caps, quiet hours, a paced budget and an experiment as well")
 	cmd.Flags().IntVar(&features, "features", 64, "number of features")
 	cmd.Flags().BoolVar(&lean, "lean", false, "send prepared bytes instead of using Go's HTTP client, which leaves the whole machine to the server")
 	cmd.Flags().StringVar(&trace, "trace", "", "write a trace for \"go tool trace\" of what led to the first answer at half of the rate that took over 10 ms to this file, and list such answers")
@@ -305,6 +311,43 @@ func teach(ctx context.Context, b *benchService) error {
 		}
 	}
 	return nil
+}
+
+// constrain adds to the measured decision point what decisions can be held to. The caps
+// are wide enough to be counted all the time and to leave all actions for most people.
+func constrain(ctx context.Context, b *benchService) error {
+	now := time.Now().UTC()
+	for path, body := range map[string]any{
+		"/v1/caps/bench-hours":        map[string]any{"limit": 100, "hours": 24, "class": "all"},
+		"/v1/caps/bench-week":         map[string]any{"limit": 300, "calendar": "week", "class": "all"},
+		"/v1/caps/bench-messages":     map[string]any{"limit": 50, "hours": 24, "class": "all", "channels": []string{"email", "sms"}},
+		"/v1/quiet-hours/bench-night": map[string]any{"from": "21:00", "to": "09:00", "channels": []string{"email", "push", "sms"}, "service": true},
+		"/v1/budgets/bench-money":     map[string]any{"unit": "money", "limit": 1e9, "startsAt": now, "endsAt": now.AddDate(0, 1, 0), "paced": true, "channels": []string{"sms"}},
+		"/v1/experiments/bench-trial": map[string]any{
+			"decisionPoint": benchPoint,
+			"variants":      []map[string]any{{"key": "control", "weight": 0.01, "control": true}, {"key": "treatment", "weight": 0.99}},
+		},
+	} {
+		if err := b.client.Put(ctx, path, body, nil); err != nil {
+			return fmt.Errorf("defining %s: %w", path, err)
+		}
+	}
+	if err := b.client.Post(ctx, "/v1/experiments/bench-trial/start", nil, nil); err != nil {
+		return fmt.Errorf("starting the experiment: %w", err)
+	}
+	var point map[string]any
+	if err := b.client.Get(ctx, "/v1/decision-points/"+benchPoint, &point); err != nil {
+		return err
+	}
+	audience := map[string]any{"context.hour": map[string]any{"$gte": 0, "$lt": 24}, "context.page": "home", "context.device": map[string]any{"$in": []string{"mobile", "desktop"}}}
+	for f := range 7 {
+		audience[fmt.Sprintf("segment%d", f)] = map[string]any{"$regex": "^v[0-5]$"}
+	}
+	point["audience"] = audience
+	for _, name := range []string{"key", "version", "createdAt", "updatedAt", "updatedBy", "createdBy", "$schema"} {
+		delete(point, name)
+	}
+	return b.client.Put(ctx, "/v1/decision-points/"+benchPoint, point, nil)
 }
 
 // benchFeatures declares as many features as asked for: seven traits of six

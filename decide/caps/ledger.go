@@ -208,15 +208,15 @@ func (l *Ledger) find(id string, f func(list []Contact, i int) []Contact) bool {
 
 // Commit says that the contact of a decision is made at a moment. When that is another
 // moment than it was reserved for, the rules are asked again, and the contact stays
-// where it was if one forbids it: it must then not be made. known is false for a
+// where it was if one forbids it: it must then not be made. Doing it again changes nothing. known is false for a
 // decision that holds no place.
 func (l *Ledger) Commit(id string, at time.Time) (rule string, known bool) {
 	known = l.find(id, func(list []Contact, i int) []Contact {
-		if at.Equal(list[i].At) {
+		if list[i].Made {
 			return list
 		}
 		moved := list[i]
-		moved.At = at
+		moved.At, moved.Made = at, true
 		if rule = Refused(*l.rules.Load(), list, &moved); rule == "" {
 			list[i] = moved
 		}
@@ -228,7 +228,7 @@ func (l *Ledger) Commit(id string, at time.Time) (rule string, known bool) {
 // Moved says that the contact of a decision was made at a moment, whatever the rules say.
 func (l *Ledger) Moved(id string, at time.Time) {
 	l.find(id, func(list []Contact, i int) []Contact {
-		list[i].At = at
+		list[i].At, list[i].Made = at, true
 		return list
 	})
 }

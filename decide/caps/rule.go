@@ -65,6 +65,8 @@ type Contact struct {
 	At time.Time
 	// Zone is the time zone of the person, by which calendar periods are told; UTC when nil.
 	Zone *time.Location
+	// Made says that the contact was committed: its moment does not change any more.
+	Made bool
 }
 
 func (r *Rule) about(class, channel string, tags []string) bool {
