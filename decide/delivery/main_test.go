@@ -46,6 +46,7 @@ type town struct {
 	commits  map[string]int
 	releases map[string]int
 	inactive map[string]bool
+	full     bool // no contact is allowed any more
 }
 
 func newTown(n int) *town {
@@ -89,6 +90,9 @@ func (w *town) Items([]string) []templates.Item { return nil }
 func (w *town) Commit(_ context.Context, id string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.full {
+		return &decide.CapError{Rule: "cap:weekly"}
+	}
 	w.commits[id]++
 	return nil
 }

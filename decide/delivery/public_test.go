@@ -121,6 +121,7 @@ func TestLookedAtAgain(t *testing.T) {
 		"no address":         {func(w *town) { w.views[person(0)].Identifiers = nil }, nil, ReasonUnreachable},
 		"closed channel":     {func(w *town) { w.inactive["sms"] = true }, nil, ReasonInactive},
 		"no such template":   {nil, func(m *outbound.Message) { m.Offer = "autumn" }, ReasonNoTemplate},
+		"no room in a cap":   {func(w *town) { w.full = true }, nil, "cap:weekly"},
 		"no driver":          {nil, func(m *outbound.Message) { m.Channel = "pigeon" }, ReasonNoDriver},
 		"too late":           {nil, func(m *outbound.Message) { m.ExpiresAt = m.SendAt }, ReasonExpired},
 		"a driver in a loop": {nil, func(m *outbound.Message) { m.Channel = "both2" }, ReasonNoDriver},

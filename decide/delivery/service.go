@@ -46,8 +46,8 @@ type Definitions interface {
 
 // Caps is the ledger of frequency caps. A contact was reserved when it was decided on.
 type Caps interface {
-	// Commit counts the contact of a decision, which is about to be made. An error with a
-	// method CappedBy forbids it by that rule. Doing it again changes nothing.
+	// Commit counts the contact of a decision, which is about to be made. A
+	// [decide.CapError] forbids it. Doing it again changes nothing.
 	Commit(ctx context.Context, decisionID string) error
 	// Release gives back a reservation that came to nothing.
 	Release(ctx context.Context, decisionID string) error

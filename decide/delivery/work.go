@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"quintet/decide"
 	"quintet/decide/channels"
 	"quintet/decide/outbound"
 )
@@ -310,21 +311,15 @@ func settleState(ctx context.Context, tx pgx.Tx, delivery string, now time.Time)
 	return err
 }
 
-// capped is the error of a contact for which a cap has no room any more.
-type capped interface {
-	error
-	CappedBy() string
-}
-
 // commit counts the contact before it is made, and returns the rule that forbids it now.
 func (s *Service) commit(ctx context.Context, j *job) (rule string, err error) {
 	if s.caps == nil || j.message.DecisionID == "" {
 		return "", nil
 	}
 	err = s.caps.Commit(ctx, j.message.DecisionID)
-	var c capped
-	if errors.As(err, &c) {
-		return c.CappedBy(), nil
+	var full *decide.CapError
+	if errors.As(err, &full) {
+		return full.Rule, nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("counting a contact: %w", err)
