@@ -439,6 +439,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List budgets
+         * @description Needs the scope read.
+         */
+        get: operations["list-budgets"];
+        /**
+         * Create or replace many budgets, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-budgets"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one budget
+         * @description Needs the scope read.
+         */
+        get: operations["get-budget"];
+        /**
+         * Create or replace one budget
+         * @description Needs the scope define.
+         */
+        put: operations["put-budget"];
+        post?: never;
+        /**
+         * Delete one budget
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one budget
+         * @description Needs the scope read.
+         */
+        get: operations["list-budget-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one budget
+         * @description Needs the scope read.
+         */
+        get: operations["get-budget-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/campaign-calendar": {
         parameters: {
             query?: never;
@@ -733,6 +825,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/caps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List caps
+         * @description Needs the scope read.
+         */
+        get: operations["list-caps"];
+        /**
+         * Create or replace many caps, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-caps"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/caps/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one cap
+         * @description Needs the scope read.
+         */
+        get: operations["get-cap"];
+        /**
+         * Create or replace one cap
+         * @description Needs the scope define.
+         */
+        put: operations["put-cap"];
+        post?: never;
+        /**
+         * Delete one cap
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-cap"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/caps/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one cap
+         * @description Needs the scope read.
+         */
+        get: operations["list-cap-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/caps/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one cap
+         * @description Needs the scope read.
+         */
+        get: operations["get-cap-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channel-drivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what channels are sent by
+         * @description Needs the scope admin.
+         */
+        get: operations["list-channel-drivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channel-presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List configurations that come with Quintet
+         * @description Needs the scope read.
+         */
+        get: operations["list-channel-presets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels": {
         parameters: {
             query?: never;
@@ -780,6 +1004,118 @@ export interface paths {
          * @description Needs the scope define.
          */
         delete: operations["delete-channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/bounces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a mail that came back
+         * @description The body is the report of the delivery (RFC 3464) as the mail server got it.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["take-bounce"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try the credentials of a channel and send nothing
+         * @description Needs the scope admin.
+         */
+        post: operations["check-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/driver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a channel is sent by
+         * @description Needs the scope admin.
+         */
+        get: operations["get-channel-driver"];
+        /**
+         * Set what a channel is sent by
+         * @description Secrets are stored encrypted and never shown. Credentials that the provider refuses are refused here, unless unchecked.
+         */
+        put: operations["put-channel-driver"];
+        post?: never;
+        /**
+         * Remove what a channel is sent by
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-channel-driver"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take receipts that a provider posts
+         * @description The body is what the driver of the channel is set up for, signed with its secret of receipts.
+         *
+         *     Needs the scope ingest.
+         */
+        post: operations["take-receipts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description Needs the scope admin.
+         */
+        post: operations["test-channel"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -836,7 +1172,7 @@ export interface paths {
         put?: never;
         /**
          * Decide for one person
-         * @description Answers after the decision's record is durable. When that fails in time, the default action comes back with fallback set.
+         * @description Answers after the decision's record is durable. When that fails in time, the default action comes back with fallback set. With the query explain=true nothing is decided: the answer is the record that the decision would have, with its explanation (schema Explained). With a header Idempotency-Key of up to 128 bytes, the same request within ten minutes gets the same answer again, from the same process.
          *
          *     Needs the scope decide.
          */
@@ -1325,6 +1661,90 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-decision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions/{id}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether the message of a decision may be sent now
+         * @description For those who send by themselves. A conflict says that a cap has no room left at this moment.
+         *
+         *     Needs the scope decide.
+         */
+        post: operations["commit-contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give back what a decision reserved
+         * @description For those who send by themselves, and did not.
+         *
+         *     Needs the scope decide.
+         */
+        post: operations["release-contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages, newest first
+         * @description Needs the scope read.
+         */
+        get: operations["list-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a message and what became of it
+         * @description Needs the scope read.
+         */
+        get: operations["get-delivery"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2601,6 +3021,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is reserved and spent under caps and budgets, and the prices that pace them
+         * @description Needs the scope read.
+         */
+        get: operations["limits-standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/login-links": {
         parameters: {
             query?: never;
@@ -2849,6 +3289,264 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List models
+         * @description Needs the scope read.
+         */
+        get: operations["list-models"];
+        /**
+         * Create or replace many models, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-models"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one model
+         * @description Needs the scope read.
+         */
+        get: operations["get-model"];
+        /**
+         * Create or replace one model
+         * @description Needs the scope define.
+         */
+        put: operations["put-model"];
+        post?: never;
+        /**
+         * Delete one model
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-model"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs of training and scoring
+         * @description Needs the scope read.
+         */
+        get: operations["list-model-jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/people/{person}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a person has their score
+         * @description Needs the scope read.
+         */
+        get: operations["explain-prediction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trained versions
+         * @description Needs the scope read.
+         */
+        get: operations["list-trained-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/registry/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A trained version with all its figures
+         * @description Needs the scope read.
+         */
+        get: operations["get-trained-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/registry/{version}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a version the champion
+         * @description A version that did not pass its own test, or whose artefact is damaged, is refused.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["promote-trained-version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/roll-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the champion before the champion again
+         * @description Needs the scope define.
+         */
+        post: operations["roll-back-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/score": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Score everybody with the champion now
+         * @description Scores become computed attributes, which decisions and segments read, with the next computation of attributes.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["score-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train a new version now
+         * @description Answers when it is trained and tested. The version is a challenger; with autoPromote it becomes the champion when it is better. Data that nothing can be learnt from is refused with the reason.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["train-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one model
+         * @description Needs the scope read.
+         */
+        get: operations["list-model-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one model
+         * @description Needs the scope read.
+         */
+        get: operations["get-model-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/offers": {
         parameters: {
             query?: never;
@@ -2977,6 +3675,98 @@ export interface paths {
          *     Needs the scope ingest.
          */
         post: operations["page"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/placements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recommendations
+         * @description Needs the scope read.
+         */
+        get: operations["list-placements"];
+        /**
+         * Create or replace many recommendations, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-placements"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/placements/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one placement
+         * @description Needs the scope read.
+         */
+        get: operations["get-placement"];
+        /**
+         * Create or replace one placement
+         * @description Needs the scope define.
+         */
+        put: operations["put-placement"];
+        post?: never;
+        /**
+         * Delete one placement
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-placement"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/placements/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one placement
+         * @description Needs the scope read.
+         */
+        get: operations["list-placement-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/placements/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one placement
+         * @description Needs the scope read.
+         */
+        get: operations["get-placement-version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3397,6 +4187,138 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-quarantined"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quiet-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List quiet hours
+         * @description Needs the scope read.
+         */
+        get: operations["list-quiet-hours"];
+        /**
+         * Create or replace many quiet hours, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-quiet-hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quiet-hours/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one quiet period
+         * @description Needs the scope read.
+         */
+        get: operations["get-quiet-period"];
+        /**
+         * Create or replace one quiet period
+         * @description Needs the scope define.
+         */
+        put: operations["put-quiet-period"];
+        post?: never;
+        /**
+         * Delete one quiet period
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-quiet-period"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quiet-hours/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one quiet period
+         * @description Needs the scope read.
+         */
+        get: operations["list-quiet-period-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quiet-hours/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one quiet period
+         * @description Needs the scope read.
+         */
+        get: operations["get-quiet-period-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Items for a person, ranked by what they are worth
+         * @description Needs the scope decide or read.
+         */
+        get: operations["recommendations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommenders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What recommenders have learned, and how well it does on what they were not shown
+         * @description Needs the scope read.
+         */
+        get: operations["recommenders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4305,6 +5227,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List templates
+         * @description Needs the scope read.
+         */
+        get: operations["list-templates"];
+        /**
+         * Create or replace many templates, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-templates"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one template
+         * @description Needs the scope read.
+         */
+        get: operations["get-template"];
+        /**
+         * Create or replace one template
+         * @description Needs the scope define.
+         */
+        put: operations["put-template"];
+        post?: never;
+        /**
+         * Delete one template
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{key}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show a message as somebody would get it
+         * @description Needs the scope read.
+         */
+        post: operations["preview-template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one template
+         * @description Needs the scope read.
+         */
+        get: operations["list-template-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one template
+         * @description Needs the scope read.
+         */
+        get: operations["get-template-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topics": {
         parameters: {
             query?: never;
@@ -4855,6 +5889,10 @@ export interface components {
             /** @description Of a Bayesian analysis, on the relative effect; mean 0, sd 0.3 unless given */
             prior?: components["schemas"]["Prior"];
         };
+        AnswerField: {
+            at: string;
+            value: string;
+        };
         Approval: {
             /** Format: date-time */
             at: string;
@@ -5210,28 +6248,55 @@ export interface components {
              */
             tolerance?: number;
         };
-        Band: {
-            /** @description Whether it is above, which is a reason to look whether what is counted is right */
-            above: boolean;
-            /** @description Whether it is below the band: then the policy before comes back */
-            below: boolean;
+        Backtest: {
             /**
              * Format: double
-             * @description Interval of the reward that holds however often one looks
+             * @description Purchases that came
              */
-            from: number;
-            /** @description Whether there are enough people to say anything */
-            judgable: boolean;
-            /** Format: double */
-            lower: number;
+            actual: number;
+            /**
+             * Format: double
+             * @description Of everybody going on at their own past rate
+             */
+            baselineMae: number;
+            byRepeats: components["schemas"]["BacktestGroup"][];
             /** Format: int64 */
-            persons: number;
+            customers: number;
             /** Format: double */
-            reward: number;
+            high: number;
+            /**
+             * Format: double
+             * @description Days that were predicted
+             */
+            horizon: number;
+            /**
+             * Format: double
+             * @description 95 % interval of the sum, by parameters and chance
+             */
+            low: number;
+            /**
+             * Format: double
+             * @description Mean absolute error per customer
+             */
+            mae: number;
+            /**
+             * Format: double
+             * @description Purchases that were expected of all
+             */
+            predicted: number;
+        };
+        BacktestGroup: {
             /** Format: double */
-            to: number;
-            /** Format: double */
-            upper: number;
+            actual: number;
+            /** Format: int64 */
+            customers: number;
+            /**
+             * Format: double
+             * @description Expected purchases per customer
+             */
+            predicted: number;
+            /** Format: int64 */
+            repeats: number;
         };
         BanditsField: {
             attribute?: string;
@@ -5318,18 +6383,12 @@ export interface components {
              */
             riskOfShipping: number;
         };
-        Bin: {
-            /** Format: int64 */
-            decisions: number;
-            /**
-             * Format: double
-             * @description Standard error of what was observed
-             */
-            error: number;
+        Boost: {
+            /** @description And those below it */
+            category?: string;
             /** Format: double */
-            expected: number;
-            /** Format: double */
-            observed: number;
+            factor: number;
+            item?: string;
         };
         Bounds: {
             /** Format: double */
@@ -5340,6 +6399,159 @@ export interface components {
         Branch: {
             /** @description Over traits, computed attributes, segments, entry (properties of the event that began the run) and last (offer, channel, creative and outcome of the last step) */
             condition: unknown;
+        };
+        Budget: {
+            /** @description Channels that spend it; all unless set */
+            channels?: string[];
+            /** @description Decision points that spend it; all unless set */
+            decisionPoints?: string[];
+            /**
+             * Format: date-time
+             * @description Moment from which nothing of it can be spent any more
+             */
+            endsAt?: string;
+            /**
+             * Format: double
+             * @description Most that is spent
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Offers that spend it; all unless set */
+            offers?: string[];
+            /** @description Whether it is to last until it ends: learned policies then take a price, which follows the spending, off the value of what spends it */
+            paced?: boolean;
+            /**
+             * Format: double
+             * @description Price that pacing begins with: what the last unit may be worth, by the objective; 0.01 unless set
+             */
+            startPrice?: number;
+            /**
+             * Format: date-time
+             * @description Moment from which it can be spent
+             */
+            startsAt: string;
+            /**
+             * @description money: the cost of the contact and of its offer, as if everybody took it; contacts: one for each contact, as of a pool of promo codes
+             * @enum {string}
+             */
+            unit: "money" | "contacts";
+        };
+        BudgetBody: {
+            /** @description Channels that spend it; all unless set */
+            channels?: string[];
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Decision points that spend it; all unless set */
+            decisionPoints?: string[];
+            /**
+             * Format: date-time
+             * @description Moment from which nothing of it can be spent any more
+             */
+            endsAt?: string;
+            key?: string;
+            /**
+             * Format: double
+             * @description Most that is spent
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Offers that spend it; all unless set */
+            offers?: string[];
+            /** @description Whether it is to last until it ends: learned policies then take a price, which follows the spending, off the value of what spends it */
+            paced?: boolean;
+            /**
+             * Format: double
+             * @description Price that pacing begins with: what the last unit may be worth, by the objective; 0.01 unless set
+             */
+            startPrice?: number;
+            /**
+             * Format: date-time
+             * @description Moment from which it can be spent
+             */
+            startsAt: string;
+            /**
+             * @description money: the cost of the contact and of its offer, as if everybody took it; contacts: one for each contact, as of a pool of promo codes
+             * @enum {string}
+             */
+            unit: "money" | "contacts";
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        BudgetDefinition: {
+            /** @description Channels that spend it; all unless set */
+            channels?: string[];
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Decision points that spend it; all unless set */
+            decisionPoints?: string[];
+            /**
+             * Format: date-time
+             * @description Moment from which nothing of it can be spent any more
+             */
+            endsAt?: string;
+            key: string;
+            /**
+             * Format: double
+             * @description Most that is spent
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Offers that spend it; all unless set */
+            offers?: string[];
+            /** @description Whether it is to last until it ends: learned policies then take a price, which follows the spending, off the value of what spends it */
+            paced?: boolean;
+            /**
+             * Format: double
+             * @description Price that pacing begins with: what the last unit may be worth, by the objective; 0.01 unless set
+             */
+            startPrice?: number;
+            /**
+             * Format: date-time
+             * @description Moment from which it can be spent
+             */
+            startsAt: string;
+            /**
+             * @description money: the cost of the contact and of its offer, as if everybody took it; contacts: one for each contact, as of a pool of promo codes
+             * @enum {string}
+             */
+            unit: "money" | "contacts";
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        BudgetStanding: {
+            key: string;
+            /** Format: double */
+            left: number;
+            /**
+             * Format: double
+             * @description Value that a unit of it must bring at least, by which it is paced; 0 when it is not
+             */
+            price: number;
+            /**
+             * Format: double
+             * @description What is spent or reserved
+             */
+            spent: number;
+        };
+        BudgetVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Budget"];
+            /** Format: int64 */
+            version: number;
         };
         BuiltInAttribute: {
             description: string;
@@ -5356,9 +6568,17 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["AttributeBody"][];
         };
+        BulkInputBudgetBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["BudgetBody"][];
+        };
         BulkInputCampaignBody: {
             /** @description Each with its key */
             items: components["schemas"]["CampaignBody"][];
+        };
+        BulkInputCapBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["CapBody"][];
         };
         BulkInputChannelBody: {
             /** @description Each with its key */
@@ -5400,9 +6620,17 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["OfferBody"][];
         };
+        BulkInputPlacementBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["PlacementBody"][];
+        };
         BulkInputPurposeBody: {
             /** @description Each with its key */
             items: components["schemas"]["PurposeBody"][];
+        };
+        BulkInputQuietHoursBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["QuietHoursBody"][];
         };
         BulkInputRoleBody: {
             /** @description Each with its key */
@@ -5423,6 +6651,14 @@ export interface components {
         BulkInputSegmentBody: {
             /** @description Each with its key */
             items: components["schemas"]["SegmentBody"][];
+        };
+        BulkInputSpecBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["SpecBody"][];
+        };
+        BulkInputTemplateBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["TemplateBody"][];
         };
         BulkInputTopicBody: {
             /** @description Each with its key */
@@ -5516,16 +6752,70 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        CampaignsState: {
+            /** Format: date-time */
+            changedAt?: string;
+            changedBy?: string;
+            /**
+             * Format: date-time
+             * @description When it is due next
+             */
+            nextAt?: string;
+            /** Format: date-time */
+            startedAt?: string;
+            /** @enum {string} */
+            status: "draft" | "running" | "paused" | "stopped" | "done";
+        };
+        Candidate: {
+            confusion: components["schemas"]["Confusion"];
+            /**
+             * Format: double
+             * @description Standard error of the mean log-loss over rows
+             */
+            error: number;
+            /** @description Why the candidate could not be fitted */
+            failure?: string;
+            /** @description Log-loss by fold */
+            folds: number[] | null;
+            /** @description Of all rows, each predicted by a model that had not seen it */
+            measures: components["schemas"]["Measures"];
+            name: string;
+        };
+        CandidateComparison: {
+            /** @description The gain, with a 95 % interval that holds however often one looks */
+            anytime: components["schemas"]["EvaluationValue"];
+            candidate: string;
+            /** @description The conditions of a promotion */
+            checks: components["schemas"]["GateCheck"][];
+            /** @description Whether the gate lets it pass */
+            passes: boolean;
+            report: components["schemas"]["EvaluationReport"];
+            /**
+             * Format: int64
+             * @description Decisions that it was scored on since
+             */
+            scored: number;
+            /**
+             * Format: int64
+             * @description Version of the candidate's definition
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description Those of them whose window has not passed yet
+             */
+            waiting: number;
+        };
         CandidateState: {
             automatic?: boolean;
             key: string;
             /** Format: double */
             margin?: number;
-            model?: components["schemas"]["ModelState"];
+            model?: components["schemas"]["PolicyModel"];
             name?: string;
             /** @description Whether it learns differently from the policy that decides, and so has a model of its own */
             ownModel: boolean;
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
             /** Format: date-time */
             updatedAt: string;
             updatedBy: string;
@@ -5548,6 +6838,89 @@ export interface components {
              * @description The bound, in the metric's unit
              */
             value?: number;
+        };
+        CapBody: {
+            /**
+             * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
+             * @enum {string}
+             */
+            calendar?: "day" | "week" | "month";
+            /** @description Channels that it limits and counts together; all unless set */
+            channels?: string[];
+            /**
+             * @description Message class that it limits and counts; advertising unless set
+             * @enum {string}
+             */
+            class?: "advertising" | "service" | "all";
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * Format: double
+             * @description Length of a window that may lie anywhere; either this or calendar
+             */
+            hours?: number;
+            key?: string;
+            /**
+             * Format: int64
+             * @description Most contacts of a person in any window
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Tags of offers, one of which a contact has, that it limits and counts; all contacts unless set */
+            tags?: string[];
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        CapDefinition: {
+            /**
+             * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
+             * @enum {string}
+             */
+            calendar?: "day" | "week" | "month";
+            /** @description Channels that it limits and counts together; all unless set */
+            channels?: string[];
+            /**
+             * @description Message class that it limits and counts; advertising unless set
+             * @enum {string}
+             */
+            class?: "advertising" | "service" | "all";
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * Format: double
+             * @description Length of a window that may lie anywhere; either this or calendar
+             */
+            hours?: number;
+            key: string;
+            /**
+             * Format: int64
+             * @description Most contacts of a person in any window
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Tags of offers, one of which a contact has, that it limits and counts; all contacts unless set */
+            tags?: string[];
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        CapVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["DecideCap"];
+            /** Format: int64 */
+            version: number;
         };
         Card: {
             /**
@@ -5584,6 +6957,20 @@ export interface components {
             firstSeen: string;
             namespace: string;
             value: string;
+        };
+        CascadeConfig: {
+            /** @description 2 to 5 channels */
+            steps: components["schemas"]["CascadeStep"][];
+        };
+        CascadeStep: {
+            channel: string;
+            /**
+             * @description The receipt that ends the cascade; opened when absent
+             * @enum {string}
+             */
+            until?: "delivered" | "opened" | "clicked" | "replied";
+            /** @description How long is waited for the receipt before the next step, as in 4h; not for the last */
+            wait?: string;
         };
         Change: {
             /** @description edit, submit, approve, reject, schedule, start, ramp, drop, stop, roll-back or archive */
@@ -5692,6 +7079,42 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        ChannelsQuietHours: {
+            /** @description First minute that is quiet, as in 21:00 */
+            from: string;
+            /** @description First minute that is not, as in 09:00 */
+            to: string;
+            /** @description Time zone of people of whom none is known; UTC when absent */
+            zone?: string;
+        };
+        ChannelsWebhook: {
+            /** @description The request: JSON whose texts may have {{to}}, {{text}} and so on */
+            body: unknown;
+            /** @description Codes after which it is tried again */
+            busyCodes?: string[] | null;
+            /** @description Address that answers 2xx to a GET with the same headers when the credentials are right */
+            check?: string;
+            /** @description Where the answer has a code of the error */
+            code?: string;
+            /** @description Codes of addresses that do not exist any more */
+            deadCodes?: string[] | null;
+            /** @description Write phone numbers without the plus sign */
+            digitsOnly?: boolean;
+            /** @description Send the body, an object of texts, as a form */
+            form?: boolean;
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description Where the answer has the provider's id, as in messages.0.id */
+            id?: string;
+            /** @description The service drops a second request with the same {{id}}, so that one without an answer may be sent again */
+            idempotent?: boolean;
+            receipts?: components["schemas"]["WebhookReceipts"];
+            signature?: components["schemas"]["RequestSignature"];
+            /** @description What the answer must say beside the status */
+            success?: components["schemas"]["AnswerField"];
+            url: string;
+        };
         Check: {
             arms?: components["schemas"]["CheckArm"][];
             /** @description The outcome in a sentence */
@@ -5785,32 +7208,25 @@ export interface components {
             views?: string[] | null;
         };
         CompareOutput: {
-            items: components["schemas"]["VersionComparison"][];
+            items: components["schemas"]["PolicyVersionComparison"][];
         };
         Comparison: {
-            /** @description The gain, with a 95 % interval that holds however often one looks */
-            anytime: components["schemas"]["EvaluationValue"];
-            candidate: string;
-            /** @description The conditions of a promotion */
-            checks: components["schemas"]["GateCheck"][];
-            /** @description Whether the gate lets it pass */
-            passes: boolean;
-            report: components["schemas"]["EvaluationReport"];
+            /** @description One hour of the day for everybody */
+            fixed: components["schemas"]["SendtimeEstimate"];
             /**
              * Format: int64
-             * @description Decisions that it was scored on since
+             * @description That hour, 0 to 23
              */
-            scored: number;
-            /**
-             * Format: int64
-             * @description Version of the candidate's definition
-             */
-            version: number;
-            /**
-             * Format: int64
-             * @description Those of them whose window has not passed yet
-             */
-            waiting: number;
+            fixedHour: number;
+            /** @description Model minus fixed hour: estimate and 95 % interval */
+            gainOverFixed: number[] | null;
+            gainOverNow: number[] | null;
+            /** Format: int64 */
+            messages: number;
+            /** @description The model's distribution */
+            model: components["schemas"]["SendtimeEstimate"];
+            /** @description What was logged: any hour of sending */
+            now: components["schemas"]["SendtimeEstimate"];
         };
         ComputeInputBody: {
             /** Format: date */
@@ -5834,6 +7250,52 @@ export interface components {
             path: string;
             /** @description in: an array */
             value?: unknown;
+        };
+        Config: {
+            /** @description Identifier namespace or trait that holds the address; by the driver when absent */
+            address?: string;
+            cascade?: components["schemas"]["CascadeConfig"];
+            /**
+             * @description What the channel is sent by
+             * @enum {string}
+             */
+            driver: "smtp" | "smpp" | "webhook" | "webpush" | "fcm" | "telegram" | "cascade";
+            fcm?: components["schemas"]["FCM"];
+            /**
+             * Format: int64
+             * @description How often a message is tried while the provider cannot take it; 6 when absent
+             */
+            maxAttempts?: number;
+            /** @description When advertising waits, in the person's own time */
+            quietHours?: components["schemas"]["ChannelsQuietHours"];
+            /**
+             * Format: double
+             * @description Most messages a second of one process; 0 is by the driver
+             */
+            ratePerSecond?: number;
+            smpp?: components["schemas"]["SMPP"];
+            smtp?: components["schemas"]["SMTP"];
+            telegram?: components["schemas"]["Telegram"];
+            webhook?: components["schemas"]["ChannelsWebhook"];
+            webpush?: components["schemas"]["WebPush"];
+        };
+        Confusion: {
+            /** Format: double */
+            accuracy: number;
+            /** Format: double */
+            f1: number;
+            /** Format: double */
+            falseNegatives: number;
+            /** Format: double */
+            falsePositives: number;
+            /** Format: double */
+            precision: number;
+            /** Format: double */
+            recall: number;
+            /** Format: double */
+            trueNegatives: number;
+            /** Format: double */
+            truePositives: number;
         };
         Consent: {
             /**
@@ -5897,6 +7359,15 @@ export interface components {
             id: string;
             name: string;
             role: string;
+        };
+        Content: {
+            html?: string;
+            image?: string;
+            /** @description Subject of a mail, title of a push */
+            subject?: string;
+            text?: string;
+            /** @description Where a tap leads */
+            url?: string;
         };
         Costs: {
             /**
@@ -5967,11 +7438,142 @@ export interface components {
             /** Format: double */
             upper: number;
         };
+        DecideCap: {
+            /**
+             * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
+             * @enum {string}
+             */
+            calendar?: "day" | "week" | "month";
+            /** @description Channels that it limits and counts together; all unless set */
+            channels?: string[];
+            /**
+             * @description Message class that it limits and counts; advertising unless set
+             * @enum {string}
+             */
+            class?: "advertising" | "service" | "all";
+            /**
+             * Format: double
+             * @description Length of a window that may lie anywhere; either this or calendar
+             */
+            hours?: number;
+            /**
+             * Format: int64
+             * @description Most contacts of a person in any window
+             */
+            limit: number;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Tags of offers, one of which a contact has, that it limits and counts; all contacts unless set */
+            tags?: string[];
+        };
+        DecideCosts: {
+            /** @description Whether the contact cost of the channel is taken off; not where the objective takes it off already */
+            contact?: boolean;
+            /**
+             * Format: double
+             * @description What every contact of the person in the days before takes off, as each makes the next one less welcome. Contacts are known as far back as caps look
+             */
+            fatigue?: number;
+            /**
+             * Format: double
+             * @description Days of contacts that tire; 7 unless set
+             */
+            fatigueDays?: number;
+            /**
+             * Format: double
+             * @description What a contact must bring at least beyond its costs
+             */
+            hurdle?: number;
+            /**
+             * Format: double
+             * @description Share of the offer's cost that is taken off: how often it is taken
+             */
+            offer?: number;
+        };
         DecideItem: {
             id: string;
             reason: string;
             /** Format: double */
             score: number;
+        };
+        DecidePolicy: {
+            /** @description Action of a fixed policy; the default action unless set */
+            action?: string;
+            /**
+             * Format: double
+             * @description Scale of the posterior standard deviation of a bandit; 0.5 unless set
+             */
+            alpha?: number;
+            /** @description Whether a bandit counts young decisions for the share of their reward that has usually come by their age */
+            correctDelays?: boolean;
+            /**
+             * Format: double
+             * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)
+             */
+            exploration?: number;
+            /**
+             * Format: double
+             * @description For squarecb: how fast probabilities fall with the gap, times the square root of the decisions learned from; 6 unless set
+             */
+            gamma?: number;
+            /**
+             * Format: double
+             * @description Age at which an observation counts half for a bandit; 30 unless set
+             */
+            halfLifeDays?: number;
+            /**
+             * Format: double
+             * @description Largest importance weight: a bandit then counts a decision by one over its probability, up to this; all alike unless set
+             */
+            largestWeight?: number;
+            /** @description Whether a bandit learns from every outcome within seconds, between its builds; true unless set to false */
+            live?: boolean;
+            /**
+             * @description How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) or greedy (the best; with exploration ε-greedy)
+             * @enum {string}
+             */
+            method?: "thompson" | "squarecb" | "greedy";
+            /**
+             * Format: double
+             * @description Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set
+             */
+            priorWeight?: number;
+            /**
+             * @description fixed: always one action; uniform: all alike; bandit: learned
+             * @enum {string}
+             */
+            type: "fixed" | "uniform" | "bandit";
+            /**
+             * Format: double
+             * @description Days that a bandit looks back; as far as the half-life reaches unless set
+             */
+            windowDays?: number;
+        };
+        Decile: {
+            /**
+             * Format: double
+             * @description Mean label
+             */
+            actual: number;
+            /**
+             * Format: double
+             * @description Share of all labels that this tenth and those above hold
+             */
+            captured: number;
+            /** Format: int64 */
+            decile: number;
+            /**
+             * Format: double
+             * @description Mean label over that of all rows
+             */
+            lift: number;
+            /**
+             * Format: double
+             * @description Mean prediction
+             */
+            predicted: number;
+            /** Format: int64 */
+            rows: number;
         };
         Decision: {
             action: string;
@@ -5993,6 +7595,8 @@ export interface components {
             propensity: number;
         };
         DecisionPoint: {
+            /** @description Condition on the person and the context, as of experiments; nothing is sent to people whom it does not match */
+            audience?: unknown;
             /** @description Keys of the channels that may be used */
             channels: string[] | null;
             /**
@@ -6000,6 +7604,8 @@ export interface components {
              * @enum {string}
              */
             class?: "advertising" | "service";
+            /** @description What a learned policy takes off the expected reward of every contact, so that nobody may be worth it */
+            costs?: components["schemas"]["DecideCosts"];
             /** @description Ways to say it; without any, one creative named default */
             creatives?: components["schemas"]["Creative"][] | null;
             /** @description Combinations of two or three features, by name */
@@ -6026,9 +7632,15 @@ export interface components {
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
+            /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
+            shadow?: boolean;
+            /** @description When the channel is used; now unless set */
+            when?: components["schemas"]["Timing"];
         };
         DecisionPointBody: {
+            /** @description Condition on the person and the context, as of experiments; nothing is sent to people whom it does not match */
+            audience?: unknown;
             /** @description Keys of the channels that may be used */
             channels: string[] | null;
             /**
@@ -6036,6 +7648,8 @@ export interface components {
              * @enum {string}
              */
             class?: "advertising" | "service";
+            /** @description What a learned policy takes off the expected reward of every contact, so that nobody may be worth it */
+            costs?: components["schemas"]["DecideCosts"];
             /** Format: date-time */
             readonly createdAt?: string;
             /** @description Ways to say it; without any, one creative named default */
@@ -6065,14 +7679,20 @@ export interface components {
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
+            /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
+            shadow?: boolean;
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
             /** Format: int64 */
             readonly version?: number;
+            /** @description When the channel is used; now unless set */
+            when?: components["schemas"]["Timing"];
         };
         DecisionPointDefinition: {
+            /** @description Condition on the person and the context, as of experiments; nothing is sent to people whom it does not match */
+            audience?: unknown;
             /** @description Keys of the channels that may be used */
             channels: string[] | null;
             /**
@@ -6080,6 +7700,8 @@ export interface components {
              * @enum {string}
              */
             class?: "advertising" | "service";
+            /** @description What a learned policy takes off the expected reward of every contact, so that nobody may be worth it */
+            costs?: components["schemas"]["DecideCosts"];
             /** Format: date-time */
             readonly createdAt: string;
             /** @description Ways to say it; without any, one creative named default */
@@ -6109,12 +7731,16 @@ export interface components {
             /** @description Keys of the offers that may be proposed */
             offers: string[] | null;
             /** @description How an action is chosen */
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
+            /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
+            shadow?: boolean;
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
             /** Format: int64 */
             readonly version: number;
+            /** @description When the channel is used; now unless set */
+            when?: components["schemas"]["Timing"];
         };
         DecisionPointVersion: {
             /** @description This version ended the definition */
@@ -6291,6 +7917,20 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        DeliveryShown: {
+            /** Format: date-time */
+            createdAt: string;
+            id: string;
+            message: components["schemas"]["Message"];
+            /** @description The rule by which it was not sent, or what the provider said */
+            reason?: string;
+            /** @enum {string} */
+            state: "queued" | "sent" | "skipped" | "failed" | "uncertain";
+            /** @description The channels on which it was, or is to be, sent */
+            steps: components["schemas"]["ShownStep"][];
+            /** Format: date-time */
+            updatedAt: string;
+        };
         Detail: {
             /** @description offer/channel/creative, none, or empty when not eligible */
             action: string;
@@ -6300,6 +7940,8 @@ export interface components {
             };
             candidates: components["schemas"]["Scored"][];
             channel: string;
+            /** @description What costs, fatigue and the prices of budgets took off the value of each candidate */
+            charges?: number[] | null;
             /** @description Message class */
             class: string;
             /** Format: double */
@@ -6353,8 +7995,13 @@ export interface components {
             removed: components["schemas"]["Removal"][];
             /** Format: date-time */
             sendAt: string;
+            slotProbabilities?: number[] | null;
+            /** @description Moments of which that of sending was drawn */
+            slots?: string[] | null;
             /** @description Id of the API key that asked */
             source: string;
+            /** @description Tags of the offer as they were */
+            tags?: string[] | null;
             /** @description Traits of the profile that the decision read */
             traits: {
                 [key: string]: unknown;
@@ -6377,11 +8024,30 @@ export interface components {
             metrics: components["schemas"]["MetricReport"][];
             value: string;
         };
+        Distribution: {
+            column: string;
+            edges?: number[] | null;
+            levels?: string[] | null;
+            /** @description By interval or level; the last is of what is missing or else */
+            shares: number[] | null;
+        };
+        Drift: {
+            column: string;
+            /**
+             * Format: double
+             * @description Population stability index; above 0.1 worth a look, above 0.25 the model is to be trained anew
+             */
+            psi: number;
+        };
         DropBody: {
             /** @description For the change log */
             reason?: string;
             /** @description Key of the variant */
             variant: string;
+        };
+        Dropped: {
+            name: string;
+            reason: string;
         };
         DryRun: {
             /** @description Expected number of people by action, in the whole audience */
@@ -6416,6 +8082,17 @@ export interface components {
             name?: string;
             /** @enum {string} */
             status: "draft" | "running" | "paused" | "stopped" | "done";
+        };
+        Duel: {
+            /**
+             * Format: double
+             * @description Mean log-loss of the champion minus that of the challenger; positive is better
+             */
+            better: number;
+            /** Format: double */
+            standardError: number;
+            /** Format: int64 */
+            version: number;
         };
         Effect: {
             /** @description Arm minus control, with the 95 % interval of a single look */
@@ -6604,7 +8281,7 @@ export interface components {
              */
             limit?: number;
             /** @description The policy that is asked about */
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
             /**
              * Format: date-time
              * @description Decisions before this judge; those whose window has passed unless given
@@ -6663,7 +8340,7 @@ export interface components {
             /** @description What the decisions of the log brought */
             logged: components["schemas"]["EvaluationValue"];
             overlap: components["schemas"]["EvaluationOverlap"];
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
             /** @description Why it cannot */
             refusals: string[];
             /**
@@ -7231,6 +8908,43 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        ExperimentsReport: {
+            /** @description How the conclusions are drawn */
+            analysis: components["schemas"]["Analysis"];
+            arms: components["schemas"]["ReportArm"][];
+            /**
+             * Format: date-time
+             * @description What had come in by this moment counts, and who was known to be whom then
+             */
+            asOf: string;
+            /**
+             * Format: date-time
+             * @description Exposures and events up to this moment count
+             */
+            at: string;
+            checks: components["schemas"]["Check"][];
+            /** @description False when a check failed: the figures are then not to be believed */
+            checksPassed: boolean;
+            decisionPoint?: string;
+            /** @description The metrics by the value of a dimension, where one was asked for */
+            dimension?: components["schemas"]["DimensionReport"];
+            /** @description Key of the experiment */
+            experiment: string;
+            /**
+             * Format: date-time
+             * @description Absent from a report as of a given moment, which is the same whenever it is made
+             */
+            generatedAt?: string;
+            /** @description Each guardrail in each arm but the control */
+            guardrails?: components["schemas"]["GuardrailReport"][];
+            metrics: components["schemas"]["MetricReport"][];
+            name?: string;
+            /** @description What to do, and why */
+            recommendation: components["schemas"]["Recommendation"];
+            /** @description The queries that the figures were made of */
+            sql: string[];
+            status: string;
+        };
         ExperimentsTemplate: {
             /** @description A definition to be completed and put under a key of its own */
             experiment: components["schemas"]["Experiment"];
@@ -7296,6 +9010,11 @@ export interface components {
             user: {
                 [key: string]: string;
             };
+        };
+        FCM: {
+            /** @description Address of the service; Google's when absent */
+            endpoint?: string;
+            projectId: string;
         };
         FactorPosterior: {
             /**
@@ -7443,6 +9162,17 @@ export interface components {
             items: components["schemas"]["FieldQuality"][];
             /** @description There are more behind offset and limit */
             more: boolean;
+        };
+        Figure: {
+            /** Format: int64 */
+            k: number;
+            /** Format: double */
+            lower: number;
+            measure: string;
+            /** Format: double */
+            upper: number;
+            /** Format: double */
+            value: number;
         };
         Figures: {
             absolute?: components["schemas"]["Interval"];
@@ -7819,45 +9549,6 @@ export interface components {
              */
             worst?: number;
         };
-        Health: {
-            /** @description The reward since the promotion that is in force */
-            band?: components["schemas"]["Band"];
-            /** @description The same by tenths of what was expected */
-            bins: components["schemas"]["Bin"][];
-            /**
-             * Format: double
-             * @description Observed less expected
-             */
-            calibrationError: number;
-            /**
-             * Format: int64
-             * @description Decisions of the last seven days whose outcomes are in, by which this is judged
-             */
-            decisions: number;
-            /**
-             * Format: double
-             * @description Population stability index of the chosen actions, the last day against the seven before; above 0.25 the mix has changed
-             */
-            drift: number;
-            drifted: boolean;
-            /**
-             * Format: double
-             * @description Reward per decision that the model expected of what was chosen
-             */
-            expected: number;
-            /** @description Whether the difference is more than three standard errors and a tenth of what came */
-            miscalibrated: boolean;
-            /**
-             * Format: double
-             * @description Reward per decision that came
-             */
-            observed: number;
-            /**
-             * Format: double
-             * @description Of that difference
-             */
-            standardError: number;
-        };
         HistoryOutputAttributeBody: {
             /** @description Newest first */
             items: components["schemas"]["AttributeVersion"][];
@@ -7867,9 +9558,27 @@ export interface components {
              */
             next: number;
         };
+        HistoryOutputBudgetBody: {
+            /** @description Newest first */
+            items: components["schemas"]["BudgetVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         HistoryOutputCampaignBody: {
             /** @description Newest first */
             items: components["schemas"]["CampaignVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputCapBody: {
+            /** @description Newest first */
+            items: components["schemas"]["CapVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -7966,9 +9675,27 @@ export interface components {
              */
             next: number;
         };
+        HistoryOutputPlacementBody: {
+            /** @description Newest first */
+            items: components["schemas"]["PlacementVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         HistoryOutputPurposeBody: {
             /** @description Newest first */
             items: components["schemas"]["PurposeVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputQuietHoursBody: {
+            /** @description Newest first */
+            items: components["schemas"]["QuietHoursVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -8014,6 +9741,24 @@ export interface components {
         HistoryOutputSegmentBody: {
             /** @description Newest first */
             items: components["schemas"]["SegmentVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputSpecBody: {
+            /** @description Newest first */
+            items: components["schemas"]["SpecVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputTemplateBody: {
+            /** @description Newest first */
+            items: components["schemas"]["TemplateVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -8102,7 +9847,7 @@ export interface components {
         HoldoutOverview: {
             /** @description Metric of the report; empty when there is none */
             metric: string;
-            report?: components["schemas"]["Report"];
+            report?: components["schemas"]["ExperimentsReport"];
             /** Format: double */
             share: number;
         };
@@ -8275,6 +10020,19 @@ export interface components {
             /** Format: int64 */
             rowsTotal: number;
         };
+        Importance: {
+            column: string;
+            /**
+             * Format: double
+             * @description Standard error over the repetitions
+             */
+            error: number;
+            /**
+             * Format: double
+             * @description Growth of the log-loss when the column's values are dealt out anew among rows
+             */
+            loss: number;
+        };
         IngestResult: {
             /**
              * Format: int64
@@ -8432,6 +10190,38 @@ export interface components {
             value?: components["schemas"]["Item"];
             /** Format: int64 */
             version: number;
+        };
+        JobsOutputBody: {
+            /** @description Newest first */
+            items: components["schemas"]["PredictionJob"][];
+        };
+        Judgement: {
+            /** @description Uplift among the share with the highest scores */
+            at: components["schemas"]["ShareAt"][];
+            /** Format: double */
+            causalmlAuuc: number;
+            /**
+             * Format: double
+             * @description Qini as causalml defines it: over the curve's end
+             */
+            causalmlQini: number;
+            curve: components["schemas"]["Point"][];
+            deciles: components["schemas"]["UpliftDecile"][];
+            /** @description Average effect */
+            effect: components["schemas"]["UpliftInterval"];
+            /** @description Area between the Qini curve and random targeting, in outcome per person; above zero when ranking helps */
+            qini: components["schemas"]["UpliftInterval"];
+            /** Format: int64 */
+            rows: number;
+            /** Format: double */
+            skliftAuuc?: number;
+            /**
+             * Format: double
+             * @description Qini coefficient as scikit-uplift defines it: over the perfect curve; of outcomes yes or no only
+             */
+            skliftQini?: number;
+            /** @description Slope of the actual on the predicted effect: 1 is calibrated, 0 means that it tells nothing */
+            slope: components["schemas"]["UpliftInterval"];
         };
         Lag: {
             /** Format: int64 */
@@ -8645,6 +10435,51 @@ export interface components {
              */
             readonly version: number;
         };
+        LifetimeFit: {
+            failure?: string;
+            /** Format: double */
+            holdOutMae: number;
+            kind: string;
+            /** Format: double */
+            logLikelihood: number;
+            parameters: components["schemas"]["LifetimeParameter"][];
+        };
+        LifetimeMetrics: {
+            backtest: components["schemas"]["Backtest"];
+            /** @description Repeat purchases of somebody new */
+            curve: components["schemas"]["LifetimePoint"][];
+            models: components["schemas"]["LifetimeFit"][];
+            /** @description Unit of time of the parameters */
+            unit: string;
+        };
+        LifetimeParameter: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            name: string;
+            /** Format: double */
+            value: number;
+        };
+        LifetimePoint: {
+            /** Format: double */
+            days: number;
+            /** Format: double */
+            purchases: number;
+        };
+        List: {
+            items: components["schemas"]["Recommended"][];
+            /** @description Whether anything that the person did was used */
+            personal: boolean;
+            placement: string;
+            /** @description ULID; the draws of exploration come from it */
+            recommendationId: string;
+            /**
+             * Format: int64
+             * @description Build that recommended; none where nothing has been learned yet
+             */
+            version?: number;
+        };
         ListChange: {
             /**
              * Format: int64
@@ -8679,6 +10514,14 @@ export interface components {
             next: string;
         };
         ListOutputBody11: {
+            items: components["schemas"]["Setting"][];
+        };
+        ListOutputBody12: {
+            items: components["schemas"]["DeliveryShown"][];
+            /** @description Pass as before to read on; empty at the end */
+            next: string;
+        };
+        ListOutputBody13: {
             items: components["schemas"]["ScenariosTemplate"][];
         };
         ListOutputBody2: {
@@ -8726,8 +10569,18 @@ export interface components {
         ListOutputBody9: {
             items: components["schemas"]["ExperimentsTemplate"][];
         };
+        ListOutputBudgetBody: {
+            items: components["schemas"]["BudgetDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         ListOutputCampaignBody: {
             items: components["schemas"]["CampaignDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputCapBody: {
+            items: components["schemas"]["CapDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -8781,8 +10634,18 @@ export interface components {
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
+        ListOutputPlacementBody: {
+            items: components["schemas"]["PlacementDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         ListOutputPurposeBody: {
             items: components["schemas"]["PurposeDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputQuietHoursBody: {
+            items: components["schemas"]["QuietHoursDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -8808,6 +10671,16 @@ export interface components {
         };
         ListOutputSegmentBody: {
             items: components["schemas"]["SegmentDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputSpecBody: {
+            items: components["schemas"]["SpecDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputTemplateBody: {
+            items: components["schemas"]["TemplateDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -8906,6 +10779,37 @@ export interface components {
             field: string;
             /** @enum {string} */
             mode: "partial" | "hash" | "hide";
+        };
+        Measures: {
+            /**
+             * Format: double
+             * @description Area under the ROC curve: how often a row with label 1 is above one with 0
+             */
+            auc: number;
+            /**
+             * Format: double
+             * @description Mean precision over recall
+             */
+            averagePrecision: number;
+            /**
+             * Format: double
+             * @description Mean squared error of the probability
+             */
+            brier: number;
+            /**
+             * Format: double
+             * @description How many times more rows with label 1 the top tenth holds than the average
+             */
+            lift: number;
+            /** Format: double */
+            logLoss: number;
+            /**
+             * Format: double
+             * @description The share of rows with label 1
+             */
+            rate: number;
+            /** Format: int64 */
+            rows: number;
         };
         MembersOutputBody: {
             /** @description In the order of their ids */
@@ -9452,26 +11356,6 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
-        ModelState: {
-            /**
-             * Format: int64
-             * @description Version that was built from the log
-             */
-            base: number;
-            /** Format: date-time */
-            builtAt: string;
-            /** Format: int64 */
-            decisions: number;
-            /** Format: double */
-            reward: number;
-            /**
-             * Format: date-time
-             * @description When it learned last
-             */
-            updatedAt: string;
-            /** Format: int64 */
-            version: number;
-        };
         ModelVersion: {
             /**
              * Format: int64
@@ -9658,6 +11542,8 @@ export interface components {
         Offer: {
             /** @description Inactive offers are never chosen */
             active: boolean;
+            /** @description Condition on the person and the context, as of audiences; people whom it does not match are not offered it */
+            applicable?: unknown;
             /** @description Properties of the offer, for reports and creatives */
             attributes?: {
                 [key: string]: unknown;
@@ -9683,15 +11569,23 @@ export interface components {
             kind?: "discount" | "message" | "content";
             /** @description Name shown in the console */
             name?: string;
+            /** @description Slot of recommendations that fills the offer with items for the person, instead of items */
+            slot?: string;
             /**
              * Format: date-time
              * @description First moment at which the offer may be chosen
              */
             startsAt?: string;
+            /** @description Whether the offer needs at least one of its items to be in stock */
+            stocked?: boolean;
+            /** @description What the offer is about, for caps, such as discount or newsletter */
+            tags?: string[];
         };
         OfferBody: {
             /** @description Inactive offers are never chosen */
             active: boolean;
+            /** @description Condition on the person and the context, as of audiences; people whom it does not match are not offered it */
+            applicable?: unknown;
             /** @description Properties of the offer, for reports and creatives */
             attributes?: {
                 [key: string]: unknown;
@@ -9720,11 +11614,17 @@ export interface components {
             kind?: "discount" | "message" | "content";
             /** @description Name shown in the console */
             name?: string;
+            /** @description Slot of recommendations that fills the offer with items for the person, instead of items */
+            slot?: string;
             /**
              * Format: date-time
              * @description First moment at which the offer may be chosen
              */
             startsAt?: string;
+            /** @description Whether the offer needs at least one of its items to be in stock */
+            stocked?: boolean;
+            /** @description What the offer is about, for caps, such as discount or newsletter */
+            tags?: string[];
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
@@ -9734,6 +11634,8 @@ export interface components {
         OfferDefinition: {
             /** @description Inactive offers are never chosen */
             active: boolean;
+            /** @description Condition on the person and the context, as of audiences; people whom it does not match are not offered it */
+            applicable?: unknown;
             /** @description Properties of the offer, for reports and creatives */
             attributes?: {
                 [key: string]: unknown;
@@ -9762,11 +11664,17 @@ export interface components {
             kind?: "discount" | "message" | "content";
             /** @description Name shown in the console */
             name?: string;
+            /** @description Slot of recommendations that fills the offer with items for the person, instead of items */
+            slot?: string;
             /**
              * Format: date-time
              * @description First moment at which the offer may be chosen
              */
             startsAt?: string;
+            /** @description Whether the offer needs at least one of its items to be in stock */
+            stocked?: boolean;
+            /** @description What the offer is about, for caps, such as discount or newsletter */
+            tags?: string[];
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
@@ -9945,6 +11853,168 @@ export interface components {
             personId: string;
             profiles: components["schemas"]["BaseIdentity"][];
         };
+        Placement: {
+            /** @description Factors of scores; below 1 buries */
+            boost?: components["schemas"]["Boost"][] | null;
+            /**
+             * Format: int64
+             * @description Leave out what the person bought in so many days; -1 leaves nothing out, 30 when 0
+             */
+            boughtDays?: number;
+            /** @description Only of these categories, and those below them */
+            categories?: string[] | null;
+            /**
+             * Format: double
+             * @description 0 ranks by score alone, towards 1 by difference from what stands before
+             */
+            diversity?: number;
+            /** @description None of these categories, nor of those below them */
+            except?: string[] | null;
+            /**
+             * Format: double
+             * @description Share of draws at each place that are even among the best candidates, with exact propensities
+             */
+            exploration?: number;
+            /**
+             * @description relevance unless set
+             * @enum {string}
+             */
+            goal?: "relevance" | "margin";
+            /** @enum {string} */
+            kind: "home" | "email" | "product" | "cart" | "search";
+            /**
+             * Format: double
+             * @description No upper bound when 0
+             */
+            maxPrice?: number;
+            /** Format: double */
+            minPrice?: number;
+            name?: string;
+            /**
+             * Format: int64
+             * @description Most items of one supplier (attribute supplier, else brand) in a list; unbounded when 0
+             */
+            perSupplier?: number;
+            /** @description Items that come first, in this order, where they can be shown at all */
+            pin?: string[] | null;
+        };
+        PlacementBody: {
+            /** @description Factors of scores; below 1 buries */
+            boost?: components["schemas"]["Boost"][] | null;
+            /**
+             * Format: int64
+             * @description Leave out what the person bought in so many days; -1 leaves nothing out, 30 when 0
+             */
+            boughtDays?: number;
+            /** @description Only of these categories, and those below them */
+            categories?: string[] | null;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * Format: double
+             * @description 0 ranks by score alone, towards 1 by difference from what stands before
+             */
+            diversity?: number;
+            /** @description None of these categories, nor of those below them */
+            except?: string[] | null;
+            /**
+             * Format: double
+             * @description Share of draws at each place that are even among the best candidates, with exact propensities
+             */
+            exploration?: number;
+            /**
+             * @description relevance unless set
+             * @enum {string}
+             */
+            goal?: "relevance" | "margin";
+            key?: string;
+            /** @enum {string} */
+            kind: "home" | "email" | "product" | "cart" | "search";
+            /**
+             * Format: double
+             * @description No upper bound when 0
+             */
+            maxPrice?: number;
+            /** Format: double */
+            minPrice?: number;
+            name?: string;
+            /**
+             * Format: int64
+             * @description Most items of one supplier (attribute supplier, else brand) in a list; unbounded when 0
+             */
+            perSupplier?: number;
+            /** @description Items that come first, in this order, where they can be shown at all */
+            pin?: string[] | null;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        PlacementDefinition: {
+            /** @description Factors of scores; below 1 buries */
+            boost?: components["schemas"]["Boost"][] | null;
+            /**
+             * Format: int64
+             * @description Leave out what the person bought in so many days; -1 leaves nothing out, 30 when 0
+             */
+            boughtDays?: number;
+            /** @description Only of these categories, and those below them */
+            categories?: string[] | null;
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * Format: double
+             * @description 0 ranks by score alone, towards 1 by difference from what stands before
+             */
+            diversity?: number;
+            /** @description None of these categories, nor of those below them */
+            except?: string[] | null;
+            /**
+             * Format: double
+             * @description Share of draws at each place that are even among the best candidates, with exact propensities
+             */
+            exploration?: number;
+            /**
+             * @description relevance unless set
+             * @enum {string}
+             */
+            goal?: "relevance" | "margin";
+            key: string;
+            /** @enum {string} */
+            kind: "home" | "email" | "product" | "cart" | "search";
+            /**
+             * Format: double
+             * @description No upper bound when 0
+             */
+            maxPrice?: number;
+            /** Format: double */
+            minPrice?: number;
+            name?: string;
+            /**
+             * Format: int64
+             * @description Most items of one supplier (attribute supplier, else brand) in a list; unbounded when 0
+             */
+            perSupplier?: number;
+            /** @description Items that come first, in this order, where they can be shown at all */
+            pin?: string[] | null;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        PlacementVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Placement"];
+            /** Format: int64 */
+            version: number;
+        };
         PlanAnswer: {
             /**
              * Format: int64
@@ -10042,90 +12112,112 @@ export interface components {
             /** Format: int64 */
             week: number;
         };
-        Policy: {
-            /** @description Action of a fixed policy; the default action unless set */
-            action?: string;
+        Point: {
             /**
              * Format: double
-             * @description Scale of the posterior standard deviation of a bandit; 0.5 unless set
+             * @description Outcome per person of all that treating this share adds
              */
-            alpha?: number;
-            /** @description Whether a bandit counts young decisions for the share of their reward that has usually come by their age */
-            correctDelays?: boolean;
+            gain: number;
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
             /**
              * Format: double
-             * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)
+             * @description What treating as many at random adds
              */
-            exploration?: number;
-            /**
-             * Format: double
-             * @description Age at which an observation counts half for a bandit; 30 unless set
-             */
-            halfLifeDays?: number;
-            /**
-             * Format: double
-             * @description Largest importance weight: a bandit then counts a decision by one over its probability, up to this; all alike unless set
-             */
-            largestWeight?: number;
-            /** @description Whether a bandit learns from every outcome within seconds, between its builds; true unless set to false */
-            live?: boolean;
-            /**
-             * Format: double
-             * @description Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set
-             */
-            priorWeight?: number;
-            /**
-             * @description fixed: always one action; uniform: all alike; bandit: learned
-             * @enum {string}
-             */
-            type: "fixed" | "uniform" | "bandit";
-            /**
-             * Format: double
-             * @description Days that a bandit looks back; as far as the half-life reaches unless set
-             */
-            windowDays?: number;
+            random: number;
+            /** Format: double */
+            share: number;
         };
-        PolicyRef: {
-            /** @description Key of the decision point whose policy chose */
-            key: string;
+        Policy: {
             /**
              * Format: int64
-             * @description Version of the learned model; absent before there is one
+             * @description The single action with the highest outcome
              */
-            model?: number;
+            best: number;
+            /** @description Learned minus best single action */
+            gain: components["schemas"]["Value"];
+            /** @description Outcome per person when everybody gets the action with the highest estimate */
+            learned: components["schemas"]["Value"];
+            /** @description Share of people by action, nobody first */
+            shares: number[];
+            /** @description Outcome per person when everybody gets one action, nobody first */
+            single: components["schemas"]["Value"][];
+        };
+        PolicyCalibrationBin: {
+            /** Format: int64 */
+            decisions: number;
             /**
-             * @description Kind of policy that chose
-             * @enum {string}
+             * Format: double
+             * @description Standard error of what was observed
              */
-            type: "fixed" | "uniform" | "bandit" | "none" | "external";
+            error: number;
+            /** Format: double */
+            expected: number;
+            /** Format: double */
+            observed: number;
+        };
+        PolicyHealth: {
+            /** @description The reward since the promotion that is in force */
+            band?: components["schemas"]["RewardBand"];
+            /** @description The same by tenths of what was expected */
+            bins: components["schemas"]["PolicyCalibrationBin"][];
+            /**
+             * Format: double
+             * @description Observed less expected
+             */
+            calibrationError: number;
             /**
              * Format: int64
-             * @description Version of the decision point's definition
+             * @description Decisions of the last seven days whose outcomes are in, by which this is judged
              */
+            decisions: number;
+            /**
+             * Format: double
+             * @description Population stability index of the chosen actions, the last day against the seven before; above 0.25 the mix has changed
+             */
+            drift: number;
+            drifted: boolean;
+            /**
+             * Format: double
+             * @description Reward per decision that the model expected of what was chosen
+             */
+            expected: number;
+            /** @description Whether the difference is more than three standard errors and a tenth of what came */
+            miscalibrated: boolean;
+            /**
+             * Format: double
+             * @description Reward per decision that came
+             */
+            observed: number;
+            /**
+             * Format: double
+             * @description Of that difference
+             */
+            standardError: number;
+        };
+        PolicyModel: {
+            /**
+             * Format: int64
+             * @description Version that was built from the log
+             */
+            base: number;
+            /** Format: date-time */
+            builtAt: string;
+            /** Format: int64 */
+            decisions: number;
+            /** Format: double */
+            reward: number;
+            /**
+             * Format: date-time
+             * @description When it learned last
+             */
+            updatedAt: string;
+            /** Format: int64 */
             version: number;
         };
-        PolicyState: {
-            candidates: components["schemas"]["CandidateState"][];
-            decision: string;
-            /** @description The model in use; absent before there is one */
-            model?: components["schemas"]["ModelState"];
-            /**
-             * Format: int64
-             * @description Newest version of the model; another than the one in use where the point went back
-             */
-            newest: number;
-            /** @description What the point went back to */
-            pin?: components["schemas"]["ModelPin"];
-            /**
-             * Format: int64
-             * @description Version of the decision point, and so of the policy
-             */
-            pointVersion: number;
-            policy: components["schemas"]["Policy"];
-            /** @description The newest twenty */
-            promotions: components["schemas"]["Promotion"][];
-        };
-        Posterior: {
+        PolicyPosterior: {
             actions: components["schemas"]["ActionPosterior"][];
             /**
              * Format: int64
@@ -10156,6 +12248,98 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        PolicyPromotion: {
+            /** @description Who promoted it; quintet where that was automatic */
+            actor: string;
+            after: components["schemas"]["DecidePolicy"];
+            /**
+             * Format: double
+             * @description Reward per decision before, within the hours that are watched
+             */
+            baseline: number;
+            /**
+             * Format: double
+             * @description Its standard error
+             */
+            baselineError: number;
+            before: components["schemas"]["DecidePolicy"];
+            candidate: string;
+            /** @description What the gate said */
+            checks: components["schemas"]["GateCheck"][];
+            endReason?: string;
+            /**
+             * Format: date-time
+             * @description When it was gone back on, or another policy came
+             */
+            endedAt?: string;
+            endedBy?: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point before
+             */
+            fromVersion: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            promotedAt: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description Version of the decision point with it
+             */
+            toVersion: number;
+        };
+        PolicyRef: {
+            /** @description Key of the decision point whose policy chose */
+            key: string;
+            /**
+             * Format: int64
+             * @description Version of the learned model; absent before there is one
+             */
+            model?: number;
+            /**
+             * @description Kind of policy that chose
+             * @enum {string}
+             */
+            type: "fixed" | "uniform" | "bandit" | "none" | "external";
+            /**
+             * Format: int64
+             * @description Version of the decision point's definition
+             */
+            version: number;
+        };
+        PolicyState: {
+            candidates: components["schemas"]["CandidateState"][];
+            decision: string;
+            /** @description The model in use; absent before there is one */
+            model?: components["schemas"]["PolicyModel"];
+            /**
+             * Format: int64
+             * @description Newest version of the model; another than the one in use where the point went back
+             */
+            newest: number;
+            /** @description What the point went back to */
+            pin?: components["schemas"]["ModelPin"];
+            /**
+             * Format: int64
+             * @description Version of the decision point, and so of the policy
+             */
+            pointVersion: number;
+            policy: components["schemas"]["DecidePolicy"];
+            /** @description The newest twenty */
+            promotions: components["schemas"]["PolicyPromotion"][];
+        };
+        PolicyVersionComparison: {
+            action: string;
+            /**
+             * Format: double
+             * @description Difference of the means in deviations of the first
+             */
+            deviations: number;
+            /** @description Absent where the version does not know it */
+            from?: components["schemas"]["DecideBelief"];
+            to?: components["schemas"]["DecideBelief"];
+        };
         Power: {
             /**
              * Format: double
@@ -10183,6 +12367,195 @@ export interface components {
              */
             treated: number;
         };
+        PredictionExplanation: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            model: string;
+            person: string;
+            /** @description Strongest first */
+            reasons: components["schemas"]["Reason"][];
+            /** Format: double */
+            score: number;
+            /** Format: int64 */
+            version: number;
+        };
+        PredictionJob: {
+            /** Format: date-time */
+            endedAt?: string;
+            error?: string;
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            kind: "train" | "score";
+            model: string;
+            /**
+             * Format: double
+             * @description Share that is done, 0 to 1
+             */
+            progress: number;
+            result?: string;
+            /** @description What it is doing; of a job that runs in the process that answers */
+            stage?: string;
+            /** Format: date-time */
+            startedAt: string;
+            /** Format: int64 */
+            version?: number;
+        };
+        PredictionMetrics: {
+            /** @description Cross-validated side by side, the best first */
+            candidates?: components["schemas"]["Candidate"][] | null;
+            /** @description Against the champion on the same people */
+            champion?: components["schemas"]["Duel"];
+            confusion?: components["schemas"]["Confusion"];
+            deciles?: components["schemas"]["Decile"][] | null;
+            /** @description Features that were not used */
+            dropped?: components["schemas"]["Dropped"][] | null;
+            importance?: components["schemas"]["Importance"][] | null;
+            lifetime?: components["schemas"]["LifetimeMetrics"];
+            /** @description How features were distributed in training, which drift is measured against */
+            reference?: components["schemas"]["Distribution"][] | null;
+            reliability?: components["schemas"]["Reliability"];
+            /** @description Whether the version passed its own test and may be promoted */
+            sane: boolean;
+            sendTime?: components["schemas"]["SendTimeMetrics"];
+            /** @description On people as of a later moment */
+            test?: components["schemas"]["Measures"];
+            /** @description Of the cross-validation of the chosen candidate */
+            train?: components["schemas"]["Measures"];
+            uplift?: components["schemas"]["UpliftMetrics"];
+        };
+        PredictionScoring: {
+            /** Format: date-time */
+            asOf: string;
+            /** @description Features that are distributed otherwise than in training, the most first */
+            drift: components["schemas"]["Drift"][];
+            model: string;
+            /** Format: int64 */
+            people: number;
+            /** Format: double */
+            seconds: number;
+            /** Format: int64 */
+            version: number;
+        };
+        PredictionVersion: {
+            /**
+             * Format: date-time
+             * @description The moment before which the features of the training set lie; labels come after it
+             */
+            asOf: string;
+            /**
+             * Format: int64
+             * @description Size of the artefact
+             */
+            bytes: number;
+            /** @description Version of the program that trained it */
+            codeVersion: string;
+            /** Format: int64 */
+            definitionVersion: number;
+            family: string;
+            /**
+             * Format: date-time
+             * @description Where the data begins
+             */
+            from: string;
+            /** @description What was fitted */
+            learner: string;
+            /** @description Absent in lists */
+            metrics?: components["schemas"]["PredictionMetrics"];
+            model: string;
+            /** Format: date-time */
+            promotedAt?: string;
+            /**
+             * Format: int64
+             * @description People, or messages, that were learnt from
+             */
+            rows: number;
+            /**
+             * Format: double
+             * @description How long training took
+             */
+            seconds: number;
+            /** @enum {string} */
+            state: "challenger" | "champion" | "retired";
+            /**
+             * Format: date-time
+             * @description Where the data ends, the labels of the test included
+             */
+            to: string;
+            /** Format: date-time */
+            trainedAt: string;
+            /** @description How it compares with the champion, or why it may not be used */
+            verdict: string;
+            /**
+             * Format: int64
+             * @description Counts from 1 per model
+             */
+            version: number;
+        };
+        PredictiveModel: {
+            /**
+             * Format: int64
+             * @description Who is predicted: people with a purchase (of next-purchase: with any event) in so many days before; 180 when absent
+             */
+            activeDays?: number;
+            /** @description send-time: events of a message that was opened or clicked */
+            answered?: string[] | null;
+            /** @description Computed attribute that holds the score; made of the family when absent */
+            attribute?: string;
+            /** @description Promote a challenger that is better on held-out people by itself; the first version becomes champion when its test is passed */
+            autoPromote?: boolean;
+            /** @description send-time: only messages whose property channel is this */
+            channel?: string;
+            /** @description uplift: its control variant; control when absent */
+            control?: string;
+            /**
+             * Format: double
+             * @description uplift: cost of one treatment, in units of the outcome: who gains less is better left alone
+             */
+            cost?: number;
+            description?: string;
+            /** @description Events that are a purchase; Order Completed when absent */
+            events?: string[] | null;
+            /** @description uplift: the experiment whose exposures are learnt from */
+            experiment?: string;
+            /**
+             * @description churn: no purchase within the horizon. next-purchase: a purchase within it. lifetime: purchases and their value within it. uplift: what a treatment of an experiment changes. send-time: the hour of the week at which messages are answered
+             * @enum {string}
+             */
+            family: "churn" | "next-purchase" | "lifetime" | "uplift" | "send-time";
+            /**
+             * Format: int64
+             * @description Days after the moment of prediction that are predicted; 30 when absent
+             */
+            horizonDays?: number;
+            /**
+             * Format: int64
+             * @description People that are learnt from at most; 1000000 when absent
+             */
+            maxRows?: number;
+            /** @description Name shown to people */
+            name?: string;
+            /**
+             * @description uplift: whether a purchase or its value is the outcome; purchase when absent
+             * @enum {string}
+             */
+            outcome?: "purchase" | "value";
+            /** @description Trained and scored only when somebody asks */
+            paused?: boolean;
+            /**
+             * Format: int64
+             * @description Hours after which a new version is trained; 168 when absent
+             */
+            retrainHours?: number;
+            /** @description send-time: events of a message that was sent or delivered */
+            sent?: string[] | null;
+            /** @description uplift: its other variants */
+            treatments?: string[] | null;
+            /** @description Numeric property with the value of a purchase, such as margin; revenue when absent */
+            value?: string;
+        };
         Prerequisite: {
             /** @description Key of an experiment */
             experiment?: string;
@@ -10190,6 +12563,16 @@ export interface components {
             flag?: string;
             /** @description Variants of which the unit must have one; of a flag its values as JSON */
             variants: string[];
+        };
+        Preset: {
+            config: components["schemas"]["Config"];
+            /** @description What to fill in */
+            hint: string;
+            key: string;
+            title: string;
+        };
+        PresetOutputBody: {
+            items: components["schemas"]["Preset"][];
         };
         PreviewInputBody: {
             /**
@@ -10200,6 +12583,11 @@ export interface components {
             days: number;
             /** @description Definition, saved or not */
             metric: components["schemas"]["Metric"];
+        };
+        PreviewInputBody2: {
+            locale?: string;
+            /** @description Profile id of whom to fill it with */
+            person?: string;
         };
         Prior: {
             /**
@@ -10394,47 +12782,6 @@ export interface components {
             /** @description Why */
             reason: string;
         };
-        Promotion: {
-            /** @description Who promoted it; quintet where that was automatic */
-            actor: string;
-            after: components["schemas"]["Policy"];
-            /**
-             * Format: double
-             * @description Reward per decision before, within the hours that are watched
-             */
-            baseline: number;
-            /**
-             * Format: double
-             * @description Its standard error
-             */
-            baselineError: number;
-            before: components["schemas"]["Policy"];
-            candidate: string;
-            /** @description What the gate said */
-            checks: components["schemas"]["GateCheck"][];
-            endReason?: string;
-            /**
-             * Format: date-time
-             * @description When it was gone back on, or another policy came
-             */
-            endedAt?: string;
-            endedBy?: string;
-            /**
-             * Format: int64
-             * @description Version of the decision point before
-             */
-            fromVersion: number;
-            /** Format: int64 */
-            id: number;
-            /** Format: date-time */
-            promotedAt: string;
-            reason: string;
-            /**
-             * Format: int64
-             * @description Version of the decision point with it
-             */
-            toVersion: number;
-        };
         Proof: {
             /** @description Version of the terms */
             documentVersion?: string;
@@ -10559,7 +12906,7 @@ export interface components {
              */
             margin?: number;
             name?: string;
-            policy: components["schemas"]["Policy"];
+            policy: components["schemas"]["DecidePolicy"];
         };
         QuantileOf: {
             /** @description Of people: leave out those whose value is zero */
@@ -10672,6 +13019,102 @@ export interface components {
             status: "open" | "replaying" | "replayed" | "discarded";
             /** @description The body is longer than what is kept, so that it cannot be replayed */
             truncated?: boolean;
+        };
+        QuietHours: {
+            /**
+             * @description hold: contact as they end; drop: do not use the channel now. hold unless set
+             * @enum {string}
+             */
+            action?: "hold" | "drop";
+            /** @description Channels that are quiet; unless set, all that send something */
+            channels?: string[];
+            /** @description Countries (two letters, the trait or context member country) in which they hold; people whose country is not known are counted among them. Everywhere unless set */
+            countries?: string[];
+            /** @description Days on which they begin; all unless set */
+            days?: string[];
+            /** @description Time of day at which they begin, such as 21:00 */
+            from: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether service messages keep to them too */
+            service?: boolean;
+            /** @description Zone of people who have no trait timezone; UTC unless set */
+            timeZone?: string;
+            /** @description Time of day at which they end; over midnight when it is earlier, a whole day when it is the same */
+            to: string;
+        };
+        QuietHoursBody: {
+            /**
+             * @description hold: contact as they end; drop: do not use the channel now. hold unless set
+             * @enum {string}
+             */
+            action?: "hold" | "drop";
+            /** @description Channels that are quiet; unless set, all that send something */
+            channels?: string[];
+            /** @description Countries (two letters, the trait or context member country) in which they hold; people whose country is not known are counted among them. Everywhere unless set */
+            countries?: string[];
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Days on which they begin; all unless set */
+            days?: string[];
+            /** @description Time of day at which they begin, such as 21:00 */
+            from: string;
+            key?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether service messages keep to them too */
+            service?: boolean;
+            /** @description Zone of people who have no trait timezone; UTC unless set */
+            timeZone?: string;
+            /** @description Time of day at which they end; over midnight when it is earlier, a whole day when it is the same */
+            to: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        QuietHoursDefinition: {
+            /**
+             * @description hold: contact as they end; drop: do not use the channel now. hold unless set
+             * @enum {string}
+             */
+            action?: "hold" | "drop";
+            /** @description Channels that are quiet; unless set, all that send something */
+            channels?: string[];
+            /** @description Countries (two letters, the trait or context member country) in which they hold; people whose country is not known are counted among them. Everywhere unless set */
+            countries?: string[];
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Days on which they begin; all unless set */
+            days?: string[];
+            /** @description Time of day at which they begin, such as 21:00 */
+            from: string;
+            key: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description Whether service messages keep to them too */
+            service?: boolean;
+            /** @description Zone of people who have no trait timezone; UTC unless set */
+            timeZone?: string;
+            /** @description Time of day at which they end; over midnight when it is earlier, a whole day when it is the same */
+            to: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        QuietHoursVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["QuietHours"];
+            /** Format: int64 */
+            version: number;
         };
         RFMBox: {
             frequency: components["schemas"]["RFMRange"];
@@ -10790,6 +13233,23 @@ export interface components {
              */
             mode?: "never" | "after-exit" | "always";
         };
+        Reason: {
+            column: string;
+            /**
+             * Format: double
+             * @description What the value moved the score by: log-odds of a probability, units of an amount
+             */
+            effect: number;
+            /** @description The row's value; empty when it is missing */
+            value: string;
+        };
+        ReceiptsTaken: {
+            /**
+             * Format: int64
+             * @description How many receipts were read
+             */
+            taken: number;
+        };
         Recipient: {
             action?: string;
             /** Format: date-time */
@@ -10811,6 +13271,38 @@ export interface components {
             /** @description Variant to ship or drop */
             variant?: string;
         };
+        Recommended: {
+            /** @description Items of the person's history or of the request that speak most for it */
+            because?: string[] | null;
+            category?: string;
+            id: string;
+            imageUrl?: string;
+            /**
+             * Format: double
+             * @description Price less cost
+             */
+            margin: number;
+            name: string;
+            /** Format: double */
+            price?: number;
+            /**
+             * Format: double
+             * @description That the person takes the item, as people took items of this rank; 0 where nothing is known yet
+             */
+            probability: number;
+            /**
+             * Format: double
+             * @description Probability with which the item was drawn for this place, given those before it; 1 without exploration
+             */
+            propensity: number;
+            /** @description for-you, next, also-bought, bought-with, similar, trending, popular, new or pinned */
+            reason: string;
+            /**
+             * Format: double
+             * @description What the list is ordered by: the probability that the person takes the item, or with the goal margin probability times margin, after boosts
+             */
+            score: number;
+        };
         Record: {
             /** @description offer/channel/creative, none, or empty when not eligible */
             action: string;
@@ -10820,6 +13312,8 @@ export interface components {
             };
             candidates: string[];
             channel: string;
+            /** @description What costs, fatigue and the prices of budgets took off the value of each candidate */
+            charges?: number[] | null;
             /** @description Message class */
             class: string;
             /** Format: double */
@@ -10872,8 +13366,13 @@ export interface components {
             removed: components["schemas"]["Removal"][];
             /** Format: date-time */
             sendAt: string;
+            slotProbabilities?: number[] | null;
+            /** @description Moments of which that of sending was drawn */
+            slots?: string[] | null;
             /** @description Id of the API key that asked */
             source: string;
+            /** @description Tags of the offer as they were */
+            tags?: string[] | null;
             /** @description Traits of the profile that the decision read */
             traits: {
                 [key: string]: unknown;
@@ -10894,9 +13393,57 @@ export interface components {
             index: number;
             messageId?: string;
         };
+        Reliability: {
+            bins: components["schemas"]["ReliabilityBin"][];
+            /**
+             * Format: double
+             * @description Expected calibration error: the mean distance between prediction and share over the bins
+             */
+            error: number;
+            /**
+             * Format: double
+             * @description What the error of a perfectly calibrated model stays under in 95 of 100 samples of this size
+             */
+            noise: number;
+            /**
+             * Format: double
+             * @description How likely a perfectly calibrated model deviates as much (Hosmer-Lemeshow on held-out rows)
+             */
+            p: number;
+            /**
+             * Format: double
+             * @description Slope of the outcome's log-odds on the predicted; 1 is calibrated, less is overconfident
+             */
+            slope: number;
+        };
+        ReliabilityBin: {
+            /** Format: double */
+            actual: number;
+            /** Format: double */
+            high: number;
+            /**
+             * Format: double
+             * @description 95 % interval of the share (Wilson)
+             */
+            low: number;
+            /** Format: double */
+            predicted: number;
+            /** Format: int64 */
+            rows: number;
+        };
         Removal: {
             action: string;
             rule: string;
+        };
+        Rendered: {
+            html?: string;
+            image?: string;
+            locale: string;
+            /** @description Subject of a mail, title of a push */
+            subject?: string;
+            text?: string;
+            /** @description Where a tap leads */
+            url?: string;
         };
         Replay: {
             /** @description Replays with p in each tenth of 0 to 1 */
@@ -10959,41 +13506,48 @@ export interface components {
             possible: boolean;
         };
         Report: {
-            /** @description How the conclusions are drawn */
-            analysis: components["schemas"]["Analysis"];
-            arms: components["schemas"]["ReportArm"][];
+            /**
+             * Format: int64
+             * @description Interactions learned from
+             */
+            events: number;
+            /** @description By recommender: hit rate, recall and NDCG at 10 on the last tenth of the time, with 95% intervals */
+            figures?: {
+                [key: string]: components["schemas"]["Figure"][] | null;
+            };
+            /**
+             * Format: int64
+             * @description Of the catalogue, and what was interacted with
+             */
+            items: number;
+            /**
+             * Format: int64
+             * @description People by whose later events it was judged
+             */
+            judged: number;
+            /** Format: int64 */
+            people: number;
+            /** @description Method of the personal recommender: ials, ease, or empty when the gate refused it or there is too little to learn from */
+            personal: string;
+            /** @description Why the personal recommender is not used */
+            refused?: string;
+            /**
+             * Format: double
+             * @description Time that building took
+             */
+            seconds: number;
             /**
              * Format: date-time
-             * @description What had come in by this moment counts, and who was known to be whom then
+             * @description Events from this moment on were learned from
              */
-            asOf: string;
+            since: string;
+            /** @description For each rank from the first on, the share of people who took that item, never rising */
+            taken?: number[] | null;
             /**
              * Format: date-time
-             * @description Exposures and events up to this moment count
+             * @description Time of the latest of them
              */
-            at: string;
-            checks: components["schemas"]["Check"][];
-            /** @description False when a check failed: the figures are then not to be believed */
-            checksPassed: boolean;
-            decisionPoint?: string;
-            /** @description The metrics by the value of a dimension, where one was asked for */
-            dimension?: components["schemas"]["DimensionReport"];
-            /** @description Key of the experiment */
-            experiment: string;
-            /**
-             * Format: date-time
-             * @description Absent from a report as of a given moment, which is the same whenever it is made
-             */
-            generatedAt?: string;
-            /** @description Each guardrail in each arm but the control */
-            guardrails?: components["schemas"]["GuardrailReport"][];
-            metrics: components["schemas"]["MetricReport"][];
-            name?: string;
-            /** @description What to do, and why */
-            recommendation: components["schemas"]["Recommendation"];
-            /** @description The queries that the figures were made of */
-            sql: string[];
-            status: string;
+            through: string;
         };
         ReportArm: {
             control: boolean;
@@ -11051,6 +13605,12 @@ export interface components {
             user?: {
                 [key: string]: string;
             };
+        };
+        RequestSignature: {
+            /** @description Header of the signature, as sha256=HEX */
+            header: string;
+            /** @description Header of the time in seconds, which is signed as well */
+            timeHeader: string;
         };
         Response: {
             /** @description Key of the decision point */
@@ -11172,6 +13732,29 @@ export interface components {
              * @description Version of the model to go back to; without it the promotion in force is undone
              */
             version?: number;
+        };
+        RewardBand: {
+            /** @description Whether it is above, which is a reason to look whether what is counted is right */
+            above: boolean;
+            /** @description Whether it is below the band: then the policy before comes back */
+            below: boolean;
+            /**
+             * Format: double
+             * @description Interval of the reward that holds however often one looks
+             */
+            from: number;
+            /** @description Whether there are enough people to say anything */
+            judgable: boolean;
+            /** Format: double */
+            lower: number;
+            /** Format: int64 */
+            persons: number;
+            /** Format: double */
+            reward: number;
+            /** Format: double */
+            to: number;
+            /** Format: double */
+            upper: number;
         };
         Role: {
             /** @description Personal data that is not shown in full; without any, everything is */
@@ -11377,6 +13960,32 @@ export interface components {
             /** @description Pass as before to read on; empty at the end */
             next: string;
         };
+        SMPP: {
+            /** @description host:port of the message centre */
+            address: string;
+            /** @description Sender: a name of up to 11 letters, or a number */
+            source: string;
+            systemId: string;
+            systemType?: string;
+        };
+        SMTP: {
+            /** @description Local part to which bounces go, with the message's id behind a plus sign; the sender when absent */
+            bouncePrefix?: string;
+            dkimDomain?: string;
+            dkimSelector?: string;
+            /** @description Sender, as in Shop <news@shop.example> */
+            from: string;
+            host: string;
+            /** Format: int64 */
+            port: number;
+            replyTo?: string;
+            /**
+             * @description required: STARTTLS or nothing is sent; implicit: TLS from the first byte; none: to a server on this machine
+             * @enum {string}
+             */
+            tls: "required" | "implicit" | "none";
+            username?: string;
+        };
         SayInputBody: {
             statements: components["schemas"]["StatementBody"][];
         };
@@ -11489,7 +14098,7 @@ export interface components {
              */
             stage: "acquire" | "convert" | "grow" | "reactivate" | "service";
             title: string;
-            variables: components["schemas"]["Variable"][];
+            variables: components["schemas"]["ScenariosVariable"][];
         };
         ScenariosTrial: {
             decisionId?: string;
@@ -11498,6 +14107,16 @@ export interface components {
             /** @enum {string} */
             outcome: "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "gone" | "failed";
             reason?: string;
+        };
+        ScenariosVariable: {
+            default?: unknown;
+            /**
+             * @description What is filled in: a text, a number, or the key of something
+             * @enum {string}
+             */
+            kind: "text" | "number" | "decision-point" | "purpose" | "segment";
+            name: string;
+            title: string;
         };
         Schedule: {
             /**
@@ -11685,6 +14304,42 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        SendTimeMetrics: {
+            /** Format: int64 */
+            answers: number;
+            candidates: components["schemas"]["SendtimeCandidate"][];
+            chosen: string;
+            /**
+             * Format: int64
+             * @description Opens that machines made, which are left out
+             */
+            machineOpens: number;
+            /** @description Against now and a fixed hour, from messages with logged propensities; absent without such */
+            offPolicy?: components["schemas"]["Comparison"];
+            /** Format: int64 */
+            people: number;
+            /** @description Rate of answers by hour of the week, Monday first */
+            rates: number[];
+        };
+        SendtimeCandidate: {
+            /**
+             * Format: double
+             * @description Mean log-likelihood of held-out messages; closer to zero is better
+             */
+            likelihood: number;
+            name: string;
+        };
+        SendtimeEstimate: {
+            /**
+             * Format: double
+             * @description Messages that the estimate stands on
+             */
+            effective: number;
+            /** Format: double */
+            rate: number;
+            /** Format: double */
+            standardError: number;
+        };
         SeriesPoint: {
             /** @description With the always-valid band */
             absolute?: components["schemas"]["Interval"];
@@ -11714,10 +14369,38 @@ export interface components {
             name: string;
             role: string;
         };
+        Setting: {
+            channel: string;
+            config: components["schemas"]["Config"];
+            /** @description Names of the secrets that are stored; they are never shown */
+            secretsSet: string[];
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** Format: int64 */
+            version: number;
+        };
+        SettingInput: {
+            config: components["schemas"]["Config"];
+            /** @description Secrets by name; those that are not given stay, an empty one is removed */
+            secrets?: {
+                [key: string]: string;
+            };
+        };
         Share: {
             name: string;
             /** Format: double */
             people: number;
+        };
+        ShareAt: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            share: number;
+            /** Format: double */
+            value: number;
         };
         Shown: {
             /** @description Key of the flag */
@@ -11730,6 +14413,49 @@ export interface components {
             flag?: string;
             /** @description Variant that was shown, as the evaluation named it; the current one unless given */
             variant?: string;
+        };
+        ShownStep: {
+            /** Format: int64 */
+            attempts: number;
+            channel: string;
+            /** Format: date-time */
+            clickedAt?: string;
+            /** Format: date-time */
+            deliveredAt?: string;
+            /**
+             * Format: date-time
+             * @description When it is looked at next, or was
+             */
+            dueAt: string;
+            /** Format: date-time */
+            failedAt?: string;
+            /**
+             * Format: date-time
+             * @description When a machine opened it, which does not count
+             */
+            machineAt?: string;
+            /** Format: date-time */
+            openedAt?: string;
+            reason?: string;
+            /** Format: date-time */
+            repliedAt?: string;
+            /** Format: date-time */
+            sentAt?: string;
+            /** @enum {string} */
+            state: "queued" | "claimed" | "sending" | "sent" | "skipped" | "failed" | "uncertain";
+            /** Format: int64 */
+            step: number;
+        };
+        Signal: {
+            /** @description It is a purchase: what somebody has bought can be left out */
+            bought?: boolean;
+            /** @description Name of a track event */
+            event: string;
+            /**
+             * Format: double
+             * @description Strength beside other events, above 0
+             */
+            weight: number;
         };
         SourceAnomaly: {
             /** Format: int64 */
@@ -11836,6 +14562,157 @@ export interface components {
         SourcesOutputBody: {
             items: components["schemas"]["EventSource"][];
         };
+        SpecBody: {
+            /**
+             * Format: int64
+             * @description Who is predicted: people with a purchase (of next-purchase: with any event) in so many days before; 180 when absent
+             */
+            activeDays?: number;
+            /** @description send-time: events of a message that was opened or clicked */
+            answered?: string[] | null;
+            /** @description Computed attribute that holds the score; made of the family when absent */
+            attribute?: string;
+            /** @description Promote a challenger that is better on held-out people by itself; the first version becomes champion when its test is passed */
+            autoPromote?: boolean;
+            /** @description send-time: only messages whose property channel is this */
+            channel?: string;
+            /** @description uplift: its control variant; control when absent */
+            control?: string;
+            /**
+             * Format: double
+             * @description uplift: cost of one treatment, in units of the outcome: who gains less is better left alone
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt?: string;
+            description?: string;
+            /** @description Events that are a purchase; Order Completed when absent */
+            events?: string[] | null;
+            /** @description uplift: the experiment whose exposures are learnt from */
+            experiment?: string;
+            /**
+             * @description churn: no purchase within the horizon. next-purchase: a purchase within it. lifetime: purchases and their value within it. uplift: what a treatment of an experiment changes. send-time: the hour of the week at which messages are answered
+             * @enum {string}
+             */
+            family: "churn" | "next-purchase" | "lifetime" | "uplift" | "send-time";
+            /**
+             * Format: int64
+             * @description Days after the moment of prediction that are predicted; 30 when absent
+             */
+            horizonDays?: number;
+            key?: string;
+            /**
+             * Format: int64
+             * @description People that are learnt from at most; 1000000 when absent
+             */
+            maxRows?: number;
+            /** @description Name shown to people */
+            name?: string;
+            /**
+             * @description uplift: whether a purchase or its value is the outcome; purchase when absent
+             * @enum {string}
+             */
+            outcome?: "purchase" | "value";
+            /** @description Trained and scored only when somebody asks */
+            paused?: boolean;
+            /**
+             * Format: int64
+             * @description Hours after which a new version is trained; 168 when absent
+             */
+            retrainHours?: number;
+            /** @description send-time: events of a message that was sent or delivered */
+            sent?: string[] | null;
+            /** @description uplift: its other variants */
+            treatments?: string[] | null;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** @description Numeric property with the value of a purchase, such as margin; revenue when absent */
+            value?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        SpecDefinition: {
+            /**
+             * Format: int64
+             * @description Who is predicted: people with a purchase (of next-purchase: with any event) in so many days before; 180 when absent
+             */
+            activeDays?: number;
+            /** @description send-time: events of a message that was opened or clicked */
+            answered?: string[] | null;
+            /** @description Computed attribute that holds the score; made of the family when absent */
+            attribute?: string;
+            /** @description Promote a challenger that is better on held-out people by itself; the first version becomes champion when its test is passed */
+            autoPromote?: boolean;
+            /** @description send-time: only messages whose property channel is this */
+            channel?: string;
+            /** @description uplift: its control variant; control when absent */
+            control?: string;
+            /**
+             * Format: double
+             * @description uplift: cost of one treatment, in units of the outcome: who gains less is better left alone
+             */
+            cost?: number;
+            /** Format: date-time */
+            readonly createdAt: string;
+            description?: string;
+            /** @description Events that are a purchase; Order Completed when absent */
+            events?: string[] | null;
+            /** @description uplift: the experiment whose exposures are learnt from */
+            experiment?: string;
+            /**
+             * @description churn: no purchase within the horizon. next-purchase: a purchase within it. lifetime: purchases and their value within it. uplift: what a treatment of an experiment changes. send-time: the hour of the week at which messages are answered
+             * @enum {string}
+             */
+            family: "churn" | "next-purchase" | "lifetime" | "uplift" | "send-time";
+            /**
+             * Format: int64
+             * @description Days after the moment of prediction that are predicted; 30 when absent
+             */
+            horizonDays?: number;
+            key: string;
+            /**
+             * Format: int64
+             * @description People that are learnt from at most; 1000000 when absent
+             */
+            maxRows?: number;
+            /** @description Name shown to people */
+            name?: string;
+            /**
+             * @description uplift: whether a purchase or its value is the outcome; purchase when absent
+             * @enum {string}
+             */
+            outcome?: "purchase" | "value";
+            /** @description Trained and scored only when somebody asks */
+            paused?: boolean;
+            /**
+             * Format: int64
+             * @description Hours after which a new version is trained; 168 when absent
+             */
+            retrainHours?: number;
+            /** @description send-time: events of a message that was sent or delivered */
+            sent?: string[] | null;
+            /** @description uplift: its other variants */
+            treatments?: string[] | null;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** @description Numeric property with the value of a purchase, such as margin; revenue when absent */
+            value?: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        SpecVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["PredictiveModel"];
+            /** Format: int64 */
+            version: number;
+        };
         Spread: {
             /**
              * Format: int64
@@ -11856,19 +14733,38 @@ export interface components {
             /** Format: double */
             value?: number;
         };
+        StandingsBody: {
+            budgets: components["schemas"]["BudgetStanding"][];
+            /**
+             * Format: int64
+             * @description Contacts that caps count, of everybody
+             */
+            contacts: number;
+        };
         State: {
             /** Format: date-time */
-            changedAt?: string;
-            changedBy?: string;
+            at: string;
+            /** @description The latest builds, newest first */
+            builds: components["schemas"]["Version"][];
             /**
-             * Format: date-time
-             * @description When it is due next
+             * Format: int64
+             * @description Of those, items that can be sold
              */
-            nextAt?: string;
-            /** Format: date-time */
-            startedAt?: string;
-            /** @enum {string} */
-            status: "draft" | "running" | "paused" | "stopped" | "done";
+            inStock: number;
+            /**
+             * Format: int64
+             * @description Items of the catalogue
+             */
+            items: number;
+            /**
+             * Format: int64
+             * @description Interactions that came in since this process started
+             */
+            received: number;
+            /** @description Events that are learned from */
+            signals: components["schemas"]["Signal"][];
+            /** @description The build in use; none where nothing has been learned yet */
+            version?: components["schemas"]["Version"];
         };
         StatementBody: {
             /**
@@ -12006,6 +14902,10 @@ export interface components {
             /** @description Empty for an address that was erased */
             value?: string;
         };
+        Telegram: {
+            /** @description Address of the Bot API; Telegram's when absent */
+            endpoint?: string;
+        };
         Template: {
             anonymousId?: components["schemas"]["Field"];
             /** @description track: what happened */
@@ -12036,6 +14936,75 @@ export interface components {
             /** @description All must hold */
             when?: components["schemas"]["Condition"][] | null;
         };
+        TemplateBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /** @description Language of those in whose own there is no text, as in en */
+            defaultLocale: string;
+            key?: string;
+            /** @description The texts by language, BCP 47 */
+            locales: {
+                [key: string]: components["schemas"]["Content"];
+            };
+            /** @description Name shown in the console */
+            name?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** @description What the texts may use, by name, as {{.firstName}} */
+            variables?: {
+                [key: string]: components["schemas"]["Variable"];
+            };
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        TemplateDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /** @description Language of those in whose own there is no text, as in en */
+            defaultLocale: string;
+            key: string;
+            /** @description The texts by language, BCP 47 */
+            locales: {
+                [key: string]: components["schemas"]["Content"];
+            };
+            /** @description Name shown in the console */
+            name?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** @description What the texts may use, by name, as {{.firstName}} */
+            variables?: {
+                [key: string]: components["schemas"]["Variable"];
+            };
+            /** Format: int64 */
+            readonly version: number;
+        };
+        TemplateVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["TemplatesTemplate"];
+            /** Format: int64 */
+            version: number;
+        };
+        TemplatesTemplate: {
+            /** @description Language of those in whose own there is no text, as in en */
+            defaultLocale: string;
+            /** @description The texts by language, BCP 47 */
+            locales: {
+                [key: string]: components["schemas"]["Content"];
+            };
+            /** @description Name shown in the console */
+            name?: string;
+            /** @description What the texts may use, by name, as {{.firstName}} */
+            variables?: {
+                [key: string]: components["schemas"]["Variable"];
+            };
+        };
         Term: {
             /** @description Name of the event */
             event: string;
@@ -12050,6 +15019,34 @@ export interface components {
         TestInputBody: {
             /** @description Profile id, or namespace:value such as userId:u42 */
             person: string;
+        };
+        TestMessage: {
+            /** @description Where to send it */
+            address: string;
+            /** @description Profile id of whom to fill the template with */
+            person?: string;
+            subject?: string;
+            /** @description Template to send in place of text */
+            template?: string;
+            /** @description What to say; a sentence that says that it is a test when absent */
+            text?: string;
+        };
+        Timing: {
+            /**
+             * Format: double
+             * @description Share that is drawn evenly from all hours where a model knows better ones; 0.1 unless set
+             */
+            exploration?: number;
+            /**
+             * @description now: as it is decided, or as quiet hours end; spread: at one of the hours ahead, drawn with known probabilities
+             * @enum {string}
+             */
+            mode: "now" | "spread";
+            /**
+             * Format: int64
+             * @description How far ahead an hour may be; 24 unless set
+             */
+            withinHours?: number;
         };
         Topic: {
             /**
@@ -12150,7 +15147,7 @@ export interface components {
         };
         TrainOutput: {
             /** @description The model of the policy and of each candidate that has its own */
-            models: components["schemas"]["ModelState"][];
+            models: components["schemas"]["PolicyModel"][];
         };
         TraitEdit: {
             /** @description False while the edit is durable but not in the profile yet */
@@ -12201,6 +15198,14 @@ export interface components {
             /** @enum {string} */
             outcome: "queued" | "nobody" | "holdout" | "ineligible" | "no-consent" | "gone" | "failed";
             reason?: string;
+        };
+        Tried: {
+            /** @description What the provider said */
+            detail?: string;
+            /** @description Kind of the failure: temporary, permanent, dead-address, credentials or uncertain */
+            kind?: string;
+            ok: boolean;
+            providerId?: string;
         };
         TriedMessage: {
             anonymousId?: string;
@@ -12257,6 +15262,56 @@ export interface components {
             /** @description For the log */
             reason?: string;
         };
+        UpliftCandidate: {
+            failure?: string;
+            name: string;
+            /**
+             * Format: double
+             * @description Mean over treatments of the area between the Qini curve and random targeting, on a validation part
+             */
+            qini: number;
+        };
+        UpliftDecile: {
+            /** Format: int64 */
+            decile: number;
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            predicted: number;
+            /** Format: int64 */
+            rows: number;
+            /** Format: double */
+            value: number;
+        };
+        UpliftInterval: {
+            /** Format: double */
+            high: number;
+            /** Format: double */
+            low: number;
+            /** Format: double */
+            value: number;
+        };
+        UpliftMetrics: {
+            candidates: components["schemas"]["UpliftCandidate"][];
+            /** @description Whether acting by the estimates may replace the best single action, and why */
+            gate: string;
+            outcome: string;
+            passed: boolean;
+            policy: components["schemas"]["Policy"];
+            treatments: components["schemas"]["UpliftTreatment"][];
+        };
+        UpliftTreatment: {
+            judgement: components["schemas"]["Judgement"];
+            variant: string;
+        };
+        Value: {
+            /** Format: double */
+            standardError: number;
+            /** Format: double */
+            value: number;
+        };
         ValueQuantile: {
             /** Format: double */
             level: number;
@@ -12264,14 +15319,10 @@ export interface components {
             value: number;
         };
         Variable: {
-            default?: unknown;
-            /**
-             * @description What is filled in: a text, a number, or the key of something
-             * @enum {string}
-             */
-            kind: "text" | "number" | "decision-point" | "purpose" | "segment";
-            name: string;
-            title: string;
+            /** @description What stands for a missing value; without it the message is not sent */
+            default?: string;
+            /** @description trait:NAME, attribute:NAME, offer:NAME, creative:FACTOR, context:NAME or items */
+            from: string;
         };
         Variant: {
             /** @description The arm that the others are compared with */
@@ -12288,16 +15339,21 @@ export interface components {
              */
             weight: number;
         };
-        VersionComparison: {
-            action: string;
+        Version: {
+            /** Format: date-time */
+            builtAt: string;
+            report: components["schemas"]["Report"];
+            /** Format: int64 */
+            version: number;
+        };
+        VersionsOutputBody: {
+            /** @description Newest first, without their figures */
+            items: components["schemas"]["PredictionVersion"][];
             /**
-             * Format: double
-             * @description Difference of the means in deviations of the first
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
              */
-            deviations: number;
-            /** @description Absent where the version does not know it */
-            from?: components["schemas"]["DecideBelief"];
-            to?: components["schemas"]["DecideBelief"];
+            next: number;
         };
         Wait: {
             /** @description Name of an event that ends the wait */
@@ -12313,6 +15369,12 @@ export interface components {
             until?: string;
             /** @description Condition on the properties of the event */
             where?: unknown;
+        };
+        WebPush: {
+            /** @description VAPID public key, base64url */
+            publicKey: string;
+            /** @description Whom a push service turns to: an https: address or an e-mail address */
+            subject: string;
         };
         Webhook: {
             /** @description How a caller proves who it is; an API key when left out */
@@ -12368,6 +15430,21 @@ export interface components {
             readonly updatedBy: string;
             /** Format: int64 */
             readonly version: number;
+        };
+        WebhookReceipts: {
+            /** @description Header of the HMAC-SHA256 of the body in hex, with or without sha256= before it */
+            header: string;
+            /** @description Where a receipt has the provider's id */
+            id: string;
+            /** @description Where the receipts are, as in entry.*.changes.*.value.statuses.*; the whole body when absent */
+            list?: string;
+            /** @description What a status means; others are skipped */
+            map: {
+                [key: string]: string;
+            };
+            status: string;
+            /** @description Where it has the time in seconds or milliseconds; when it came, when absent */
+            time?: string;
         };
         WebhookVersion: {
             /** @description This version ended the definition */
@@ -13830,6 +16907,533 @@ export interface operations {
             };
         };
     };
+    "list-budgets": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBudgetBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputBudgetBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-budget": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-budget": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-budget-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputBudgetBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-budget-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "campaign-calendar": {
         parameters: {
             query?: {
@@ -14438,7 +18042,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["State"];
+                    "application/json": components["schemas"]["CampaignsState"];
                 };
             };
             /** @description Unauthorized */
@@ -14658,7 +18262,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["State"];
+                    "application/json": components["schemas"]["CampaignsState"];
                 };
             };
             /** @description Unauthorized */
@@ -14734,7 +18338,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["State"];
+                    "application/json": components["schemas"]["CampaignsState"];
                 };
             };
             /** @description Unauthorized */
@@ -14801,7 +18405,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["State"];
+                    "application/json": components["schemas"]["CampaignsState"];
                 };
             };
             /** @description Unauthorized */
@@ -15022,6 +18626,663 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-caps": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputCapBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-caps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputCapBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-cap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-cap": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CapBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-cap": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-cap-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputCapBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-cap-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-channel-drivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody11"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-channel-presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetOutputBody"];
                 };
             };
             /** @description Unauthorized */
@@ -15431,6 +19692,412 @@ export interface operations {
             };
             /** @description Precondition Failed */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "take-bounce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptsTaken"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "check-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-channel-driver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Setting"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-channel-driver": {
+        parameters: {
+            query?: {
+                /** @description Store it although the provider may refuse the credentials */
+                unchecked?: boolean;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Setting"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-channel-driver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "take-receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptsTaken"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestMessage"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16608,7 +21275,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Comparison"];
+                    "application/json": components["schemas"]["CandidateComparison"];
                 };
             };
             /** @description Unauthorized */
@@ -16691,7 +21358,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Promotion"];
+                    "application/json": components["schemas"]["PolicyPromotion"];
                 };
             };
             /** @description Unauthorized */
@@ -16768,7 +21435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["PolicyHealth"];
                 };
             };
             /** @description Unauthorized */
@@ -16852,7 +21519,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Posterior"];
+                    "application/json": components["schemas"]["PolicyPosterior"];
                 };
             };
             /** @description Unauthorized */
@@ -17683,6 +22350,278 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "commit-contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Decision id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "release-contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Decision id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-deliveries": {
+        parameters: {
+            query?: {
+                /** @description Profile or person id */
+                profile?: string;
+                channel?: string;
+                state?: "queued" | "sent" | "skipped" | "failed" | "uncertain";
+                /** @description Id before which the page begins; the next of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody12"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryShown"];
                 };
             };
             /** @description Unauthorized */
@@ -19783,7 +24722,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["ExperimentsReport"];
                     "text/csv": string;
                     "text/html": string;
                     "text/markdown": string;
@@ -23497,6 +28436,53 @@ export interface operations {
             };
         };
     };
+    "limits-standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingsBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-login-link": {
         parameters: {
             query?: never;
@@ -24515,6 +29501,1124 @@ export interface operations {
             };
         };
     };
+    "list-models": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputSpecBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputSpecBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-model": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpecBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-model": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-model-jobs": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "explain-prediction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the person */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionExplanation"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-trained-versions": {
+        parameters: {
+            query?: {
+                /** @description Versions before this one; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionsOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-trained-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "promote-trained-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "roll-back-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "score-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionScoring"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "train-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-model-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputSpecBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-model-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpecDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-offers": {
         parameters: {
             query?: {
@@ -25113,6 +31217,533 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-placements": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputPlacementBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-placements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputPlacementBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-placement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacementDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-placement": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlacementBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacementDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-placement": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-placement-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputPlacementBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-placement-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacementDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -27089,6 +33720,664 @@ export interface operations {
             };
         };
     };
+    "list-quiet-hours": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputQuietHoursBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-quiet-hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputQuietHoursBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-quiet-period": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietHoursDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-quiet-period": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuietHoursBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietHoursDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-quiet-period": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-quiet-period-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputQuietHoursBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-quiet-period-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietHoursDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recommendations: {
+        parameters: {
+            query?: {
+                /** @description The person: profile id, namespace:value, or a user id. Somebody unknown gets what everybody likes */
+                user?: string;
+                /** @description The item of the page, what is in the cart, or what a search found in its order */
+                item?: string[] | null;
+                /** @description Key of a placement, or one of the kinds home, email, product, cart and search; product when an item is given, else home */
+                placement?: string;
+                limit?: number;
+                /** @description Items that the page shows already: they are not repeated */
+                shown?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recommenders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-retention": {
         parameters: {
             query?: {
@@ -28406,7 +35695,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody11"];
+                    "application/json": components["schemas"]["ListOutputBody13"];
                 };
             };
             /** @description Unauthorized */
@@ -31212,6 +38501,604 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-templates": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputTemplateBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputTemplateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-template": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-template": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewInputBody2"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rendered"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-template-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputTemplateBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-template-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDefinition"];
+                };
             };
             /** @description Unauthorized */
             401: {

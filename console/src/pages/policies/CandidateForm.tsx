@@ -17,6 +17,14 @@ const types = [
   { value: 'fixed', label: 'Fixed: always one action' },
 ];
 
+type Method = NonNullable<NewCandidate['policy']['method']>;
+
+const methods: readonly { readonly value: Method; readonly label: string }[] = [
+  { value: 'thompson', label: 'Thompson sampling' },
+  { value: 'squarecb', label: 'SquareCB: by the inverse gap' },
+  { value: 'greedy', label: 'The best, but for what is explored' },
+];
+
 /** Describes a candidate policy. */
 export function CandidateForm({ pointKey, onClose }: CandidateFormProps) {
   const queries = useQueryClient();
@@ -24,6 +32,7 @@ export function CandidateForm({ pointKey, onClose }: CandidateFormProps) {
   const [type, setType] = useState('bandit');
   const [action, setAction] = useState('');
   const [exploration, setExploration] = useState(5);
+  const [method, setMethod] = useState<Method>('thompson');
   const [alpha, setAlpha] = useState(0.5);
   const [halfLife, setHalfLife] = useState(30);
   const [delays, setDelays] = useState(false);
@@ -32,7 +41,7 @@ export function CandidateForm({ pointKey, onClose }: CandidateFormProps) {
     mutationFn: () => {
       const policy: NewCandidate['policy'] =
         type === 'bandit'
-          ? { type, exploration: exploration / 100, alpha, halfLifeDays: halfLife, correctDelays: delays }
+          ? { type, method, exploration: exploration / 100, halfLifeDays: halfLife, correctDelays: delays, ...(method === 'thompson' ? { alpha } : {}) }
           : type === 'fixed'
             ? { type, action }
             : { type: 'uniform' };
@@ -87,7 +96,17 @@ export function CandidateForm({ pointKey, onClose }: CandidateFormProps) {
           {type === 'bandit' && (
             <>
               <NumberInput label="Explored evenly" suffix=" %" min={1} max={100} value={exploration} onChange={figure(setExploration)} />
-              <NumberInput label="Scale of the deviation" description="Below 1 it explores less than Thompson's rule" min={0.01} max={10} step={0.05} value={alpha} onChange={figure(setAlpha)} />
+              <NativeSelect
+                label="How it explores"
+                data={methods}
+                value={method}
+                onChange={(event) => {
+                  setMethod(methods.find(({ value }) => value === event.currentTarget.value)?.value ?? 'thompson');
+                }}
+              />
+              {method === 'thompson' && (
+                <NumberInput label="Scale of the deviation" description="Below 1 it explores less than Thompson's rule" min={0.01} max={10} step={0.05} value={alpha} onChange={figure(setAlpha)} />
+              )}
               <NumberInput label="Half-life" suffix=" days" min={1} max={3650} value={halfLife} onChange={figure(setHalfLife)} />
               <Checkbox
                 label="Correct for rewards that are still on their way"
