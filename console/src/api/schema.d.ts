@@ -3689,12 +3689,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List recommendations
+         * List placements
          * @description Needs the scope read.
          */
         get: operations["list-placements"];
         /**
-         * Create or replace many recommendations, all or none
+         * Create or replace many placements, all or none
          * @description Needs the scope define.
          */
         put: operations["put-placements"];

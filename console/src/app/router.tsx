@@ -50,6 +50,10 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/holdouts/HoldoutsPage')).HoldoutsPage }),
       },
       {
+        path: 'limits',
+        lazy: async () => ({ Component: (await import('../pages/limits/LimitsPage')).LimitsPage }),
+      },
+      {
         path: 'campaigns',
         lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignsPage')).CampaignsPage }),
       },

@@ -10,6 +10,7 @@ import {
   IconRecycle,
   IconRoute,
   IconRulerMeasure,
+  IconRepeatOff,
   IconSend,
   IconSettings,
   IconShieldLock,
@@ -55,6 +56,7 @@ export const groups: readonly PlaceGroup[] = [
     places: [
       { to: '/campaigns', label: 'Campaigns', key: 'c', icon: IconSend },
       { to: '/scenarios', label: 'Scenarios', key: 'r', icon: IconRoute },
+      { to: '/limits', label: 'Limits', key: 'n', icon: IconRepeatOff },
     ],
   },
   {
