@@ -244,7 +244,7 @@ func (s *served) provedBy(t *testing.T, j erased, texts [][]byte) {
 	}
 	for _, what := range []string{
 		"memory profiles", "memory attributes", "memory decisions", "postgres profiles", "postgres profile_identifiers", "postgres profile_consents", "postgres identity_edges",
-		"postgres identity_moves", "postgres audit_log", "postgres quarantine", "postgres campaign_recipients", "postgres scenario_runs", "postgres outbox_messages", "clickhouse events", "clickhouse timeline", "clickhouse decisions", "clickhouse decision_timeline", "clickhouse exposures", "clickhouse person_map", "clickhouse people",
+		"postgres identity_moves", "postgres audit_log", "postgres quarantine", "postgres campaign_recipients", "postgres scenario_runs", "postgres outbox_messages", "postgres deliveries", "postgres delivery_steps", "clickhouse events", "clickhouse timeline", "clickhouse decisions", "clickhouse decision_timeline", "clickhouse exposures", "clickhouse person_map", "clickhouse people",
 		"clickhouse segment_membership", "clickhouse profile_attributes", "clickhouse message_ids", "stream EVENTS", "stream DECISIONS", "files rejects of imports",
 	} {
 		if doc.Removed[what] == 0 {

@@ -14,11 +14,17 @@ var owned = []outbound.Owned{{Table: "deliveries"}, {Table: "delivery_notes"}, {
 
 // Erase is part of [profiles.ErasurePart].
 func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[string]int64, error) {
-	removed, err := outbound.EraseFrom(ctx, s.pool, sub, owned...)
-	if removed != nil {
-		removed["postgres delivery_steps"] += 0 // they went with the messages
+	// They go with the messages, and are counted for the proof.
+	steps, err := s.pool.Exec(ctx, `DELETE FROM delivery_steps WHERE delivery IN (SELECT id FROM deliveries WHERE person = ANY($1) OR profile_id = ANY($1))`, sub.Texts())
+	if err != nil {
+		return nil, fmt.Errorf("erasing a person from delivery_steps: %w", err)
 	}
-	return removed, err
+	removed, err := outbound.EraseFrom(ctx, s.pool, sub, owned...)
+	if err != nil {
+		return nil, err
+	}
+	removed["postgres delivery_steps"] = steps.RowsAffected()
+	return removed, nil
 }
 
 // Check is part of [profiles.ErasurePart].
