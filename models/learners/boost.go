@@ -222,7 +222,7 @@ func (g *grower) grow(inside []int32) *Tree {
 		value := g.Rate * f.total.g / (f.total.h + g.Lambda)
 		tree.Values[f.node] = float32(value)
 		if f.hist != nil {
-			g.histograms.Put(f.hist)
+			g.histograms.Put(f.hist) //nolint:staticcheck // one small allocation for each leaf
 		}
 		for _, i := range g.rows[f.from:f.to] {
 			g.scores[i] += float64(tree.Values[f.node])

@@ -312,6 +312,20 @@ func TestSendTimeLifecycle(t *testing.T) {
 			near++
 		}
 	}
+	// Decisions weigh moments by the person's own day, or by everybody's week.
+	if err := b.refreshSendTimes(ctx); err != nil {
+		t.Fatal(err)
+	}
+	zone := time.FixedZone("", 3*3600)
+	moments := []time.Time{time.Date(2026, 11, 2, 8, 0, 0, 0, zone), time.Date(2026, 11, 2, 3, 0, 0, 0, zone), time.Date(2026, 11, 2, 19, 0, 0, 0, zone)}
+	weights := make([]float64, 3)
+	shape := shapeOf(&[24]float64{8: .4, 9: .2, 19: .1, 3: .05})
+	if !b.Weights(func(name string) (string, bool) { return shape, name == "bestHourShape" }, "email", zone, moments, weights) || weights[0] != 1 || weights[0] <= weights[2] || weights[2] <= weights[1] {
+		t.Errorf("%v of %s", weights, shape)
+	}
+	if !b.Weights(func(string) (string, bool) { return "", false }, "email", zone, moments, weights) || weights[1] >= weights[0] || weights[1] >= weights[2] {
+		t.Errorf("%v of somebody unknown", weights)
+	}
 	if all != 250 || near < all*8/10 {
 		t.Errorf("%d of %d best hours are near the hidden one", near, all)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -59,6 +60,7 @@ type Service struct {
 	mu      sync.Mutex
 	current *Job // the job that runs here
 	loaded  map[string]*scorer
+	times   atomic.Pointer[sendTimes]
 }
 
 // Open loads the definitions.
@@ -92,6 +94,9 @@ func (s *Service) Run(ctx context.Context) error {
 			if err := s.due(ctx, d.Key, d.Value); err != nil && ctx.Err() == nil {
 				s.log.Warn("a predictive model could not be brought up to date; it is tried again", "model", d.Key, "error", err)
 			}
+		}
+		if err := s.refreshSendTimes(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("send times could not be loaded; what was loaded before stays", "error", err)
 		}
 		select {
 		case <-ctx.Done():

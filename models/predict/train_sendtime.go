@@ -143,7 +143,7 @@ func (s *Service) scoreSendTimes(ctx context.Context, spec *Spec, c *scorer) ([]
 		}
 		who = append(who, id)
 		attributes = append(attributes, map[string]any{
-			spec.Attribute: float64(best), spec.Attribute + "Rate": digits(hours[best]), spec.Attribute + "AnyHour": digits(mean), spec.Attribute + "Messages": digits(known[best]),
+			spec.Attribute: float64(best), spec.Attribute + "Shape": shapeOf(&hours), spec.Attribute + "Rate": digits(hours[best]), spec.Attribute + "AnyHour": digits(mean), spec.Attribute + "Messages": digits(known[best]),
 		})
 	}
 	return who, attributes, nil
