@@ -13,6 +13,7 @@ import { defineMetric, planExperiment, readResult, seeHoldouts, switchFlag } fro
 import { readExperience, recordSpend, setSurveys } from './experience.mjs';
 import { emptyQuarantine, eraseAndProve, keepForSoLong, seeSources, stayWithinRole } from './governing.mjs';
 import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
+import { leadThroughScenario, tryCampaign } from './outbound.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { judgeCandidate } from './policies.mjs';
@@ -46,6 +47,8 @@ const parts = {
     ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
     ['one decision is explained', () => explainDecision(session, base)],
     ['a candidate is judged', () => judgeCandidate(session, base)],
+    ['a template becomes a scenario', () => leadThroughScenario(session, base)],
+    ['a campaign is tried', () => tryCampaign(session, base)],
     ['every page opens, light and dark', () => browsePages(session, base)],
     ['signing out ends it', () => signOut(session, base)],
   ],
