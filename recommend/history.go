@@ -28,7 +28,14 @@ type did struct {
 
 // histories are the latest events of people, by the id of the person.
 type histories struct {
-	seed   maphash.Seed
+	seed maphash.Seed
+	// While the log is read it can still show people who are being erased: who is
+	// forgotten meanwhile is not learned again.
+	reads struct {
+		mu        sync.RWMutex
+		running   int
+		forgotten map[string]bool
+	}
 	shards [historyShards]struct {
 		mu     sync.RWMutex
 		people map[string][]did
@@ -85,7 +92,30 @@ func (h *histories) of(person string) []did {
 	return s.people[person]
 }
 
+// reading says that the log is being read, until the function that it returns is called.
+func (h *histories) reading() (done func()) {
+	h.reads.mu.Lock()
+	defer h.reads.mu.Unlock()
+	h.reads.running++
+	return func() {
+		h.reads.mu.Lock()
+		defer h.reads.mu.Unlock()
+		if h.reads.running--; h.reads.running == 0 {
+			h.reads.forgotten = nil
+		}
+	}
+}
+
+// forget removes a person, for the reads that are under way as well.
 func (h *histories) forget(person string) {
+	h.reads.mu.Lock()
+	defer h.reads.mu.Unlock()
+	if h.reads.running > 0 {
+		if h.reads.forgotten == nil {
+			h.reads.forgotten = make(map[string]bool)
+		}
+		h.reads.forgotten[person] = true
+	}
 	s := &h.shards[h.shard(person)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,6 +136,12 @@ func events(list []did, items *interactions.Vocabulary) []interactions.Event {
 // learn is add for what a build reads, newest first: a history that is full has no room
 // for what is older.
 func (h *histories) learn(person string, d did) {
+	// Held to the end, so that nobody is forgotten between looking and adding.
+	h.reads.mu.RLock()
+	defer h.reads.mu.RUnlock()
+	if h.reads.forgotten[person] {
+		return
+	}
 	s := &h.shards[h.shard(person)]
 	s.mu.RLock()
 	list, known := s.people[person]

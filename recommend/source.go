@@ -20,6 +20,7 @@ const sourceMemory = 8 << 30
 // read gathers what people did with items since a moment, and fills the histories that
 // are served from. Profiles that were joined are one person.
 func (s *Service) read(ctx context.Context, signals []Signal, since time.Time) (*interactions.Log, error) {
+	defer s.histories.reading()()
 	weights := make(map[string]Signal, len(signals))
 	names := make([]string, 0, len(signals))
 	for _, signal := range signals {
