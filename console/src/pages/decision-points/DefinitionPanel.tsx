@@ -21,6 +21,13 @@ export function DefinitionPanel({ point }: { readonly point: DecisionPoint }) {
     ['Objective', `${objectiveText(objective)}${objective?.windowHours === undefined ? '' : `, within ${windowOf(objective.windowHours)}`}`],
     ['Default action', <ActionName key="default" action={point.defaultAction ?? 'none'} />],
   ];
+  if (point.audience !== undefined) entries.push(['Audience', <code key="audience">{JSON.stringify(point.audience)}</code>]);
+  if (point.when?.mode === 'spread') entries.push(['When', `one of the hours ahead, within ${(point.when.withinHours ?? 24).toString()}`]);
+  if (point.costs !== undefined) {
+    const { contact, offer = 0, fatigue = 0, hurdle = 0 } = point.costs;
+    entries.push(['Costs', [contact === true ? 'the contact' : '', offer > 0 ? `${percent(offer)} of the offer` : '', fatigue > 0 ? `${fatigue.toString()} for every recent contact` : '', hurdle > 0 ? `${hurdle.toString()} at least` : ''].filter(Boolean).join(', ')]);
+  }
+  if (point.shadow === true) entries.push(['Shadow', 'decides and logs, and sends nothing']);
   if (policy.type === 'bandit') {
     entries.push([
       'Learning',
