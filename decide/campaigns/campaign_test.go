@@ -156,6 +156,9 @@ func TestOutcomes(t *testing.T) {
 	if r.Status != "done" || r.Audience != 100 || want[outbound.OutcomeNoConsent] != 1 || math.Abs(r.Cost-0.02*float64(want[outbound.OutcomeQueued])) > 1e-9 {
 		t.Errorf("the run is %+v", r)
 	}
+	if n := w.oracle.freed.Load(); n != 1 {
+		t.Errorf("%d places were given back, want that of who refused", n)
+	}
 	if st, err := w.State(t.Context(), "spring"); err != nil || st.Status != Done {
 		t.Errorf("the campaign is %+v, %v", st, err)
 	}
@@ -192,6 +195,9 @@ func TestMerged(t *testing.T) {
 	w.settle(t)
 	if n := w.count(t, `SELECT count(*) FROM campaign_recipients WHERE outcome = 'duplicate'`); n != 1 {
 		t.Errorf("%d duplicates, want 1", n)
+	}
+	if n := w.oracle.freed.Load(); n != 1 {
+		t.Errorf("%d places were given back, want that of the second message", n)
 	}
 	if n := w.count(t, `SELECT count(*) FROM outbox_messages`); n != len(mailed)-1 {
 		t.Errorf("%d messages, want %d", n, len(mailed)-1)

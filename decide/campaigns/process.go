@@ -236,6 +236,9 @@ func (s *Service) store(ctx context.Context, tx pgx.Tx, r *run, page []judged) e
 			// make one message.
 			if !fresh[m.Key] {
 				v.Outcome, v.Cost = outbound.OutcomeDuplicate, 0
+				if err := s.judge.GiveBack(ctx, v.Response); err != nil {
+					return err
+				}
 			} else {
 				fresh[m.Key] = false
 				action, sendAt = m.Offer+"/"+m.Channel+"/"+m.Creative, &m.SendAt

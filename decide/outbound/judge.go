@@ -31,6 +31,9 @@ type Decider interface {
 	Decide(ctx context.Context, req *decide.Request, source string) (*decide.Response, error)
 	// Preview is the record of a decision that is not made.
 	Preview(ctx context.Context, req *decide.Request, source string) (*decide.Record, error)
+	// Release gives back what a decision reserved under caps and budgets; doing it again
+	// changes nothing.
+	Release(ctx context.Context, decisionID string) error
 	// HasPoint and Class are about a decision point.
 	HasPoint(key string) bool
 	Class(key string) string
@@ -141,7 +144,7 @@ func (j *Judge) Decide(ctx context.Context, ask Ask) (Verdict, error) {
 	case resp.Fallback:
 		// Such a decision is not in the log, so nothing may follow of it.
 		v.Outcome, v.Again, v.Reason = OutcomeFailed, true, resp.Reason
-		return v, nil
+		return v, j.GiveBack(ctx, resp)
 	case !resp.Who.Eligible:
 		v.Outcome = OutcomeIneligible
 		if resp.Who.Group == decide.GroupHoldout {
@@ -158,15 +161,26 @@ func (j *Judge) Decide(ctx context.Context, ask Ask) (Verdict, error) {
 	channel, known := j.decider.Channel(resp.Where.Channel)
 	if !known {
 		v.Outcome, v.Reason = OutcomeIneligible, "channel-unknown"
-		return v, nil
+		return v, j.GiveBack(ctx, resp)
 	}
 	if rule, ok := j.allowed(view, resp.Where.Channel, &channel, ask.Consent); !ok {
 		v.Outcome, v.Reason = OutcomeNoConsent, rule
-		return v, nil
+		return v, j.GiveBack(ctx, resp)
 	}
 	v.Outcome, v.Cost = OutcomeQueued, channel.ContactCost
 	v.Message = j.message(ask, view, person, resp)
 	return v, nil
+}
+
+// GiveBack releases what a decision reserved whose message is not sent.
+func (j *Judge) GiveBack(ctx context.Context, resp *decide.Response) error {
+	if resp.Where == nil {
+		return nil
+	}
+	if err := j.decider.Release(ctx, resp.DecisionID); err != nil {
+		return fmt.Errorf("giving back what decision %s reserved: %w", resp.DecisionID, err)
+	}
+	return nil
 }
 
 // allowed asks for the consent on which the campaign rests, whatever the channel's

@@ -160,6 +160,8 @@ func (w *world) Decide(_ context.Context, req *decide.Request, _ string) (*decid
 	return r, nil
 }
 
+func (w *world) Release(context.Context, string) error { return nil }
+
 func (w *world) Preview(context.Context, *decide.Request, string) (*decide.Record, error) {
 	return &decide.Record{}, nil
 }
