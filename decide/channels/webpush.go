@@ -64,7 +64,7 @@ func (d *webPushDriver) Send(ctx context.Context, m *Outgoing) (string, error) {
 	}
 	wire := new(recordingClient)
 	wire.client, wire.ctx = d.client, ctx
-	_, err = webpush.SendNotificationWithContext(ctx, body, &sub, &webpush.Options{
+	answer, err := webpush.SendNotificationWithContext(ctx, body, &sub, &webpush.Options{
 		HTTPClient: wire, Subscriber: strings.TrimPrefix(d.config.Subject, "mailto:"), TTL: int(ttl.Seconds()),
 		VAPIDPublicKey: d.config.PublicKey, VAPIDPrivateKey: d.private,
 	})
@@ -74,6 +74,7 @@ func (d *webPushDriver) Send(ctx context.Context, m *Outgoing) (string, error) {
 		}
 		return "", failure(Permanent, "encrypting the notification: %w", err)
 	}
+	_ = answer.Body.Close() // it is in memory
 	if wire.status == http.StatusGone || wire.status == http.StatusNotFound {
 		return "", failure(Dead, "the subscription has ended: status %d", wire.status)
 	}

@@ -58,17 +58,17 @@ func TestRender(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"{{.nmae}}":                                      "unknown variable .nmae",
+		"{{.nobody}}":                                    "unknown variable .nobody",
 		"{{range .items}}{{.cost}}{{end}}":               "unknown variable .cost",
 		"{{range .name}}x{{end}}":                        "range over .items only",
 		"{{printf .name}}":                               "values only",
 		"{{.name.x}}":                                    "values only",
 		"{{$x := .name}}":                                "values only",
 		"{{with .name}}{{.}}{{end}}":                     "values, if and range only",
-		"{{define \"a\"}}{{.nmae}}{{end}}":               "must not define",
+		"{{define \"a\"}}{{.nobody}}{{end}}":             "must not define",
 		"{{template \"a\"}}":                             "values, if and range only",
 		"{{.name":                                        "must be a template",
-		"{{if .nmae}}x{{end}}":                           "unknown variable .nmae",
+		"{{if .nobody}}x{{end}}":                         "unknown variable .nobody",
 		"{{if .name}}x{{else}}{{.other}}{{end}}":         "unknown variable .other",
 		"{{range .items}}{{range .items}}{{end}}{{end}}": "unknown variable .items",
 	} {
