@@ -16,7 +16,7 @@ import (
 // /v1/recommenders.
 func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
-	definitions.Routes(srv.API, s.placements, definitions.RouteOptions{Tag: "Recommendations", Singular: "placement"})
+	definitions.Routes(srv.API, s.placements, definitions.RouteOptions{Tag: "Placements", Singular: "placement"})
 	s.recommendationRoute(srv)
 	s.recommenderRoute(srv)
 }

@@ -37,6 +37,7 @@ async function knownAddresses(page, base) {
     experiments: { path: '/experiments', ready: 'Split' },
     report: { path: experiment, ready: 'Checks' },
     wizard: { path: '/experiments/new', ready: 'What you expect to happen' },
+    recommendations: { path: '/recommendations', ready: 'What was learned' },
     metrics: { path: '/measures', ready: 'What it says' },
     metric: { path: '/measures/ordering', ready: 'In words' },
     flags: { path: '/feature-flags', ready: 'No flags yet' },

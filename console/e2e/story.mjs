@@ -17,6 +17,7 @@ import { leadThroughScenario, tryCampaign } from './outbound.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { judgeCandidate } from './policies.mjs';
+import { previewRecommendations } from './recommending.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
 import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
 
@@ -47,6 +48,7 @@ const parts = {
     ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
     ['one decision is explained', () => explainDecision(session, base)],
     ['a candidate is judged', () => judgeCandidate(session, base)],
+    ['items are recommended', () => previewRecommendations(session, base)],
     ['a template becomes a scenario', () => leadThroughScenario(session, base)],
     ['a campaign is tried', () => tryCampaign(session, base)],
     ['every page opens, light and dark', () => browsePages(session, base)],

@@ -54,6 +54,14 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/limits/LimitsPage')).LimitsPage }),
       },
       {
+        path: 'recommendations',
+        lazy: async () => ({ Component: (await import('../pages/recommendations/RecommendationsPage')).RecommendationsPage }),
+      },
+      {
+        path: 'channels',
+        lazy: async () => ({ Component: (await import('../pages/channels/ChannelsPage')).ChannelsPage }),
+      },
+      {
         path: 'campaigns',
         lazy: async () => ({ Component: (await import('../pages/campaigns/CampaignsPage')).CampaignsPage }),
       },

@@ -1,4 +1,5 @@
 import {
+  IconBasketHeart,
   IconChartBar,
   IconDatabaseSearch,
   IconFileUpload,
@@ -7,6 +8,7 @@ import {
   IconHandStop,
   IconHeartHandshake,
   IconLayoutDashboard,
+  IconPlugConnected,
   IconRecycle,
   IconRoute,
   IconRulerMeasure,
@@ -49,6 +51,7 @@ export const groups: readonly PlaceGroup[] = [
       { to: '/measures', label: 'Metrics', key: 't', icon: IconRulerMeasure },
       { to: '/holdouts', label: 'Holdouts', key: 'h', icon: IconHandStop },
       { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
+      { to: '/recommendations', label: 'Recommendations', key: 'k', icon: IconBasketHeart },
     ],
   },
   {
@@ -56,6 +59,7 @@ export const groups: readonly PlaceGroup[] = [
     places: [
       { to: '/campaigns', label: 'Campaigns', key: 'c', icon: IconSend },
       { to: '/scenarios', label: 'Scenarios', key: 'r', icon: IconRoute },
+      { to: '/channels', label: 'Channels', key: 'v', icon: IconPlugConnected },
       { to: '/limits', label: 'Limits', key: 'n', icon: IconRepeatOff },
     ],
   },
