@@ -43,6 +43,7 @@ async function knownAddresses(page, base) {
     flags: { path: '/feature-flags', ready: 'No flags yet' },
     holdouts: { path: '/holdouts', ready: 'What the programme brings' },
     campaigns: { path: '/campaigns', ready: 'Calendar' },
+    channels: { path: '/channels', ready: 'Drivers' },
     scenarios: { path: '/scenarios', ready: 'e2e-cart' },
     scenario: { path: '/scenarios/e2e-cart', ready: 'Where people are' },
     templates: { path: '/scenarios/templates', ready: 'Win-back with a promo code' },
