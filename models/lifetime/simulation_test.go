@@ -45,13 +45,13 @@ func world(n int, m BGNBD, spend GammaGamma, horizon float64, seed uint64) (cust
 }
 
 // The 95 % intervals of parameters and of the sum in the hold-out hold the truth at their
-// rate. QUINTET_TEST_FULL=1 runs 100 worlds instead of 6.
+// rate. QUINTET_TEST_FULL=1 runs 100 worlds instead of 3.
 func TestSimulatedLifetimesAreRecovered(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("fits several worlds")
 	}
-	worlds := 6
+	worlds := 3
 	if os.Getenv("QUINTET_TEST_FULL") != "" {
 		worlds = 100
 	}

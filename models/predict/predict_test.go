@@ -32,10 +32,7 @@ func TestChurnLifecycle(t *testing.T) {
 	if _, err := b.Score(ctx, "churn"); !errors.As(err, &refused) || refused.Status != http.StatusConflict {
 		t.Errorf("scored without a champion: %v", err)
 	}
-	n := 1500
-	if testing.Short() {
-		n = 800
-	}
+	n := 800
 	b.log(customers(n, 1))
 	v, err := b.Train(ctx, "churn")
 	if err != nil {
@@ -193,10 +190,7 @@ func TestUpliftLifecycle(t *testing.T) {
 	ctx := t.Context()
 	b.define("win-back", Spec{Family: Uplift, Experiment: "win-back", Treatments: []string{"email"}, HorizonDays: 14, ActiveDays: 200})
 	r := rand.New(rand.NewPCG(7, 7))
-	n := 3000
-	if testing.Short() {
-		n = 2000
-	}
+	n := 2000
 	var events []event
 	batch, err := b.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO exposures (experiment, variant, unit, exposed_at, decision_id, source, sequence)")
 	if err != nil {

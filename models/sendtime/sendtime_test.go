@@ -52,12 +52,9 @@ func thatDay(m *Message) []int {
 // and by the off-policy estimate, whose interval holds the truth.
 func TestHiddenHoursAreFound(t *testing.T) {
 	t.Parallel()
-	worlds, people := 2, 500
+	worlds, people := 1, 500
 	if os.Getenv("QUINTET_TEST_FULL") != "" {
 		worlds, people = 20, 600
-	}
-	if testing.Short() {
-		worlds, people = 1, 500
 	}
 	inside := 0
 	for w := range worlds {

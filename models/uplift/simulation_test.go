@@ -42,12 +42,9 @@ func known(n int, seed uint64) (*Data, [][]float64) {
 // and the gate lets the policy through that is better.
 func TestKnownEffectsAreRecovered(t *testing.T) {
 	t.Parallel()
-	n, worlds := 6000, 2
+	n, worlds := 6000, 1
 	if os.Getenv("QUINTET_TEST_FULL") != "" {
 		worlds = 40
-	}
-	if testing.Short() {
-		worlds = 1
 	}
 	trees := learners.Boosted{Trees: 60, Leaves: 6}
 	inside, total := 0, 0
