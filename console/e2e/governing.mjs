@@ -160,7 +160,7 @@ export async function stayWithinRole(session, base) {
   const context = await page.context().browser().newContext({ viewport: page.viewportSize() });
   try {
     const other = await context.newPage();
-    other.setDefaultTimeout(20_000);
+    other.setDefaultTimeout(60_000);
     await other.goto(base + new URL(url).pathname);
     await other.getByRole('link', { name: 'Experiments' }).waitFor();
     for (const place of ['Privacy', 'Webhooks']) assert.equal(await other.getByRole('link', { name: place, exact: true }).count(), 0, place);
