@@ -47,7 +47,7 @@ func newBenchProfilesCommand(profile *string) *cobra.Command {
 			}
 			fmt.Printf("restart until it is ready               %.1f s\n", took.Seconds())
 			tellMemory("after a restart", empty, people)
-			if err := awaitAttributes(ctx, b); err != nil {
+			if err := errors.Join(awaitAttributes(ctx, b), awaitMerges(ctx, b)); err != nil {
 				return err
 			}
 			stop, err := startProfile(*profile)
@@ -79,6 +79,32 @@ func awaitAttributes(ctx context.Context, b *benchService) error {
 		}
 	}
 	fmt.Printf("until attributes were computed          %.1f s\n", time.Since(started).Seconds())
+	return nil
+}
+
+// awaitMerges waits until ClickHouse has put together the parts that loading left,
+// which a service that takes in the events of a day has no such pile of.
+func awaitMerges(ctx context.Context, b *benchService) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	defer cancel()
+	started := time.Now()
+	const needed = 8
+	for idle := 0; idle < needed; {
+		var merges uint64
+		if err := b.app.engines.ClickHouse.Read.QueryRow(ctx, "SELECT count() FROM system.merges").Scan(&merges); err != nil {
+			return fmt.Errorf("counting merges: %w", err)
+		}
+		idle++
+		if merges > 0 {
+			idle = 0
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for merges: %w", ctx.Err())
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	fmt.Printf("until parts were merged                 %.1f s\n", (time.Since(started) - needed*250*time.Millisecond).Seconds())
 	return nil
 }
 
