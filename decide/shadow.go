@@ -32,9 +32,15 @@ func (r *shadowRows) fields() []clickhouse.Field {
 	}
 }
 
+// ownSample is how many decisions of a range are kept for the calibration of the
+// policies that made them, at the least where there are as many: a calibration looks at
+// a week of them.
+const ownSample = 500
+
 // storeShadows scores a range of decisions. It reads them off the stream, behind the
 // calls that they answered, so that candidates cost a decision nothing. Each is scored
-// by the models of the moment, which have not learned what comes of it.
+// by the models of the moment, which have not learned what comes of it. What the policy
+// that decided expected is kept for a sample, evenly over the range.
 func (p *Policies) storeShadows(ctx context.Context, b stream.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,8 +50,10 @@ func (p *Policies) storeShadows(ctx context.Context, b stream.Batch) error {
 	}
 	st := p.decide.state.Load()
 	byPoint := map[string]map[string]definitions.Versioned[Candidate]{}
-	for _, m := range b.Messages {
-		if isMark(m.Data) {
+	alone, every := len(p.candidates.Snapshot()) == 0, max(1, len(b.Messages)/ownSample)
+	for i, m := range b.Messages {
+		sampled := i%every == 0
+		if isMark(m.Data) || alone && !sampled {
 			continue
 		}
 		rec, err := decodeRecord(m.Data)
@@ -64,7 +72,7 @@ func (p *Policies) storeShadows(ctx context.Context, b stream.Batch) error {
 		for key, c := range candidates {
 			p.score(rows, point, rec, key, c.Version, &c.Value.Policy, p.snapshotOf(point, key, &c.Value))
 		}
-		if rec.ModelVersion > 0 {
+		if sampled && rec.ModelVersion > 0 {
 			// What the policy itself expected, for its calibration.
 			if snap, err := p.models.AtVersion(ctx, rec.Decision, rec.ModelVersion); err == nil {
 				rows.expect(rec, "", rec.PointVersion, snap, rec.Probabilities)
