@@ -32,7 +32,7 @@ func logDecisions(t *testing.T, w *world, key string, n int, always string) (mea
 	t.Helper()
 	start := time.Now().UTC().Add(-10 * 24 * time.Hour)
 	var at time.Time
-	w.now = func() time.Time { return at }
+	w.setClock(func() time.Time { return at })
 	rng := rand.New(rand.NewPCG(1, 9))
 	batch, err := w.logged.Write.PrepareBatch(t.Context(), `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at, numbers)`)
 	if err != nil {
@@ -60,7 +60,7 @@ func logDecisions(t *testing.T, w *world, key string, n int, always string) (mea
 	if err := w.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.now = time.Now
+	w.setClock(time.Now)
 	return mean, truth
 }
 

@@ -155,7 +155,7 @@ func TestCapIsExplainedAndReplayed(t *testing.T) {
 		t.Errorf("%d tags in the log", tagged)
 	}
 	// A cap that forbids a message that is late keeps it from being sent.
-	w.now = func() time.Time { return time.Now().Add(40 * 24 * time.Hour) }
+	w.setClock(func() time.Time { return time.Now().Add(40 * 24 * time.Hour) })
 	_, other := w.ask(t, Request{Decision: "home", User: w.person(1)})
 	for range 20 {
 		if other.Channel != "" {
@@ -202,7 +202,7 @@ func TestQuietHoursHoldAndDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC)
-	w.now = func() time.Time { return at }
+	w.setClock(func() time.Time { return at })
 	held, spread := 0, 0
 	for i := range 240 {
 		step := 37 * time.Minute

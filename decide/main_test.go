@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +73,11 @@ type world struct {
 	deps   Deps
 	pool   *pgxpool.Pool
 	logged *clickhouse.Database
+	clock  *atomic.Pointer[func() time.Time] // of the service, which reads it while tests set it
 }
+
+// setClock has the service take now for the time.
+func (w *world) setClock(now func() time.Time) { w.clock.Store(&now) }
 
 type worldOptions struct {
 	stream  stream.Options
@@ -115,6 +120,9 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	if w.Service, err = Open(ctx, w.deps); err != nil {
 		t.Fatal(err)
 	}
+	w.clock = new(atomic.Pointer[func() time.Time])
+	w.setClock(time.Now)
+	w.now = func() time.Time { return (*w.clock.Load())() }
 	if !o.noSink {
 		run, stop := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
