@@ -218,6 +218,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("person,item,w,t\na,x,1,5\n", true)
 	f.Add("1\t2\t5\t881250949\n", false)
 	f.Add("\"", true)
+	f.Add("person,item,w,t\n\"", true)
 	f.Fuzz(func(t *testing.T, text string, header bool) {
 		format := interactions.MovieLens()
 		if header {

@@ -77,9 +77,15 @@ func Read(r io.Reader, f Format, into *Builder, reject func(line int, err error)
 		if errors.Is(err, io.EOF) {
 			return added, nil
 		}
-		line, _ := in.FieldPos(0)
 		var parse *csv.ParseError
-		if err != nil && !errors.As(err, &parse) {
+		line := 0
+		switch {
+		case errors.As(err, &parse):
+			line = parse.Line // of what cannot be read there may be no field
+		case len(fields) > 0:
+			line, _ = in.FieldPos(0)
+		}
+		if err != nil && parse == nil {
 			return added, fmt.Errorf("reading line %d: %w", line, err)
 		}
 		if err == nil {
