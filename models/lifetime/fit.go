@@ -2,6 +2,7 @@ package lifetime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -23,6 +24,9 @@ type Estimate struct {
 	// Covariance is that of the log-parameters, row by row; nil where the maximum is on
 	// the edge and has none.
 	Covariance []float64 `json:"covariance,omitempty"`
+	// Penalised says that the likelihood alone has no maximum, as where hardly anybody
+	// leaves, and that the logarithms of the parameters were held near usual ones.
+	Penalised bool `json:"penalised,omitempty"`
 }
 
 // Interval is the 95 % interval of parameter i.
@@ -77,19 +81,49 @@ func (e *Estimate) Check(parameters int) error {
 	return nil
 }
 
+// heldBy is the standard deviation of the normal prior of log-parameters around the first
+// start that stands in where the likelihood has no maximum of its own: e^±3 for 95 %.
+const heldBy = 1.5
+
 // maximise finds the maximum of a log-likelihood over positive parameters from several
 // starts, first by simplex, which no overflow stops, then by BFGS, and takes the best.
-// total scales the objective to a mean.
+// Where the parameters run away it holds them near the first start. total scales the
+// objective to a mean.
 func maximise(ctx context.Context, names []string, starts [][]float64, total float64, logLikelihood func(p []float64) float64) (*Estimate, error) {
+	e, err := climb(ctx, names, starts, total, logLikelihood, nil)
+	if !errors.Is(err, ErrNotConverged) {
+		return e, err
+	}
+	e, err = climb(ctx, names, starts, total, logLikelihood, func(x []float64) float64 {
+		squares := 0.0
+		for i, v := range x {
+			d := (v - math.Log(starts[0][i])) / heldBy
+			squares += d * d
+		}
+		return squares / 2
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.Penalised = true
+	e.LogLikelihood = logLikelihood(e.Parameters)
+	return e, nil
+}
+
+// climb maximises the log-likelihood minus a penalty of the log-parameters, if there is one.
+func climb(ctx context.Context, names []string, starts [][]float64, total float64, logLikelihood func(p []float64) float64, penalty func(x []float64) float64) (*Estimate, error) {
 	objective := func(x []float64) float64 {
 		p := make([]float64, len(x))
 		for i, v := range x {
-			if math.Abs(v) > 20 { // e^20: far from anything that is estimated
+			if math.Abs(v-math.Log(starts[0][i])) > 20 { // far from anything that is estimated
 				return math.Inf(1)
 			}
 			p[i] = math.Exp(v)
 		}
 		v := -logLikelihood(p) / total
+		if penalty != nil {
+			v += penalty(x) / total
+		}
 		if math.IsNaN(v) {
 			return math.Inf(1)
 		}
@@ -134,8 +168,8 @@ func maximise(ctx context.Context, names []string, starts [][]float64, total flo
 	}
 	best, bestValue = polish(objective, best, bestValue)
 	e := &Estimate{Names: names, LogLikelihood: -bestValue * total}
-	for _, v := range best {
-		if math.Abs(v) > 15 {
+	for i, v := range best {
+		if penalty == nil && math.Abs(v-math.Log(starts[0][i])) > 9 { // 8,000 times what is usual: on a ridge without a top
 			return nil, fmt.Errorf("%w: the parameters run away (%v)", ErrNotConverged, best)
 		}
 		e.Parameters = append(e.Parameters, math.Exp(v))

@@ -124,3 +124,34 @@ func TestImpossibleCustomers(t *testing.T) {
 		}
 	}
 }
+
+// Where the likelihood has no maximum of its own the parameters are held near usual ones,
+// and forecasts stay sensible, whatever the units of money and time are.
+func TestRunawayIsHeld(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 5))
+	for name, unit := range map[string]float64{"cents": 1e-2, "roubles": 1e5} {
+		var customers []Customer
+		for range 80 { // nobody leaves, everybody buys at about the same rate and value
+			c := Customer{Age: 365, Last: 350 + 15*r.Float64(), Repeats: 10 + r.IntN(5)}
+			c.Value = unit * (1 + .001*r.NormFloat64())
+			customers = append(customers, c)
+		}
+		for _, kind := range []string{KindBGNBD, KindParetoNBD} {
+			if kind == KindParetoNBD && (unit > 1 || testing.Short()) {
+				continue // time is the same in both, and its integral is slow out there
+			}
+			f, err := Fit(t.Context(), kind, customers)
+			if err != nil {
+				t.Fatalf("%s in %s: %v", kind, name, err)
+			}
+			if !f.Purchase.Penalised || !f.Spend.Penalised {
+				t.Errorf("%s in %s: %+v %+v", kind, name, f.Purchase, f.Spend)
+			}
+			got := f.Forecaster(365).Forecast(customers[0])
+			if got.Alive < .9 || got.Purchases < 9 || got.Purchases > 15 || got.Value < .9*unit*got.Purchases || got.Value > 1.1*unit*got.Purchases || !(got.ValueLow <= got.Value && got.Value <= got.ValueHigh) {
+				t.Errorf("%s in %s: %+v", kind, name, got)
+			}
+		}
+	}
+}
