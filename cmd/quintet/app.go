@@ -186,10 +186,10 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening retention: %w", err)
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality, Lists: []profiles.ExportedList{
-		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery},
+		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery}, {Name: "predictions", Each: a.predictions.EachScore},
 	}})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery, recommenderErase{a.catalogue}}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery, recommenderErase{a.catalogue}, predictionsErase{a.predictions}}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{

@@ -44,8 +44,9 @@ func (h *house) exports(t *testing.T, p planted, profiles []string) {
 			Entry map[string]any
 			Steps []any
 		}
-		Messages  []any
-		Decisions []struct {
+		Messages    []any
+		Predictions []struct{ Model string }
+		Decisions   []struct {
 			DecisionID string
 			Context    map[string]any
 		}
@@ -67,7 +68,7 @@ func (h *house) exports(t *testing.T, p planted, profiles []string) {
 		"traits": doc.Traits["favouriteColour"] == p.trait, "lineage": len(doc.Lineage) >= 6, "attributes": doc.Attributes["orders"] == 7.0,
 		"consents": len(doc.Consents.Statements) == 1, "identity": len(doc.Identity.Edges) == 2, "suppressions": len(doc.Suppressions) == 1,
 		"segments": len(doc.Segments) == 1 && len(doc.SegmentHistory) > 0, "sources": len(doc.Sources) >= 3 && imported == 0,
-		"exposures": len(doc.Exposures) >= 4, "quarantine": len(doc.Quarantine) == 2 && doc.Quarantine[0].Body != nil, "campaigns": len(doc.Campaigns) == 1, "scenarios": len(doc.Scenarios) == 1 && doc.Scenarios[0].Entry["note"] == p.note && len(doc.Scenarios[0].Steps) == 2, "messages": len(doc.Messages) == 2,
+		"exposures": len(doc.Exposures) >= 4, "quarantine": len(doc.Quarantine) == 2 && doc.Quarantine[0].Body != nil, "campaigns": len(doc.Campaigns) == 1, "scenarios": len(doc.Scenarios) == 1 && doc.Scenarios[0].Entry["note"] == p.note && len(doc.Scenarios[0].Steps) == 2, "messages": len(doc.Messages) == 2, "predictions": len(doc.Predictions) == 1 && doc.Predictions[0].Model == "worth",
 		"decisions": len(doc.Decisions) == 5 && doc.Decisions[0].Context["utm"] == p.context, "events": len(doc.Events) >= 15,
 	} {
 		if !ok {

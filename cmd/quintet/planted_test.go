@@ -143,6 +143,33 @@ func (p planted) everywhere(s *served) {
 	s.call(http.MethodGet, "/v1/profiles/"+url.PathEscape("email:"+p.mail), nil, nil)
 	p.contacted(s)
 	s.caughtUp()
+	p.scored(s)
+}
+
+// scored has a model say what the person and others will be worth.
+func (p planted) scored(s *served) {
+	s.t.Helper()
+	var batch []map[string]any
+	for i := range 60 { // all bought long ago, every second one several times within days
+		for n := range 1 + 3*(i%2) {
+			at := time.Now().AddDate(0, 0, -200+2*n+i%5).UTC().Format(time.RFC3339)
+			batch = append(batch, map[string]any{"type": "track", "event": "Order Completed", "userId": fmt.Sprint("buyer-", i), "timestamp": at, "properties": map[string]any{"revenue": 20 + i%7 + n, "order_id": fmt.Sprintf("o-%d-%d", i, n)}})
+		}
+	}
+	s.batch(batch...)
+	s.caughtUp()
+	s.call(http.MethodPut, "/v1/models/worth", map[string]any{"family": "lifetime", "horizonDays": 30, "autoPromote": true, "paused": true}, nil)
+	var version struct{ State, Verdict string }
+	s.call(http.MethodPost, "/v1/models/worth/train", nil, &version)
+	if version.State != "champion" {
+		s.t.Fatalf("the model of the planted: %+v", version)
+	}
+	s.call(http.MethodPost, "/v1/models/worth/score", nil, nil)
+	var profile struct{ ProfileID string }
+	s.call(http.MethodGet, "/v1/profiles/userId:"+p.user, nil, &profile)
+	if rows := s.rows(fmt.Sprintf("SELECT count() FROM person_scores WHERE person_id = '%s'", profile.ProfileID)); rows[0] != "1" {
+		s.t.Fatalf("%v scores of the planted", rows)
+	}
 }
 
 // contacted puts the person into a campaign and on their way through a scenario.

@@ -97,6 +97,20 @@ func (s *Service) Routes(srv *api.Server) {
 			return &versionOutput{v}, nil
 		})
 
+	type artefactOutput struct {
+		ContentType string `header:"Content-Type"`
+		Body        []byte
+	}
+	artefact := operation("get-artefact", http.MethodGet, "/registry/{version}/artefact", "The file of a trained version", "JSON with a checksum; it is all that is needed to score.", api.ScopeRead, 409)
+	artefact.Responses = map[string]*huma.Response{"200": {Description: "The file", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
+	huma.Register(srv.API, artefact, func(ctx context.Context, in *versionInput) (*artefactOutput, error) {
+		body, err := s.Artefact(ctx, in.Key, in.Version)
+		if err != nil {
+			return nil, err
+		}
+		return &artefactOutput{"application/octet-stream", body}, nil
+	})
+
 	huma.Register(srv.API, operation("promote-trained-version", http.MethodPost, "/registry/{version}/promote", "Make a version the champion",
 		"A version that did not pass its own test, or whose artefact is damaged, is refused.", api.ScopeDefine, 409),
 		func(ctx context.Context, in *versionInput) (*versionOutput, error) {
@@ -115,6 +129,8 @@ func (s *Service) Routes(srv *api.Server) {
 			}
 			return &versionOutput{v}, nil
 		})
+
+	s.registryRoutes(srv)
 
 	type jobsInput struct {
 		modelInput
@@ -136,6 +152,18 @@ func (s *Service) Routes(srv *api.Server) {
 			return out, nil
 		})
 
+	type askInput struct {
+		modelInput
+		Body struct {
+			Kind string `json:"kind" enum:"train,score"`
+		}
+	}
+	ask := operation("ask-model-job", http.MethodPost, "/jobs", "Train or score without waiting for the end", "The run begins after those that are under way; the list of runs says how it goes.", api.ScopeDefine, 409, 422)
+	ask.DefaultStatus = http.StatusAccepted
+	huma.Register(srv.API, ask, func(_ context.Context, in *askInput) (*struct{}, error) {
+		return nil, s.Ask(in.Key, in.Body.Kind)
+	})
+
 	type personInput struct {
 		modelInput
 		Person string `path:"person" maxLength:"64" doc:"Id of the person"`
@@ -149,4 +177,44 @@ func (s *Service) Routes(srv *api.Server) {
 			}
 			return &personOutput{out}, nil
 		})
+}
+
+// registryRoutes say of models where they stand.
+func (s *Service) registryRoutes(srv *api.Server) {
+	type registryInput struct {
+		After string `query:"after" maxLength:"64" doc:"Key before the page; the next of the page before"`
+		Limit int    `query:"limit" default:"50" minimum:"1" maximum:"100"`
+	}
+	type registryOutput struct {
+		Body struct {
+			Items []Standing `json:"items" nullable:"false" doc:"By key"`
+			Next  string     `json:"next" doc:"Pass as after to read on; empty at the end"`
+		}
+	}
+	all := huma.Operation{OperationID: "list-model-standings", Method: http.MethodGet, Path: "/v1/model-registry", Tags: []string{"Models"}, Summary: "Where all models stand",
+		Description: "Of each its champion, the version that was trained last, the run that is under way or came last, and the drift that the last scoring found.", Errors: []int{401, 403}}
+	api.Require(api.ScopeRead)(&all)
+	huma.Register(srv.API, all, func(ctx context.Context, in *registryInput) (*registryOutput, error) {
+		items, err := s.Registry(ctx, in.After, in.Limit)
+		if err != nil {
+			return nil, err
+		}
+		out := &registryOutput{}
+		out.Body.Items = items
+		if len(items) == in.Limit {
+			out.Body.Next = items[len(items)-1].Key
+		}
+		return out, nil
+	})
+
+	one := huma.Operation{OperationID: "get-model-standing", Method: http.MethodGet, Path: "/v1/model-registry/{key}", Tags: []string{"Models"}, Summary: "Where a model stands", Errors: []int{401, 403, 404}}
+	api.Require(api.ScopeRead)(&one)
+	type standingOutput struct{ Body *Standing }
+	huma.Register(srv.API, one, func(ctx context.Context, in *modelInput) (*standingOutput, error) {
+		out, err := s.Standing(ctx, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		return &standingOutput{out}, nil
+	})
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"quintet/internal/problem"
@@ -98,7 +100,7 @@ func (s *Service) Score(ctx context.Context, key string) (out *Scoring, err erro
 			return err
 		}
 		out.People, out.Seconds = len(people), time.Since(started).Seconds()
-		j.Version, j.Result = out.Version, fmt.Sprintf("%d people", out.People)
+		j.Version, j.Result, j.Drift = out.Version, fmt.Sprintf("%d people", out.People), out.Drift
 		return nil
 	})
 	if err != nil {
@@ -183,12 +185,16 @@ func digits(v float64) float64 {
 // write replaces the scores of a model: who is not scored any more has none.
 func (s *Service) write(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any) error {
 	const chunk = 50_000
+	erased := s.forgotSince()
 	for from := 0; from < len(people); from += chunk {
 		batch, err := s.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO person_scores (model, person_id, attributes, version, scored_at)")
 		if err != nil {
 			return fmt.Errorf("preparing an insert of scores: %w", err)
 		}
 		for i := from; i < min(from+chunk, len(people)); i++ {
+			if _, gone := erased[people[i]]; gone {
+				continue
+			}
 			encoded, err := json.Marshal(attributes[i])
 			if err != nil {
 				return fmt.Errorf("encoding a score: %w", err)
@@ -201,8 +207,18 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 			return fmt.Errorf("inserting scores: %w", err)
 		}
 	}
-	if err := s.clickhouse.Read.Exec(ctx, fmt.Sprintf("DELETE FROM person_scores WHERE model = %s AND scored_at < %s", literal(key), moment(at))); err != nil {
+	if err := s.remove(ctx, fmt.Sprintf("model = %s AND scored_at < %s", literal(key), moment(at))); err != nil {
 		return fmt.Errorf("removing the scores before: %w", err)
+	}
+	// Who was erased while this was written.
+	late := s.forgotSince()
+	for id := range erased {
+		delete(late, id)
+	}
+	if len(late) > 0 {
+		if err := s.remove(ctx, fmt.Sprintf("model = %s AND person_id IN (%s)", literal(key), list(slices.Collect(maps.Keys(late))))); err != nil {
+			return fmt.Errorf("removing the scores of who was erased: %w", err)
+		}
 	}
 	return nil
 }

@@ -56,16 +56,19 @@ type Service struct {
 	now        func() time.Time
 	interval   time.Duration
 
+	asked   chan request
 	working sync.Mutex // one job at a time: training takes all cores
 	mu      sync.Mutex
 	current *Job // the job that runs here
 	loaded  map[string]*scorer
-	times   atomic.Pointer[sendTimes]
+	// forgotten are people who were erased while the scoring that runs here was under way.
+	forgotten map[string]struct{}
+	times     atomic.Pointer[sendTimes]
 }
 
 // Open loads the definitions.
 func Open(d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, clickhouse: d.ClickHouse, store: &store{d.Postgres}, reserved: d.Reserved, scored: d.Scored, version: d.Version, now: d.Now, interval: d.Interval, loaded: map[string]*scorer{}}
+	s := &Service{log: d.Logger, clickhouse: d.ClickHouse, store: &store{d.Postgres}, reserved: d.Reserved, scored: d.Scored, version: d.Version, now: d.Now, interval: d.Interval, loaded: map[string]*scorer{}, asked: make(chan request, maxAsked)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -102,7 +105,41 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
+		case r := <-s.asked:
+			s.answer(ctx, r)
 		}
+	}
+}
+
+// request is a run that somebody asked for and does not wait for.
+type request struct{ model, kind string }
+
+// maxAsked bounds the runs that wait.
+const maxAsked = 16
+
+// Ask has a run of training or scoring begin after those that are under way, and does not
+// wait for it: [Service.Jobs] says how it goes.
+func (s *Service) Ask(key, kind string) error {
+	if _, _, err := s.spec(key); err != nil {
+		return err
+	}
+	select {
+	case s.asked <- request{key, kind}:
+		return nil
+	default:
+		return &problem.Error{Status: http.StatusConflict, Detail: "Many runs wait already.", RetryAfter: time.Minute}
+	}
+}
+
+func (s *Service) answer(ctx context.Context, r request) {
+	var err error
+	if r.kind == "train" {
+		_, err = s.Train(ctx, r.model)
+	} else {
+		_, err = s.Score(ctx, r.model)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("a run of a predictive model that was asked for failed", "model", r.model, "run", r.kind, "error", err)
 	}
 }
 
@@ -160,7 +197,7 @@ func (s *Service) work(ctx context.Context, key, kind string, f func(ctx context
 			return fmt.Errorf("noting a job: %w", err)
 		}
 		s.mu.Lock()
-		s.current = j
+		s.current, s.forgotten = j, map[string]struct{}{}
 		s.mu.Unlock()
 		err := f(ctx, j)
 		ended := s.now().UTC()

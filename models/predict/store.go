@@ -119,12 +119,16 @@ func (s *store) begin(ctx context.Context, j *Job) error {
 }
 
 func (s *store) end(ctx context.Context, j *Job) error {
-	_, err := s.pool.Exec(ctx, "UPDATE prediction_jobs SET ended_at = $2, version = nullif($3, 0), result = $4, error = $5 WHERE id = $1", j.ID, j.EndedAt, j.Version, j.Result, j.Error)
+	drift, err := json.Marshal(append([]Drift{}, j.Drift...))
+	if err != nil {
+		return fmt.Errorf("encoding the drift of a scoring: %w", err)
+	}
+	_, err = s.pool.Exec(ctx, "UPDATE prediction_jobs SET ended_at = $2, version = nullif($3, 0), result = $4, error = $5, drift = $6 WHERE id = $1", j.ID, j.EndedAt, j.Version, j.Result, j.Error, drift)
 	return err
 }
 
 func (s *store) jobs(ctx context.Context, model string, limit int) ([]Job, error) {
-	rows, err := s.pool.Query(ctx, "SELECT id, model, kind, started_at, ended_at, coalesce(version, 0), result, error FROM prediction_jobs WHERE $1 = '' OR model = $1 ORDER BY id DESC LIMIT $2", model, limit)
+	rows, err := s.pool.Query(ctx, "SELECT "+jobColumns+" FROM prediction_jobs WHERE $1 = '' OR model = $1 ORDER BY id DESC LIMIT $2", model, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing jobs: %w", err)
 	}
@@ -132,15 +136,38 @@ func (s *store) jobs(ctx context.Context, model string, limit int) ([]Job, error
 	out := []Job{}
 	for rows.Next() {
 		var j Job
-		if err := rows.Scan(&j.ID, &j.Model, &j.Kind, &j.StartedAt, &j.EndedAt, &j.Version, &j.Result, &j.Error); err != nil {
+		if err := scanJob(rows, &j); err != nil {
 			return nil, fmt.Errorf("listing jobs: %w", err)
-		}
-		if j.EndedAt != nil {
-			j.Progress = 1
 		}
 		out = append(out, j)
 	}
 	return out, rows.Err()
+}
+
+const jobColumns = "id, model, kind, started_at, ended_at, coalesce(version, 0), result, error, drift"
+
+func scanJob(row pgx.Row, j *Job) error {
+	var drift []byte
+	if err := row.Scan(&j.ID, &j.Model, &j.Kind, &j.StartedAt, &j.EndedAt, &j.Version, &j.Result, &j.Error, &drift); err != nil {
+		return err
+	}
+	if j.EndedAt != nil {
+		j.Progress = 1
+	}
+	return json.Unmarshal(drift, &j.Drift)
+}
+
+// scored is the last scoring that ended well; nil when there was none.
+func (s *store) scored(ctx context.Context, model string) (*Job, error) {
+	var j Job
+	err := scanJob(s.pool.QueryRow(ctx, "SELECT "+jobColumns+" FROM prediction_jobs WHERE model = $1 AND kind = 'score' AND error = '' AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1", model), &j)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the last scoring of %s: %w", model, err)
+	}
+	return &j, nil
 }
 
 // last is when a job of a kind began last and whether it ended well; nil when never.

@@ -157,6 +157,7 @@ type Job struct {
 	Version   int64      `json:"version,omitempty"`
 	Result    string     `json:"result,omitempty"`
 	Error     string     `json:"error,omitempty"`
+	Drift     []Drift    `json:"drift,omitempty" doc:"Of a scoring: features that are distributed otherwise than in training, the most first"`
 	Stage     string     `json:"stage,omitempty" doc:"What it is doing; of a job that runs in the process that answers"`
 	Progress  float64    `json:"progress" doc:"Share that is done, 0 to 1"`
 }

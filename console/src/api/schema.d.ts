@@ -3289,6 +3289,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/model-registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where all models stand
+         * @description Of each its champion, the version that was trained last, the run that is under way or came last, and the drift that the last scoring found.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["list-model-standings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/model-registry/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a model stands
+         * @description Needs the scope read.
+         */
+        get: operations["get-model-standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -3354,7 +3396,13 @@ export interface paths {
          */
         get: operations["list-model-jobs"];
         put?: never;
-        post?: never;
+        /**
+         * Train or score without waiting for the end
+         * @description The run begins after those that are under way; the list of runs says how it goes.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["ask-model-job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3413,6 +3461,28 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-trained-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{key}/registry/{version}/artefact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file of a trained version
+         * @description JSON with a checksum; it is all that is needed to score.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["get-artefact"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5961,6 +6031,10 @@ export interface components {
              * @description Sum of their cubes, of which the skewness is made
              */
             yyy?: number;
+        };
+        AskInputBody: {
+            /** @enum {string} */
+            kind: "train" | "score";
         };
         AssignmentAudit: {
             /** @description Whether the last recorded variant is the one computed here; absent when none was recorded */
@@ -12382,6 +12456,8 @@ export interface components {
             version: number;
         };
         PredictionJob: {
+            /** @description Of a scoring: features that are distributed otherwise than in training, the most first */
+            drift?: components["schemas"]["Drift"][] | null;
             /** Format: date-time */
             endedAt?: string;
             error?: string;
@@ -12438,6 +12514,22 @@ export interface components {
             seconds: number;
             /** Format: int64 */
             version: number;
+        };
+        PredictionStanding: {
+            /** @description Computed attribute that holds the score */
+            attribute: string;
+            /** @description The version in use, without its figures; absent until one is promoted */
+            champion?: components["schemas"]["PredictionVersion"];
+            family: string;
+            /** @description The run of training or scoring that began last */
+            job?: components["schemas"]["PredictionJob"];
+            key: string;
+            name?: string;
+            /** @description The version that was trained last, without its figures */
+            newest?: components["schemas"]["PredictionVersion"];
+            paused?: boolean;
+            /** @description The last scoring that ended well */
+            scored?: components["schemas"]["PredictionJob"];
         };
         PredictionVersion: {
             /**
@@ -13383,6 +13475,12 @@ export interface components {
             /** Format: date-time */
             exposedAt: string;
             variant: string;
+        };
+        RegistryOutputBody: {
+            /** @description By key */
+            items: components["schemas"]["PredictionStanding"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
         };
         RejectedItem: {
             errors: components["schemas"]["ProblemField"][];
@@ -29501,6 +29599,134 @@ export interface operations {
             };
         };
     };
+    "list-model-standings": {
+        parameters: {
+            query?: {
+                /** @description Key before the page; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistryOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-model-standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionStanding"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-models": {
         parameters: {
             query?: {
@@ -29955,6 +30181,82 @@ export interface operations {
             };
         };
     };
+    "ask-model-job": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskInputBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "explain-prediction": {
         parameters: {
             query?: never;
@@ -30143,6 +30445,85 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-artefact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
