@@ -37,23 +37,28 @@ func TestStory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	s := serve(ctx, t)
-	links := map[string]string{"decisions": s.link, "people": s.login(ctx, t)}
+	other := s.login(ctx, t)
 	var parts sync.WaitGroup
-	for part, chapters := range map[string]int{"decisions": 17, "people": 22} {
-		parts.Go(func() {
-			story := exec.CommandContext(ctx, "node", "e2e/story.mjs")
-			story.Env = append(os.Environ(), "QUINTET_E2E_URL="+s.base, "QUINTET_E2E_PART="+part, "QUINTET_E2E_LOGIN="+links[part])
-			out, err := story.CombinedOutput()
-			t.Logf("%s\n%s", part, out)
-			if err != nil {
-				t.Errorf("the part about %s did not end well: %v", part, err)
-			}
-			if n := bytes.Count(append([]byte("\n"), out...), []byte("\nok ")); n < chapters {
-				t.Errorf("the part about %s has %d chapters, want %d", part, n, chapters)
-			}
-		})
-	}
+	parts.Go(func() { s.tell(ctx, t, "decisions", s.link, 15) })
+	parts.Go(func() { s.tell(ctx, t, "people", other, 22) })
 	parts.Wait()
+	if !t.Failed() { // pages show what the parts left
+		s.tell(ctx, t, "pages", s.login(ctx, t), 3)
+	}
+}
+
+// tell runs a part of the story, which has so many chapters.
+func (s *service) tell(ctx context.Context, t *testing.T, part, link string, chapters int) {
+	story := exec.CommandContext(ctx, "node", "e2e/story.mjs")
+	story.Env = append(os.Environ(), "QUINTET_E2E_URL="+s.base, "QUINTET_E2E_PART="+part, "QUINTET_E2E_LOGIN="+link)
+	out, err := story.CombinedOutput()
+	t.Logf("%s\n%s", part, out)
+	if err != nil {
+		t.Errorf("the part about %s did not end well: %v", part, err)
+	}
+	if n := bytes.Count(append([]byte("\n"), out...), []byte("\nok ")); n < chapters {
+		t.Errorf("the part about %s has %d chapters, want %d", part, n, chapters)
+	}
 }
 
 // service is a running service.

@@ -3,7 +3,7 @@
 //
 //   QUINTET_E2E_URL          address of the service
 //   QUINTET_E2E_LOGIN        login link, unused
-//   QUINTET_E2E_PART         which part: decisions or people; they can run beside one another
+//   QUINTET_E2E_PART         which part: decisions or people, which can run beside one another, or pages, after both
 //   QUINTET_E2E_SCREENSHOTS  directory for screenshots; none are taken without it
 //   QUINTET_TEST_BROWSER     path of Chromium; /usr/bin/chromium unless set
 import assert from 'node:assert/strict';
@@ -51,8 +51,6 @@ const parts = {
     ['items are recommended', () => previewRecommendations(session, base)],
     ['a template becomes a scenario', () => leadThroughScenario(session, base)],
     ['a campaign is tried', () => tryCampaign(session, base)],
-    ['every page opens, light and dark', () => browsePages(session, base)],
-    ['signing out ends it', () => signOut(session, base)],
   ],
   people: [
     ['the link signs in', () => signIn(session, link)],
@@ -77,6 +75,11 @@ const parts = {
     ['things are kept for so long', () => keepForSoLong(session, base)],
     ['a role sees why it may not', () => stayWithinRole(session, base)],
     ['the new settings fit a telephone', () => narrowAndDark(session, base)],
+  ],
+  pages: [
+    ['the link signs in', () => signIn(session, link)],
+    ['every page opens, light and dark', () => browsePages(session, base)],
+    ['signing out ends it', () => signOut(session, base)],
   ],
 };
 const chapters = parts[setting('QUINTET_E2E_PART')];
