@@ -58,9 +58,9 @@ func (s *Service) Routes(srv *api.Server) {
 		})
 
 	type versionsInput struct {
-		modelInput
-		Before int64 `query:"before" minimum:"0" doc:"Versions before this one; the next of the page before"`
-		Limit  int   `query:"limit" default:"20" minimum:"1" maximum:"100"`
+		Key    string `path:"key" maxLength:"64" doc:"Key of the model"`
+		Before int64  `query:"before" minimum:"0" doc:"Versions before this one; the next of the page before"`
+		Limit  int    `query:"limit" default:"20" minimum:"1" maximum:"100"`
 	}
 	type versionsOutput struct {
 		Body struct {
@@ -133,8 +133,8 @@ func (s *Service) Routes(srv *api.Server) {
 	s.registryRoutes(srv)
 
 	type jobsInput struct {
-		modelInput
-		Limit int `query:"limit" default:"20" minimum:"1" maximum:"100"`
+		Key   string `path:"key" maxLength:"64" doc:"Key of the model"`
+		Limit int    `query:"limit" default:"20" minimum:"1" maximum:"100"`
 	}
 	type jobsOutput struct {
 		Body struct {
@@ -153,7 +153,7 @@ func (s *Service) Routes(srv *api.Server) {
 		})
 
 	type askInput struct {
-		modelInput
+		Key  string `path:"key" maxLength:"64" doc:"Key of the model"`
 		Body struct {
 			Kind string `json:"kind" enum:"train,score"`
 		}
@@ -165,7 +165,7 @@ func (s *Service) Routes(srv *api.Server) {
 	})
 
 	type personInput struct {
-		modelInput
+		Key    string `path:"key" maxLength:"64" doc:"Key of the model"`
 		Person string `path:"person" maxLength:"64" doc:"Id of the person"`
 	}
 	type personOutput struct{ Body *Explanation }

@@ -30120,7 +30120,10 @@ export interface operations {
                 limit?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -30185,7 +30188,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -30262,6 +30268,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description Key of the model */
+                key: string;
                 /** @description Id of the person */
                 person: string;
             };
@@ -30342,7 +30350,10 @@ export interface operations {
                 limit?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                /** @description Key of the model */
+                key: string;
+            };
             cookie?: never;
         };
         requestBody?: never;

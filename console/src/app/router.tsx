@@ -58,6 +58,14 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/recommendations/RecommendationsPage')).RecommendationsPage }),
       },
       {
+        path: 'models',
+        lazy: async () => ({ Component: (await import('../pages/models/ModelsPage')).ModelsPage }),
+      },
+      {
+        path: 'models/:key',
+        lazy: async () => ({ Component: (await import('../pages/models/ModelPage')).ModelPage }),
+      },
+      {
         path: 'channels',
         lazy: async () => ({ Component: (await import('../pages/channels/ChannelsPage')).ChannelsPage }),
       },

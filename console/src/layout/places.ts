@@ -1,6 +1,7 @@
 import {
   IconBasketHeart,
   IconChartBar,
+  IconCrystalBall,
   IconDatabaseSearch,
   IconFileUpload,
   IconFlag,
@@ -69,6 +70,7 @@ export const groups: readonly PlaceGroup[] = [
       { to: '/profiles', label: 'Profiles', key: 'p', icon: IconUsers },
       { to: '/segments', label: 'Segments', key: 'm', icon: IconUsersGroup },
       { to: '/lifecycle', label: 'Lifecycle', key: 'l', icon: IconRecycle },
+      { to: '/models', label: 'Models', key: 'b', icon: IconCrystalBall },
       { to: '/experience', label: 'Customer experience', key: 'x', icon: IconHeartHandshake },
     ],
   },

@@ -14,6 +14,7 @@ import { ErasePerson } from './ErasePerson';
 import { ExportPerson } from './ExportPerson';
 import { IdentityPanel } from './IdentityPanel';
 import { personName } from './person';
+import { PredictionsPanel } from './PredictionsPanel';
 import { SegmentsPanel } from './SegmentsPanel';
 import { TimelinePanel } from './TimelinePanel';
 import { TraitsPanel } from './TraitsPanel';
@@ -69,6 +70,7 @@ function Person({ profile }: { readonly profile: Profile }) {
           <IdentityPanel id={profile.profileId} name={name} />
           <ConsentsPanel id={profile.profileId} identifiers={profile.identifiers ?? []} />
           <TraitsPanel profile={profile} />
+          <PredictionsPanel id={profile.profileId} />
           <AttributesPanel id={profile.profileId} />
           <SegmentsPanel profile={profile} />
         </div>
