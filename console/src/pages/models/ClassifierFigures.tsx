@@ -56,7 +56,7 @@ function ReliabilityPanel({ reliability }: { readonly reliability: NonNullable<M
         reliability.bins.map(({ predicted, actual, low, high }) => ({ x: predicted, y: actual, low, high, reference: predicted })),
         { line: 'came true', reference: 'exact', x: 'Probability', formatX: (value) => percent(value, 0), formatY: (value) => percent(value, 0) },
         palette,
-        { marked: true },
+        { shares: true, marked: true },
       ),
     [reliability, palette],
   );

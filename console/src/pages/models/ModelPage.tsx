@@ -27,6 +27,7 @@ import { Panel } from '../../parts/Panel';
 import { ProblemPanel } from '../../parts/ProblemPanel';
 import { SkeletonBlock } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
+import { Terms } from '../../parts/Terms';
 import { ClassifierFigures } from './ClassifierFigures';
 import { draftOf } from './draft';
 import { DriftPanel } from './DriftPanel';
@@ -36,7 +37,7 @@ import { RunsPanel } from './RunsPanel';
 import { SendTimeFigures } from './SendTimeFigures';
 import { UpliftFigures } from './UpliftFigures';
 import { VersionsPanel } from './VersionsPanel';
-import { familyName, familyQuestion, jobWords } from './words';
+import { familyName, familyQuestion, featureWords, jobWords } from './words';
 import './models.css';
 
 /** One model: what is in use, how good it is, what was trained, and how its runs went. */
@@ -157,7 +158,7 @@ function StatePanel({ standing }: { readonly standing: Standing }) {
   const { champion, newest, scored, job } = standing;
   const running = job !== undefined && job.endedAt === undefined ? job : undefined;
   return (
-    <Panel title="State" note={champion?.verdict ?? newest?.verdict}>
+    <Panel title="State">
       <Figures>
         <Figure label="In use" value={champion === undefined ? noFigure : `version ${champion.version.toString()}`} note={champion?.learner ?? 'none is promoted yet'} />
         <Figure label="Learned" value={champion === undefined ? noFigure : <Moment at={champion.trainedAt} as="ago" />} note={champion === undefined ? undefined : `${count(champion.rows)} rows`} />
@@ -189,14 +190,15 @@ function Figured({ version }: { readonly version: TrainedVersion }) {
   return (
     <>
       <Panel title={`Version ${version.version.toString()}`} note={version.verdict} actions={metrics.sane ? <Tag tone="better">passed its test</Tag> : <Tag tone="worse">did not pass its test</Tag>}>
-        <Figures>
-          <Figure label="Learner" value={learner} />
-          <Figure label="Data" value={<Moment at={version.from} />} note={<>to <Moment at={version.to} /></>} />
-          <Figure label="Features before" value={<Moment at={version.asOf} />} />
-          <Figure label="Rows" value={count(version.rows)} />
-          <Figure label="Trained in" value={fixed(version.seconds, 1)} unit="s" note={`${count(version.bytes / 1024)} KiB, program ${version.codeVersion}`} />
-        </Figures>
-        {dropped.length > 0 && <p className="q-panel-note">Not used: {dropped.map(({ name, reason }) => `${name} (${reason})`).join(', ')}.</p>}
+        <Terms
+          entries={[
+            ['Learner', learner],
+            ['Data', <>from <Moment at={version.from} /> to <Moment at={version.to} />, features from before <Moment at={version.asOf} /></>],
+            ['Learned from', `${count(version.rows)} rows in ${fixed(version.seconds, 1)} s`],
+            ['Artefact', `${count(version.bytes / 1024)} KiB, by program version ${version.codeVersion}`],
+            ...(dropped.length > 0 ? [['Not used', dropped.map(({ name, reason }) => `${featureWords(name)} (${reason})`).join(', ')] as const] : []),
+          ]}
+        />
       </Panel>
       {metrics.test !== undefined && <ClassifierFigures metrics={metrics} learner={learner} />}
       {metrics.lifetime !== undefined && <LifetimeFigures metrics={metrics.lifetime} learner={learner} />}

@@ -3,9 +3,10 @@ import type { CSSProperties } from 'react';
 import type { ModelMetrics } from '../../api/models';
 import { IntervalAxis, IntervalMark } from '../../charts/IntervalMark';
 import { intervalScale } from '../../charts/scale';
-import { count, percent, significant } from '../../format/number';
+import { count, fixed, percent } from '../../format/number';
 import { Figure, Figures } from '../../parts/Figure';
 import { Panel } from '../../parts/Panel';
+import { Tag } from '../../parts/Tag';
 import '../../parts/list-table.css';
 import '../lifecycle/lifecycle.css';
 import { bestHour, hourText, weekOf } from './week';
@@ -14,6 +15,7 @@ import './models.css';
 /** When messages are answered, and what choosing the hour brings. */
 export function SendTimeFigures({ metrics }: { readonly metrics: NonNullable<ModelMetrics['sendTime']> }) {
   const { rates, answers, people, machineOpens, candidates, chosen, offPolicy } = metrics;
+  const best = Math.max(...candidates.map(({ likelihood }) => likelihood));
   return (
     <>
       <Panel title="Hours of the week" note={`Rate of answers by the local hour of sending, of everybody; each person's own hours are moved from here by what they answered. A stronger fill means more, and the best is ${bestHour(rates)}.`}>
@@ -43,14 +45,26 @@ export function SendTimeFigures({ metrics }: { readonly metrics: NonNullable<Mod
             </tbody>
           </table>
         </div>
+        <div className="q-week-words" />
         <Figures>
           <Figure label="Answers" value={count(answers)} />
           <Figure label="People" value={count(people)} />
           <Figure label="Opened by machines" value={count(machineOpens)} note="left out" />
-          {candidates.map(({ name, likelihood }) => (
-            <Figure key={name} label={name} value={significant(likelihood, 5)} note={name === chosen ? 'log-likelihood, chosen' : 'log-likelihood'} />
-          ))}
         </Figures>
+      </Panel>
+      <Panel title="Candidates" note="Mean log-likelihood of the last fifth of the messages, which none was fitted to; closer to zero is better." flush>
+        <Table className="q-list" aria-label="Candidates">
+          <Table.Tbody>
+            {candidates.map(({ name, likelihood }) => (
+              <Table.Tr key={name}>
+                <Table.Td>
+                  {name} {likelihood === best && <Tag tone="accent">chosen: {chosen}</Tag>}
+                </Table.Td>
+                <Table.Td className="q-number">{fixed(likelihood, 5)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
       </Panel>
       {offPolicy === undefined ? (
         <Panel title="What choosing the hour brings">
@@ -64,12 +78,12 @@ export function SendTimeFigures({ metrics }: { readonly metrics: NonNullable<Mod
 }
 
 function OffPolicyPanel({ comparison }: { readonly comparison: NonNullable<NonNullable<ModelMetrics['sendTime']>['offPolicy']> }) {
-  const { model, fixed: hour, now, fixedHour, gainOverFixed, gainOverNow, messages } = comparison;
+  const { model, fixed: everybody, now, fixedHour, gainOverFixed, gainOverNow, messages } = comparison;
   const policy = (name: string, { rate, standardError }: typeof model) => ({ name, estimate: rate, lower: rate - 1.96 * standardError, upper: rate + 1.96 * standardError });
   const gain = (name: string, values: readonly number[] | null) => ({ name, estimate: values?.[0] ?? NaN, lower: values?.[1] ?? NaN, upper: values?.[2] ?? NaN });
   const rows = [
     policy("The person's best hours", model),
-    policy(`Everybody at ${hourText(fixedHour)}`, hour),
+    policy(`Everybody at ${hourText(fixedHour)}`, everybody),
     policy('As they come', now),
     gain('Gain over the fixed hour', gainOverFixed),
     gain('Gain over as they come', gainOverNow),

@@ -22,14 +22,17 @@ interface CurveWords {
 
 interface CurveShape {
   readonly maxX?: number;
+  /** Both axes are shares of one. */
+  readonly shares?: boolean;
   /** Points are marked where there are few of them. */
   readonly marked?: boolean;
 }
 
 /** A curve with its interval as a band, beside what it is compared with as a broken line. */
-export function curveOption(points: readonly CurvePoint[], words: CurveWords, palette: Palette, { maxX, marked = false }: CurveShape = {}): ChartOption {
+export function curveOption(points: readonly CurvePoint[], words: CurveWords, palette: Palette, { maxX, shares = false, marked = false }: CurveShape = {}): ChartOption {
   const banded = points.every(({ low, high }) => low !== undefined && high !== undefined);
   const compared = points.some(({ reference }) => reference !== undefined);
+  const whole = shares ? { min: 0, max: 1, interval: 0.25 } : {};
   const [colour = palette.accent] = palette.series;
   return {
     animation: false,
@@ -56,8 +59,9 @@ export function curveOption(points: readonly CurvePoint[], words: CurveWords, pa
       splitLine: { show: false },
       axisLabel: { ...axisText(palette), formatter: words.formatX, hideOverlap: true },
       ...(maxX === undefined ? {} : { max: maxX }),
+      ...whole,
     },
-    yAxis: { ...valueAxis(palette), axisLabel: { ...axisText(palette), formatter: words.formatY } },
+    yAxis: { ...valueAxis(palette), axisLabel: { ...axisText(palette), formatter: words.formatY }, ...whole },
     series: [
       ...(banded
         ? [
