@@ -79,10 +79,7 @@ func (m BGNBD) Probability(n int, t float64) float64 {
 
 // FitBGNBD fits the model to groups of customers.
 func FitBGNBD(ctx context.Context, groups []Group) (*Estimate, error) {
-	age, count := meanAge(groups)
+	age := meanAge(groups)
 	starts := [][]float64{{.3, age / 8, .8, 2.5}, {1, age / 2, .5, 5}, {.1, age / 30, 1.5, 1.5}}
-	return maximise(ctx, bgnbdNames, starts, count, func(p []float64) float64 {
-		m := NewBGNBD(p)
-		return sum(groups, func(g *Group) float64 { return m.LogLikelihood(g.Customer) })
-	})
+	return maximise(ctx, bgnbdNames, starts, groups, func(p []float64) func(Customer) float64 { return NewBGNBD(p).LogLikelihood })
 }

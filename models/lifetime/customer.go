@@ -1,6 +1,7 @@
 package lifetime
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -55,15 +56,7 @@ func Groups(customers []Customer) ([]Group, error) {
 	if len(customers) < MinCustomers || repeaters < MinRepeaters {
 		return nil, fmt.Errorf("%w: %d, of whom %d with a repeat; at least %d and %d are needed", ErrTooFew, len(customers), repeaters, MinCustomers, MinRepeaters)
 	}
-	slices.SortFunc(sorted, func(a, b Customer) int {
-		switch {
-		case a.Repeats != b.Repeats:
-			return a.Repeats - b.Repeats
-		case a.Last != b.Last:
-			return sign(a.Last - b.Last)
-		}
-		return sign(a.Age - b.Age)
-	})
+	slices.SortFunc(sorted, Customer.compare)
 	var groups []Group
 	for _, c := range sorted {
 		if n := len(groups); n > 0 && groups[n-1].Customer == c {
@@ -75,14 +68,9 @@ func Groups(customers []Customer) ([]Group, error) {
 	return groups, nil
 }
 
-func sign(v float64) int {
-	if v < 0 {
-		return -1
-	}
-	if v > 0 {
-		return 1
-	}
-	return 0
+// compare orders customers by what they bought when.
+func (c Customer) compare(other Customer) int {
+	return cmp.Or(cmp.Compare(c.Repeats, other.Repeats), cmp.Compare(c.Last, other.Last), cmp.Compare(c.Age, other.Age))
 }
 
 func (c Customer) check() error {

@@ -85,16 +85,22 @@ func (e *Estimate) Check(parameters int) error {
 // start that stands in where the likelihood has no maximum of its own: e^±3 for 95 %.
 const heldBy = 1.5
 
+// searched bounds the groups among which the maximum is searched for from all starts;
+// from there only the last steps are taken with all of them.
+const searched = 2000
+
+// likelihood gives the log-likelihood of one customer under parameters.
+type likelihood func(p []float64) func(c Customer) float64
+
 // maximise finds the maximum of a log-likelihood over positive parameters from several
 // starts, first by simplex, which no overflow stops, then by BFGS, and takes the best.
-// Where the parameters run away it holds them near the first start. total scales the
-// objective to a mean.
-func maximise(ctx context.Context, names []string, starts [][]float64, total float64, logLikelihood func(p []float64) float64) (*Estimate, error) {
-	e, err := climb(ctx, names, starts, total, logLikelihood, nil)
+// Where the parameters run away it holds them near the first start.
+func maximise(ctx context.Context, names []string, starts [][]float64, groups []Group, of likelihood) (*Estimate, error) {
+	e, err := climb(ctx, names, starts, groups, of, nil)
 	if !errors.Is(err, ErrNotConverged) {
 		return e, err
 	}
-	e, err = climb(ctx, names, starts, total, logLikelihood, func(x []float64) float64 {
+	e, err = climb(ctx, names, starts, groups, of, func(x []float64) float64 {
 		squares := 0.0
 		for i, v := range x {
 			d := (v - math.Log(starts[0][i])) / heldBy
@@ -106,21 +112,26 @@ func maximise(ctx context.Context, names []string, starts [][]float64, total flo
 		return nil, err
 	}
 	e.Penalised = true
-	e.LogLikelihood = logLikelihood(e.Parameters)
+	each := of(e.Parameters)
+	e.LogLikelihood = sum(groups, each)
 	return e, nil
 }
 
-// climb maximises the log-likelihood minus a penalty of the log-parameters, if there is one.
-func climb(ctx context.Context, names []string, starts [][]float64, total float64, logLikelihood func(p []float64) float64, penalty func(x []float64) float64) (*Estimate, error) {
-	objective := func(x []float64) float64 {
+// objective is the mean of the negative log-likelihood over groups in the logarithm of
+// the parameters, with a penalty if there is one.
+func objective(groups []Group, centre []float64, of likelihood, penalty func(x []float64) float64) (f func(x []float64) float64, total float64) {
+	for i := range groups {
+		total += groups[i].Count
+	}
+	return func(x []float64) float64 {
 		p := make([]float64, len(x))
 		for i, v := range x {
-			if math.Abs(v-math.Log(starts[0][i])) > 20 { // far from anything that is estimated
+			if math.Abs(v-math.Log(centre[i])) > 20 { // far from anything that is estimated
 				return math.Inf(1)
 			}
 			p[i] = math.Exp(v)
 		}
-		v := -logLikelihood(p) / total
+		v := -sum(groups, of(p)) / total
 		if penalty != nil {
 			v += penalty(x) / total
 		}
@@ -128,16 +139,25 @@ func climb(ctx context.Context, names []string, starts [][]float64, total float6
 			return math.Inf(1)
 		}
 		return v
-	}
-	gradient := func(g, x []float64) {
-		fd.Gradient(g, objective, x, &fd.Settings{Formula: fd.Central})
-	}
+	}, total
+}
+
+// climb maximises the log-likelihood minus a penalty of the log-parameters, if there is one.
+func climb(ctx context.Context, names []string, starts [][]float64, groups []Group, of likelihood, penalty func(x []float64) float64) (*Estimate, error) {
 	status := func() (optimize.Status, error) {
 		if ctx.Err() != nil {
 			return optimize.Failure, ctx.Err()
 		}
 		return optimize.NotTerminated, nil
 	}
+	descend := func(f func([]float64) float64, x []float64, iterations int, flat float64) *optimize.Result {
+		gradient := func(g, x []float64) { fd.Gradient(g, f, x, &fd.Settings{Formula: fd.Central}) }
+		r, _ := optimize.Minimize(optimize.Problem{Func: f, Grad: gradient, Status: status}, x,
+			&optimize.Settings{MajorIterations: iterations, GradientThreshold: flat}, &optimize.BFGS{})
+		return r
+	}
+	some := thin(groups, searched)
+	f, total := objective(some, starts[0], of, penalty)
 	var best []float64
 	bestValue := math.Inf(1)
 	for _, start := range starts {
@@ -145,15 +165,14 @@ func climb(ctx context.Context, names []string, starts [][]float64, total float6
 		for i, v := range start {
 			x[i] = math.Log(v)
 		}
-		if math.IsInf(objective(x), 1) {
+		if math.IsInf(f(x), 1) {
 			continue
 		}
-		rough, _ := optimize.Minimize(optimize.Problem{Func: objective, Status: status}, x, &optimize.Settings{FuncEvaluations: 250}, &optimize.NelderMead{})
+		rough, _ := optimize.Minimize(optimize.Problem{Func: f, Status: status}, x, &optimize.Settings{FuncEvaluations: 250}, &optimize.NelderMead{})
 		if rough != nil && !math.IsInf(rough.F, 0) {
 			x = rough.X
 		}
-		fine, _ := optimize.Minimize(optimize.Problem{Func: objective, Grad: gradient, Status: status}, x,
-			&optimize.Settings{MajorIterations: 100, GradientThreshold: 1e-8}, &optimize.BFGS{})
+		fine := descend(f, x, 100, 1e-8)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("fitting: %w", ctx.Err())
 		}
@@ -166,7 +185,18 @@ func climb(ctx context.Context, names []string, starts [][]float64, total float6
 	if best == nil || math.IsNaN(bestValue) {
 		return nil, ErrNotConverged
 	}
-	best, bestValue = polish(objective, best, bestValue)
+	if len(some) < len(groups) {
+		f, total = objective(groups, starts[0], of, penalty)
+		bestValue = f(best)
+		// Newton's steps do the rest.
+		if r := descend(f, best, 15, 1e-6); r != nil && r.F < bestValue {
+			best, bestValue = r.X, r.F
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("fitting: %w", ctx.Err())
+		}
+	}
+	best, bestValue = polish(f, best, bestValue)
 	e := &Estimate{Names: names, LogLikelihood: -bestValue * total}
 	for i, v := range best {
 		if penalty == nil && math.Abs(v-math.Log(starts[0][i])) > 9 { // 8,000 times what is usual: on a ridge without a top
@@ -175,7 +205,7 @@ func climb(ctx context.Context, names []string, starts [][]float64, total float6
 		e.Parameters = append(e.Parameters, math.Exp(v))
 	}
 	hessian := mat.NewSymDense(len(best), nil)
-	fd.Hessian(hessian, objective, best, &fd.Settings{Step: 1e-3})
+	fd.Hessian(hessian, f, best, &fd.Settings{Step: 1e-3})
 	hessian.ScaleSym(total, hessian)
 	var chol mat.Cholesky
 	if chol.Factorize(hessian) {
@@ -221,7 +251,7 @@ func polish(objective func([]float64) float64, x []float64, value float64) ([]fl
 }
 
 // sum adds f over groups on all cores.
-func sum(groups []Group, f func(g *Group) float64) float64 {
+func sum(groups []Group, f func(c Customer) float64) float64 {
 	workers := max(1, min(runtime.GOMAXPROCS(0), len(groups)/256))
 	parts := make([]float64, workers)
 	var wait sync.WaitGroup
@@ -231,7 +261,7 @@ func sum(groups []Group, f func(g *Group) float64) float64 {
 			defer wait.Done()
 			total := 0.0
 			for i := w * len(groups) / workers; i < (w+1)*len(groups)/workers; i++ {
-				total += groups[i].Count * f(&groups[i])
+				total += groups[i].Count * f(groups[i].Customer)
 			}
 			parts[w] = total
 		}()
@@ -244,14 +274,28 @@ func sum(groups []Group, f func(g *Group) float64) float64 {
 	return total
 }
 
+// thin takes about so many of the groups, evenly in their order.
+func thin(groups []Group, limit int) []Group {
+	step := len(groups) / limit
+	if step <= 1 {
+		return groups
+	}
+	out := make([]Group, 0, limit+limit/2)
+	for i := 0; i < len(groups); i += step {
+		out = append(out, groups[i])
+	}
+	return out
+}
+
 // meanAge is the unit in which the scale parameters are of the order of one; starts are
 // made of it, so that time in days fits as time in weeks does.
-func meanAge(groups []Group) (age, count float64) {
+func meanAge(groups []Group) float64 {
+	age, count := 0.0, 0.0
 	for _, g := range groups {
 		age += g.Count * g.Age
 		count += g.Count
 	}
-	return math.Max(age/count, 1e-6), count
+	return math.Max(age/count, 1e-6)
 }
 
 func lgamma(x float64) float64 {

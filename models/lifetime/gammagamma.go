@@ -61,8 +61,5 @@ func FitGammaGamma(ctx context.Context, customers []Customer) (*Estimate, error)
 	}
 	mean /= float64(len(groups))
 	starts := [][]float64{{6, 4, mean / 2}, {1, 3, 2 * mean}}
-	return maximise(ctx, gammaNames, starts, float64(len(groups)), func(p []float64) float64 {
-		m := NewGammaGamma(p)
-		return sum(groups, func(g *Group) float64 { return m.LogLikelihood(g.Customer) })
-	})
+	return maximise(ctx, gammaNames, starts, groups, func(p []float64) func(Customer) float64 { return NewGammaGamma(p).LogLikelihood })
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Fitted holds what is needed to say what customers will be worth.
@@ -26,6 +27,16 @@ const (
 
 // Fit fits a purchase model, and the spend model where there are values.
 func Fit(ctx context.Context, kind string, customers []Customer) (*Fitted, error) {
+	f, err := FitPurchase(ctx, kind, customers)
+	if err != nil {
+		return nil, err
+	}
+	f.Spend, err = FitSpend(ctx, customers)
+	return f, err
+}
+
+// FitPurchase fits a purchase model alone.
+func FitPurchase(ctx context.Context, kind string, customers []Customer) (*Fitted, error) {
 	groups, err := Groups(customers)
 	if err != nil {
 		return nil, err
@@ -42,18 +53,25 @@ func Fit(ctx context.Context, kind string, customers []Customer) (*Fitted, error
 	if err != nil {
 		return nil, fmt.Errorf("fitting %s: %w", kind, err)
 	}
+	return f, nil
+}
+
+// FitSpend fits the value of purchases; nil where too few of them had one.
+func FitSpend(ctx context.Context, customers []Customer) (*Estimate, error) {
 	valued := 0
 	for _, c := range customers {
 		if c.Repeats > 0 && c.Value > 0 {
 			valued++
 		}
 	}
-	if valued >= MinRepeaters {
-		if f.Spend, err = FitGammaGamma(ctx, customers); err != nil {
-			return nil, fmt.Errorf("fitting the value of purchases: %w", err)
-		}
+	if valued < MinRepeaters {
+		return nil, nil
 	}
-	return f, nil
+	e, err := FitGammaGamma(ctx, customers)
+	if err != nil {
+		return nil, fmt.Errorf("fitting the value of purchases: %w", err)
+	}
+	return e, nil
 }
 
 // Check refuses what could not have come from [Fit].
@@ -126,34 +144,55 @@ func (f *Fitted) Forecaster(horizon float64) *Forecaster {
 // Forecast says what is expected of a customer; without intervals where parameters have
 // none.
 func (f *Forecaster) Forecast(c Customer) Forecast {
-	out := f.Point(c)
-	counts, values := make([]float64, 0, draws), make([]float64, 0, draws)
+	p := f.purchases(c)
+	return f.valued(&p, c.Value)
+}
+
+// purchases is what is expected of everybody with the same purchases before.
+type purchases struct {
+	customer Customer
+	alive    float64
+	expected float64
+	drawn    []float64 // by parameter vector; NaN where one gives nothing
+}
+
+func (f *Forecaster) purchases(c Customer) purchases {
+	c.Value = 0
+	out := purchases{customer: c, alive: f.purchase.Alive(c), expected: f.purchase.Expected(c, f.horizon), drawn: make([]float64, len(f.drawn))}
 	for i, m := range f.drawn {
-		n := m.Expected(c, f.horizon)
-		if math.IsNaN(n) || math.IsInf(n, 0) {
-			continue
-		}
-		counts = append(counts, n)
-		if f.spend == nil {
-			continue
-		}
-		if v := n * f.drawnSpends[i%len(f.drawnSpends)].Expected(c); v >= 0 && !math.IsInf(v, 0) {
-			values = append(values, v)
-		}
+		out.drawn[i] = m.Expected(c, f.horizon)
 	}
-	out.Low, out.High = ends(counts, out.Purchases)
-	out.ValueLow, out.ValueHigh = ends(values, out.Value)
 	return out
 }
 
-// Point is the forecast without intervals, for scoring everybody.
-func (f *Forecaster) Point(c Customer) Forecast {
-	out := Forecast{Alive: f.purchase.Alive(c), Purchases: f.purchase.Expected(c, f.horizon)}
+// valued adds what purchases of a customer with this mean value are worth.
+func (f *Forecaster) valued(p *purchases, value float64) Forecast {
+	c := p.customer
+	c.Value = value
+	out := Forecast{Alive: p.alive, Purchases: p.expected}
 	if f.spend != nil {
 		if v := f.spend.Expected(c); v > 0 && !math.IsInf(v, 0) {
 			out.Value = out.Purchases * v
 		}
 	}
+	var counts, values [draws]float64
+	n, m := 0, 0
+	for i, d := range p.drawn {
+		if math.IsNaN(d) || math.IsInf(d, 0) {
+			continue
+		}
+		counts[n] = d
+		n++
+		if f.spend == nil {
+			continue
+		}
+		if v := d * f.drawnSpends[i%len(f.drawnSpends)].Expected(c); v >= 0 && !math.IsInf(v, 0) {
+			values[m] = v
+			m++
+		}
+	}
+	out.Low, out.High = ends(counts[:n], out.Purchases)
+	out.ValueLow, out.ValueHigh = ends(values[:m], out.Value)
 	return out
 }
 
@@ -166,19 +205,34 @@ func ends(values []float64, point float64) (low, high float64) {
 }
 
 // ForecastAll forecasts many customers on all cores; it ends early with the error of ctx.
+// Purchases are forecast once for all who bought alike.
 func (f *Forecaster) ForecastAll(ctx context.Context, customers []Customer) ([]Forecast, error) {
 	out := make([]Forecast, len(customers))
-	workers := runtime.GOMAXPROCS(0)
+	order := make([]int, len(customers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return customers[a].compare(customers[b]) })
+	const chunk = 4096
+	var next atomic.Int64
 	var wait sync.WaitGroup
-	for w := range workers {
+	for range runtime.GOMAXPROCS(0) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			for i := w; i < len(customers); i += workers {
-				if i%1024 < workers && ctx.Err() != nil {
+			for ctx.Err() == nil {
+				to := int(next.Add(chunk))
+				from := to - chunk
+				if from >= len(order) {
 					return
 				}
-				out[i] = f.Forecast(customers[i])
+				var p purchases
+				for k, i := range order[from:min(to, len(order))] {
+					if k == 0 || customers[i].compare(p.customer) != 0 {
+						p = f.purchases(customers[i])
+					}
+					out[i] = f.valued(&p, customers[i].Value)
+				}
 			}
 		}()
 	}

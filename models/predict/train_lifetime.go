@@ -60,11 +60,15 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 	}
 	metrics := &LifetimeMetrics{Unit: "days"}
 	v.Metrics.Lifetime = metrics
+	spend, err := lifetime.FitSpend(ctx, past.customers)
+	if err != nil {
+		return err
+	}
 	best := ""
 	var bestErr error
 	for i, kind := range []string{lifetime.KindBGNBD, lifetime.KindParetoNBD} {
 		s.stage(j, "fitting "+kind, .2+.3*float64(i))
-		f, err := lifetime.Fit(ctx, kind, past.customers)
+		f, err := lifetime.FitPurchase(ctx, kind, past.customers)
 		if err != nil {
 			if ctx.Err() != nil {
 				return err
@@ -73,6 +77,7 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 			metrics.Models = append(metrics.Models, LifetimeFit{Kind: kind, Parameters: []LifetimeParameter{}, Failure: err.Error()})
 			continue
 		}
+		f.Spend = spend
 		test := f.Test(past.customers, past.later, float64(spec.HorizonDays))
 		metrics.Models = append(metrics.Models, describe(f, test.MAE))
 		if best == "" || test.MAE < metrics.Backtest.MAE {

@@ -1,9 +1,9 @@
 package predict
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"quintet/models/learners"
@@ -95,7 +95,7 @@ func (s *Service) trainUplift(ctx context.Context, spec *Spec, v *Version, j *Jo
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(math.Copysign(1, set.at[a]-set.at[b])) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(set.at[a], set.at[b]) })
 	n := len(order)
 	train, valid, test := data.Take(order[:n/2]), data.Take(order[n/2:n*3/4]), data.Take(order[n*3/4:])
 	now := s.now().UTC()

@@ -99,11 +99,11 @@ func (p *Policy) Gate() (pass bool, reason string) {
 	low := p.Gain.Value - 1.644854*p.Gain.Error
 	switch {
 	case p.Gain.Value <= 0:
-		return false, fmt.Sprintf("choosing by the estimates brings %.6g per person, the best single action %.6g", p.Learned.Value, p.Single[p.Best].Value)
+		return false, fmt.Sprintf("choosing by the estimates brings %.4g per person, the best single action %.4g", p.Learned.Value, p.Single[p.Best].Value)
 	case low <= 0:
-		return false, fmt.Sprintf("the gain of %.6g per person over the best single action is not told apart from zero (95 %% lower bound %.6g)", p.Gain.Value, low)
+		return false, fmt.Sprintf("the gain of %.4g per person over the best single action is not told apart from zero (95 %% lower bound %.4g)", p.Gain.Value, low)
 	}
-	return true, fmt.Sprintf("it brings at least %.6g per person more than the best single action", low)
+	return true, fmt.Sprintf("it brings at least %.4g per person more than the best single action", low)
 }
 
 // Kind says what addressing a person does.
