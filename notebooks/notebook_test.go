@@ -101,6 +101,29 @@ func TestUplift(t *testing.T) {
 	}
 }
 
+// TestModels trains a model of each family, and compares what it says with the log and
+// with the truth of customers that the notebook makes up.
+func TestModels(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("trains five models")
+	}
+	interpreter := python(t)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	s := startService(ctx, t)
+	cells := exec.CommandContext(ctx, interpreter, "run.py", "models.ipynb")
+	cells.Env = append(s.env, "PYTHONDONTWRITEBYTECODE=1", "PYTHONIOENCODING=utf-8")
+	out, err := cells.CombinedOutput()
+	if err != nil {
+		t.Fatalf("running the cells: %v\n%s", err, out)
+	}
+	if !bytes.Contains(out, []byte("10 figures of the models agree with the log, 9 with the truth.")) {
+		t.Fatalf("the notebook did not come to its end:\n%s", out)
+	}
+	t.Logf("%s", out)
+}
+
 // TestRunnerFailsWithItsCell makes sure that a failing cell fails the run.
 func TestRunnerFailsWithItsCell(t *testing.T) {
 	t.Parallel()
