@@ -87,7 +87,7 @@ const heldBy = 1.5
 
 // searched bounds the groups among which the maximum is searched for from all starts;
 // from there only the last steps are taken with all of them.
-const searched = 2000
+const searched = 500
 
 // likelihood gives the log-likelihood of one customer under parameters.
 type likelihood func(p []float64) func(c Customer) float64
@@ -172,7 +172,7 @@ func climb(ctx context.Context, names []string, starts [][]float64, groups []Gro
 		if rough != nil && !math.IsInf(rough.F, 0) {
 			x = rough.X
 		}
-		fine := descend(f, x, 100, 1e-8)
+		fine := descend(f, x, 25, 1e-5)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("fitting: %w", ctx.Err())
 		}
@@ -185,16 +185,14 @@ func climb(ctx context.Context, names []string, starts [][]float64, groups []Gro
 	if best == nil || math.IsNaN(bestValue) {
 		return nil, ErrNotConverged
 	}
-	if len(some) < len(groups) {
-		f, total = objective(groups, starts[0], of, penalty)
-		bestValue = f(best)
-		// Newton's steps do the rest.
-		if r := descend(f, best, 15, 1e-6); r != nil && r.F < bestValue {
-			best, bestValue = r.X, r.F
-		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("fitting: %w", ctx.Err())
-		}
+	f, total = objective(groups, starts[0], of, penalty)
+	bestValue = f(best)
+	// Newton's steps do the rest.
+	if r := descend(f, best, 15, 1e-6); r != nil && r.F < bestValue {
+		best, bestValue = r.X, r.F
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("fitting: %w", ctx.Err())
 	}
 	best, bestValue = polish(f, best, bestValue)
 	e := &Estimate{Names: names, LogLikelihood: -bestValue * total}
@@ -276,11 +274,11 @@ func sum(groups []Group, f func(c Customer) float64) float64 {
 
 // thin takes about so many of the groups, evenly in their order.
 func thin(groups []Group, limit int) []Group {
-	step := len(groups) / limit
+	step := (len(groups) + limit - 1) / limit
 	if step <= 1 {
 		return groups
 	}
-	out := make([]Group, 0, limit+limit/2)
+	out := make([]Group, 0, limit)
 	for i := 0; i < len(groups); i += step {
 		out = append(out, groups[i])
 	}

@@ -58,9 +58,15 @@ func (m ParetoNBD) integrated(c Customer) float64 {
 	if width <= 0 {
 		return math.Inf(-1)
 	}
+	// In w = ln((smaller+y)/(smaller+last)) one of the two logarithms is w itself.
+	near, far, gap := m.R+x-1, m.S+1, m.Beta-m.Alpha
+	if m.Beta < m.Alpha {
+		near, far, gap = m.S, m.R+x, m.Alpha-m.Beta
+	}
+	begin := smaller + c.Last
+	first := math.Log(begin)
 	logOf := func(w float64) float64 {
-		y := (smaller+c.Last)*math.Exp(w) - smaller
-		return -(m.R+x)*math.Log(m.Alpha+y) - (m.S+1)*math.Log(m.Beta+y) + math.Log(smaller+y)
+		return -near*(first+w) - far*math.Log(begin*math.Exp(w)+gap)
 	}
 	// The integrand has its maximum near one end or between; it is scaled by the largest
 	// of three values, which keeps it from underflowing.
