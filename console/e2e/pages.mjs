@@ -49,6 +49,8 @@ async function knownAddresses(page, base) {
     templates: { path: '/scenarios/templates', ready: 'Win-back with a promo code' },
     points: { path: '/decision-points', ready: 'Objective' },
     point: { path: point, ready: 'Mean propensity' },
+    models: { path: '/models', ready: 'Leavers in the story' },
+    model: { path: '/models/leavers-in-the-story', ready: 'What matters' },
     profiles: { path: '/profiles', ready: 'Last seen' },
     profile: { path: profile, ready: 'Timeline' },
     segments: { path: '/segments', ready: 'seen-in-the-story' },
@@ -104,7 +106,7 @@ async function narrowScreen(session, base, addresses) {
   const { page } = session;
   const wide = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const name of ['overview', 'experiments', 'report', 'wizard', 'metrics', 'metric', 'flags', 'holdouts', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'segment', 'segment-editor']) {
+  for (const name of ['overview', 'experiments', 'report', 'wizard', 'metrics', 'metric', 'flags', 'holdouts', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'model', 'segment', 'segment-editor']) {
     const { path, ready } = addresses[name];
     await page.goto(base + path);
     await page.getByText(ready).first().waitFor({ timeout: 60_000 });

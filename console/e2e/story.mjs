@@ -17,6 +17,7 @@ import { leadThroughScenario, tryCampaign } from './outbound.mjs';
 import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { judgeCandidate } from './policies.mjs';
+import { trainModel } from './predicting.mjs';
 import { previewRecommendations } from './recommending.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
 import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
@@ -49,6 +50,7 @@ const parts = {
     ['one decision is explained', () => explainDecision(session, base)],
     ['a candidate is judged', () => judgeCandidate(session, base)],
     ['items are recommended', () => previewRecommendations(session, base)],
+    ['a model is trained and used', () => trainModel(session, base)],
     ['a template becomes a scenario', () => leadThroughScenario(session, base)],
     ['a campaign is tried', () => tryCampaign(session, base)],
   ],

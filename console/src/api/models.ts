@@ -33,7 +33,7 @@ export const standingQuery = (key: string) =>
   queryOptions({
     queryKey: ['predictive-models', 'standing', key],
     queryFn: () => unwrap(client.GET('/v1/model-registry/{key}', { params: { path: { key } } })),
-    refetchInterval: 4_000,
+    refetchInterval: ({ state: { data } }) => (data?.job !== undefined && data.job.endedAt === undefined ? 1_000 : 3_000),
   });
 
 /** A definition with the tag that a change of it has to name. */
