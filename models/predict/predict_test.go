@@ -248,6 +248,32 @@ func TestUpliftLifecycle(t *testing.T) {
 	if err := b.clickhouse.Read.QueryRow(ctx, `SELECT countIf(JSONExtractString(attributes, 'upliftTreatment') = 'email' AND JSONExtractString(attributes, 'upliftKind') = 'persuadable'), countIf(JSONExtractString(attributes, 'upliftTreatment') = 'nobody') FROM person_scores`).Scan(&persuadable, &harmed); err != nil || persuadable == 0 || harmed == 0 {
 		t.Errorf("%d persuadable, %d left alone: %v", persuadable, harmed, err)
 	}
+	// Decisions read the value of each treatment from memory, the cost taken off.
+	var text string
+	if err := b.clickhouse.Read.QueryRow(ctx, "SELECT attributes FROM person_scores LIMIT 1").Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	var attributes map[string]any
+	if err := json.Unmarshal([]byte(text), &attributes); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) (any, bool) { v, ok := attributes[name]; return v, ok }
+	values := make([]float64, 2)
+	if b.Values("win-back", read, []string{"email", "push"}, values) {
+		t.Errorf("values before anything was loaded: %v", values)
+	}
+	if _, err := b.specs.Put(ctx, "win-back", Spec{Family: Uplift, Experiment: "win-back", Treatments: []string{"email"}, HorizonDays: 14, ActiveDays: 200, Cost: .05}, "test", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !b.Values("win-back", read, []string{"email", "push"}, values) || math.Abs(values[0]-(attributes["upliftOfEmail"].(float64)-.05)) > 1e-12 || !math.IsNaN(values[1]) {
+		t.Errorf("%v of %v", values, attributes)
+	}
+	if b.Values("win-back", func(string) (any, bool) { return nil, false }, []string{"email"}, values) {
+		t.Errorf("values of somebody unknown: %v", values)
+	}
 }
 
 func TestSendTimeLifecycle(t *testing.T) {
@@ -338,6 +364,7 @@ func TestSpecsAreChecked(t *testing.T) {
 		"reserved":      {Spec{Family: Churn, Attribute: "orders"}, "attribute"},
 		"taken":         {Spec{Family: Churn}, "attribute"},
 		"no treatments": {Spec{Family: Uplift, Experiment: "e"}, "treatments"},
+		"one name":      {Spec{Family: Uplift, Experiment: "e", Treatments: []string{"e-mail", "e mail"}}, "treatments"},
 		"not a name":    {Spec{Family: Lifetime, Attribute: "a-b"}, "attribute"},
 	} {
 		if err := b.check(t.Context(), "other", &c.spec); err == nil || !strings.Contains(err.Error(), c.field) {

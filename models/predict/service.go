@@ -64,6 +64,7 @@ type Service struct {
 	// forgotten are people who were erased while the scoring that runs here was under way.
 	forgotten map[string]struct{}
 	times     atomic.Pointer[sendTimes]
+	values    atomic.Pointer[map[string]*upliftValues]
 }
 
 // Open loads the definitions.
@@ -98,8 +99,8 @@ func (s *Service) Run(ctx context.Context) error {
 				s.log.Warn("a predictive model could not be brought up to date; it is tried again", "model", d.Key, "error", err)
 			}
 		}
-		if err := s.refreshSendTimes(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("send times could not be loaded; what was loaded before stays", "error", err)
+		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("what decisions read of models could not be loaded; what was loaded before stays", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -144,6 +145,19 @@ func (s *Service) answer(ctx context.Context, r request) {
 }
 
 const maxModels = 200
+
+// refresh brings what decisions read of champions up to date.
+func (s *Service) refresh(ctx context.Context) error {
+	if err := s.refreshSendTimes(ctx); err != nil {
+		return err
+	}
+	champions, err := s.store.champions(ctx)
+	if err != nil {
+		return err
+	}
+	s.refreshValues(func(key string) bool { return champions[key] })
+	return nil
+}
 
 func (s *Service) due(ctx context.Context, key string, spec Spec) error {
 	spec.fill()

@@ -95,6 +95,9 @@ func (s *Service) check(_ context.Context, key string, spec *Spec) error {
 	}
 	filled := *spec
 	filled.fill()
+	if err := filled.checkEffects(); err != nil {
+		bad.Add("treatments", err.Error(), spec.Treatments)
+	}
 	if !attributeName.MatchString(filled.Attribute) {
 		bad.Add("attribute", "begins with a lower-case letter and has letters and digits", filled.Attribute)
 	}

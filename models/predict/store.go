@@ -104,6 +104,23 @@ func (s *store) list(ctx context.Context, model string, before int64, limit int)
 	return out, rows.Err()
 }
 
+// champions are the models that have one.
+func (s *store) champions(ctx context.Context) (map[string]bool, error) {
+	rows, err := s.pool.Query(ctx, "SELECT model FROM prediction_versions WHERE state = 'champion'")
+	if err != nil {
+		return nil, fmt.Errorf("listing champions: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("listing champions: %w", err)
+	}
+	out := make(map[string]bool, len(names))
+	for _, n := range names {
+		out[n] = true
+	}
+	return out, nil
+}
+
 // previous is the version that was champion before; 0 when there was none.
 func (s *store) previous(ctx context.Context, model string) (int64, error) {
 	var version int64

@@ -270,6 +270,9 @@ func (s *Service) scoreUplift(ctx context.Context, spec *Spec, c *scorer, out *S
 			spec.Attribute: digits(e), spec.Attribute + "Low": digits(e - 1.96*a.Error), spec.Attribute + "High": digits(e + 1.96*a.Error),
 			spec.Attribute + "Kind": string(uplift.KindOf(e, untreated[i], a.Average, a.Error)), spec.Attribute + "Treatment": treatment,
 		}
+		for k, variant := range a.Variants {
+			attributes[i][effectAttribute(spec.Attribute, variant)] = digits(effects[k][i])
+		}
 	}
 	return set.people, attributes, nil
 }
