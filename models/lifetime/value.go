@@ -17,6 +17,9 @@ type Fitted struct {
 	Purchase *Estimate `json:"purchase"`
 	// Spend is nil where no purchase had a value.
 	Spend *Estimate `json:"spend,omitempty"`
+	// Segments holds parameters by segment, under "" those of the rest; nil where all
+	// customers have the same.
+	Segments map[string]*SegmentParameters `json:"segments,omitempty"`
 }
 
 // Kinds of purchase models.
@@ -83,7 +86,22 @@ func (f *Fitted) Check() error {
 		return err
 	}
 	if f.Spend != nil {
-		return f.Spend.Check(3)
+		if err := f.Spend.Check(3); err != nil {
+			return err
+		}
+	}
+	for name, s := range f.Segments {
+		if s == nil || s.Purchase == nil {
+			return fmt.Errorf("a segment %q without parameters", name)
+		}
+		if err := s.Purchase.Check(4); err != nil {
+			return fmt.Errorf("segment %q: %w", name, err)
+		}
+		if s.Spend != nil {
+			if err := s.Spend.Check(3); err != nil {
+				return fmt.Errorf("segment %q: %w", name, err)
+			}
+		}
 	}
 	return nil
 }

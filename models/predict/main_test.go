@@ -68,11 +68,12 @@ type event struct {
 	properties   string
 	chance       float64
 	device       string
+	user         string
 }
 
 func (b *bed) log(events []event) {
 	b.t.Helper()
-	batch, err := b.clickhouse.Write.PrepareBatch(b.t.Context(), "INSERT INTO events (message_id, type, event, profile_id, timestamp, received_at, numbers, properties, context, source, sequence)")
+	batch, err := b.clickhouse.Write.PrepareBatch(b.t.Context(), "INSERT INTO events (message_id, type, event, profile_id, user_id, timestamp, received_at, numbers, properties, context, source, sequence)")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func (b *bed) log(events []event) {
 			numbers["slotPropensity"] = e.chance
 		}
 		context := fmt.Sprintf(`{"device":{"type":%q}}`, e.device)
-		if err := batch.Append(fmt.Sprintf("%s-%s-%d", e.name, e.person, b.rows), "track", e.name, e.person, e.at, now, numbers, e.properties, context, "test", uint64(b.rows)); err != nil {
+		if err := batch.Append(fmt.Sprintf("%s-%s-%d", e.name, e.person, b.rows), "track", e.name, e.person, e.user, e.at, now, numbers, e.properties, context, "test", uint64(b.rows)); err != nil {
 			b.t.Fatal(err)
 		}
 	}

@@ -132,23 +132,7 @@ func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *
 		}
 		return set.people, attributes, nil
 	case c.lifetime != nil:
-		set, err := s.customers(ctx, spec, out.AsOf, 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		forecaster := c.lifetime.Forecaster(float64(spec.HorizonDays))
-		attributes := make([]map[string]any, len(set.people))
-		forecasts, err := forecaster.ForecastAll(ctx, set.customers)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, f := range forecasts {
-			attributes[i] = map[string]any{
-				spec.Attribute: digits(f.Value), spec.Attribute + "Low": digits(f.ValueLow), spec.Attribute + "High": digits(f.ValueHigh),
-				spec.Attribute + "Alive": digits(f.Alive), spec.Attribute + "Purchases": digits(f.Purchases),
-			}
-		}
-		return set.people, attributes, nil
+		return s.scoreLifetime(ctx, spec, c, out.AsOf)
 	case c.sendtime != nil:
 		return s.scoreSendTimes(ctx, spec, c)
 	}

@@ -29,6 +29,8 @@ type Spec struct {
 	ActiveDays  int      `json:"activeDays,omitempty" minimum:"1" maximum:"1460" doc:"Who is predicted: people with a purchase (of next-purchase: with any event) in so many days before; 180 when absent"`
 	Events      []string `json:"events,omitempty" maxItems:"10" doc:"Events that are a purchase; Order Completed when absent"`
 	Value       string   `json:"value,omitempty" maxLength:"100" doc:"Numeric property with the value of a purchase, such as margin; revenue when absent"`
+	Segments    []string `json:"segments,omitempty" maxItems:"5" doc:"lifetime: segments whose members may have parameters of their own; who is in several counts for the first. They are kept when a likelihood-ratio test says that segments differ"`
+	Referrer    string   `json:"referrer,omitempty" maxLength:"100" doc:"lifetime: property, of any event, with the userId of who brought the person; what those whom a person brought are worth is then added up"`
 	Attribute   string   `json:"attribute,omitempty" maxLength:"60" doc:"Computed attribute that holds the score; made of the family when absent"`
 
 	Experiment string   `json:"experiment,omitempty" maxLength:"64" doc:"uplift: the experiment whose exposures are learnt from"`

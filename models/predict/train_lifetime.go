@@ -1,9 +1,12 @@
 package predict
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"quintet/models/learners"
@@ -15,6 +18,7 @@ type buyers struct {
 	people    []string
 	customers []lifetime.Customer
 	later     []int
+	segments  []string // nil where the definition names none
 }
 
 // customers summarises purchase days before a moment, in days, and counts those within
@@ -28,6 +32,11 @@ func (s *Service) customers(ctx context.Context, spec *Spec, at time.Time, horiz
 FROM (SELECT person_id, intDiv(at, 86400000) AS day, at < %d AS before, sum(v) AS value FROM (%s) WHERE o GROUP BY person_id, day, before)
 GROUP BY person_id HAVING countIf(before) > 0 ORDER BY cityHash64(person_id), person_id LIMIT %d`,
 		at.UnixMilli()/86_400_000, at.UnixMilli(), spec.source(at.AddDate(0, 0, -3*lookBack), at.Add(horizon)), spec.MaxRows)
+	if len(spec.Segments) > 0 {
+		sql = fmt.Sprintf("SELECT c.*, g.segment FROM (%s) AS c LEFT JOIN (%s) AS g ON c.person_id = g.person_id ORDER BY cityHash64(c.person_id), c.person_id", sql, spec.members(at))
+	} else {
+		sql = fmt.Sprintf("SELECT *, '' AS segment FROM (%s)", sql)
+	}
 	rows, err := s.clickhouse.Read.Query(bounded(ctx), sql)
 	if err != nil {
 		return nil, fmt.Errorf("selecting customers: %w", err)
@@ -35,17 +44,92 @@ GROUP BY person_id HAVING countIf(before) > 0 ORDER BY cityHash64(person_id), pe
 	defer rows.Close()
 	out := &buyers{}
 	for rows.Next() {
-		var id string
+		var id, segment string
 		var repeats, age, later int64
 		var c lifetime.Customer
-		if err := rows.Scan(&id, &repeats, &c.Last, &age, &c.Value, &later); err != nil {
+		if err := rows.Scan(&id, &repeats, &c.Last, &age, &c.Value, &later, &segment); err != nil {
 			return nil, fmt.Errorf("reading customers: %w", err)
 		}
 		c.Repeats, c.Age = int(repeats), math.Max(float64(age), c.Last)
 		c.Value = math.Max(c.Value, 0)
+		if len(spec.Segments) > 0 {
+			out.segments = append(out.segments, segment)
+		}
 		out.people, out.customers, out.later = append(out.people, id), append(out.customers, c), append(out.later, int(later))
 	}
 	return out, rows.Err()
+}
+
+// members selects the people who were in a segment of the definition at a moment, each
+// with the first such segment.
+func (s *Spec) members(at time.Time) string {
+	return fmt.Sprintf(`SELECT person_id, arraySort(x -> indexOf([%[1]s], x), groupArray(toString(segment)))[1] AS segment FROM (
+  SELECT segment, person_id FROM segment_membership WHERE segment IN (%[1]s) AND at <= %[2]s GROUP BY segment, person_id HAVING argMax(entered, (at, sequence, position)) = 1
+) GROUP BY person_id`, list(s.Segments), moment(at))
+}
+
+// referrals gives, for each person who was brought by another, that other.
+func (s *Service) referrals(ctx context.Context, spec *Spec, until time.Time) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryDeadline)
+	defer cancel()
+	named := fmt.Sprintf("JSONExtractString(e.properties, %s)", literal(spec.Referrer))
+	brought := fmt.Sprintf(`SELECT %s AS person_id, argMin(%s, (e.timestamp, e.message_id)) AS referrer FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id
+WHERE e.type = 'track' AND e.timestamp < %s AND %[2]s != '' GROUP BY person_id`, person, named, people, moment(until))
+	sql := fmt.Sprintf(`SELECT b.person_id, w.person FROM (%s) AS b
+INNER JOIN (SELECT e.user_id AS user_id, argMax(%s, (e.timestamp, e.message_id)) AS person FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id
+  WHERE e.user_id IN (SELECT referrer FROM (%[1]s)) AND e.timestamp < %[4]s GROUP BY user_id) AS w ON b.referrer = w.user_id
+WHERE w.person != b.person_id LIMIT %[5]d`, brought, person, people, moment(until), spec.MaxRows)
+	rows, err := s.clickhouse.Read.Query(bounded(ctx), sql)
+	if err != nil {
+		return nil, fmt.Errorf("selecting who brought whom: %w", err)
+	}
+	defer rows.Close()
+	out := map[string]string{}
+	for rows.Next() {
+		var who, by string
+		if err := rows.Scan(&who, &by); err != nil {
+			return nil, fmt.Errorf("reading who brought whom: %w", err)
+		}
+		out[who] = by
+	}
+	return out, rows.Err()
+}
+
+// scoreLifetime says of all customers what they will buy within the horizon, and what
+// those whom they brought will.
+func (s *Service) scoreLifetime(ctx context.Context, spec *Spec, c *scorer, at time.Time) ([]string, []map[string]any, error) {
+	set, err := s.customers(ctx, spec, at, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	forecasts, err := c.lifetime.ForecastAll(ctx, set.customers, set.segments, float64(spec.HorizonDays))
+	if err != nil {
+		return nil, nil, err
+	}
+	brought := map[string]float64{}
+	if spec.Referrer != "" {
+		by, err := s.referrals(ctx, spec, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, who := range set.people {
+			if other, there := by[who]; there {
+				brought[other] += forecasts[i].Value
+			}
+		}
+	}
+	attributes := make([]map[string]any, len(set.people))
+	for i, f := range forecasts {
+		attributes[i] = map[string]any{
+			spec.Attribute: digits(f.Value), spec.Attribute + "Low": digits(f.ValueLow), spec.Attribute + "High": digits(f.ValueHigh),
+			spec.Attribute + "Alive": digits(f.Alive), spec.Attribute + "Purchases": digits(f.Purchases),
+		}
+		if spec.Referrer != "" {
+			own := brought[set.people[i]]
+			attributes[i][spec.Attribute+"Referred"], attributes[i][spec.Attribute+"Total"] = digits(own), digits(f.Value+own)
+		}
+	}
+	return set.people, attributes, nil
 }
 
 // trainLifetime fits the purchase models to what was known one horizon ago and tests them
@@ -66,6 +150,7 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 	}
 	best := ""
 	var bestErr error
+	var fitted *lifetime.Fitted
 	for i, kind := range []string{lifetime.KindBGNBD, lifetime.KindParetoNBD} {
 		s.stage(j, "fitting "+kind, .2+.3*float64(i))
 		f, err := lifetime.FitPurchase(ctx, kind, past.customers)
@@ -81,11 +166,20 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 		test := f.Test(past.customers, past.later, float64(spec.HorizonDays))
 		metrics.Models = append(metrics.Models, describe(f, test.MAE))
 		if best == "" || test.MAE < metrics.Backtest.MAE {
-			best, metrics.Backtest = kind, test
+			best, metrics.Backtest, fitted = kind, test, f
 		}
 	}
 	if best == "" {
 		return bestErr
+	}
+	if past.segments != nil {
+		s.stage(j, "fitting segments", .7)
+		if metrics.Segments, err = fitted.FitSegments(ctx, past.customers, past.segments); err != nil {
+			return err
+		}
+		if metrics.Segments.Kept {
+			metrics.Backtest = fitted.TestSegments(past.customers, past.later, past.segments, float64(spec.HorizonDays))
+		}
 	}
 	s.stage(j, "fitting to everything", .8)
 	present, err := s.customers(ctx, spec, now, 0)
@@ -97,6 +191,17 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 		return err
 	}
 	v.Rows, v.Learner = int64(len(present.customers)), best
+	if metrics.Segments != nil && metrics.Segments.Kept {
+		if _, err := f.FitSegments(ctx, present.customers, present.segments); err != nil {
+			return err
+		}
+		v.Learner += " by segment"
+		for _, name := range slices.Sorted(maps.Keys(f.Segments)) {
+			own := describe(f.In(name), 0)
+			own.Segment = cmp.Or(name, "the rest")
+			metrics.Models = append(metrics.Models, own)
+		}
+	}
 	for d := 0; d <= 365; d += 15 {
 		metrics.Curve = append(metrics.Curve, LifetimePoint{float64(d), f.New(float64(d))})
 	}

@@ -76,15 +76,17 @@ type Duel struct {
 
 // LifetimeMetrics are those of lifetime models.
 type LifetimeMetrics struct {
-	Models   []LifetimeFit     `json:"models" nullable:"false"`
-	Backtest lifetime.Backtest `json:"backtest"`
-	Unit     string            `json:"unit" doc:"Unit of time of the parameters"`
-	Curve    []LifetimePoint   `json:"curve" nullable:"false" doc:"Repeat purchases of somebody new"`
+	Models   []LifetimeFit         `json:"models" nullable:"false"`
+	Backtest lifetime.Backtest     `json:"backtest"`
+	Segments *lifetime.SegmentTest `json:"segments,omitempty" doc:"Whether customers of segments have parameters of their own; absent where no segments are named"`
+	Unit     string                `json:"unit" doc:"Unit of time of the parameters"`
+	Curve    []LifetimePoint       `json:"curve" nullable:"false" doc:"Repeat purchases of somebody new"`
 }
 
 // LifetimeFit is one fitted model.
 type LifetimeFit struct {
 	Kind          string              `json:"kind"`
+	Segment       string              `json:"segment,omitempty" doc:"Segment whose parameters these are; absent for those of all customers"`
 	Parameters    []LifetimeParameter `json:"parameters" nullable:"false"`
 	LogLikelihood float64             `json:"logLikelihood"`
 	HoldOutMAE    float64             `json:"holdOutMae"`

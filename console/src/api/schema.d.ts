@@ -10517,12 +10517,16 @@ export interface components {
             /** Format: double */
             logLikelihood: number;
             parameters: components["schemas"]["LifetimeParameter"][];
+            /** @description Segment whose parameters these are; absent for those of all customers */
+            segment?: string;
         };
         LifetimeMetrics: {
             backtest: components["schemas"]["Backtest"];
             /** @description Repeat purchases of somebody new */
             curve: components["schemas"]["LifetimePoint"][];
             models: components["schemas"]["LifetimeFit"][];
+            /** @description Whether customers of segments have parameters of their own; absent where no segments are named */
+            segments?: components["schemas"]["SegmentTest"];
             /** @description Unit of time of the parameters */
             unit: string;
         };
@@ -12636,11 +12640,15 @@ export interface components {
             outcome?: "purchase" | "value";
             /** @description Trained and scored only when somebody asks */
             paused?: boolean;
+            /** @description lifetime: property, of any event, with the userId of who brought the person; what those whom a person brought are worth is then added up */
+            referrer?: string;
             /**
              * Format: int64
              * @description Hours after which a new version is trained; 168 when absent
              */
             retrainHours?: number;
+            /** @description lifetime: segments whose members may have parameters of their own; who is in several counts for the first. They are kept when a likelihood-ratio test says that segments differ */
+            segments?: string[] | null;
             /** @description send-time: events of a message that was sent or delivered */
             sent?: string[] | null;
             /** @description uplift: its other variants */
@@ -14391,6 +14399,24 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
+        SegmentTest: {
+            /** Format: double */
+            degreesOfFreedom: number;
+            /** @description Whether parameters by segment are used */
+            kept: boolean;
+            /**
+             * Format: double
+             * @description How likely common parameters give so large a gain
+             */
+            p: number;
+            /** @description Segments with enough customers; the rest is one more */
+            segments: string[];
+            /**
+             * Format: double
+             * @description Twice the gain of log-likelihood
+             */
+            statistic: number;
+        };
         SegmentVersion: {
             /** @description This version ended the definition */
             deleted: boolean;
@@ -14713,11 +14739,15 @@ export interface components {
             outcome?: "purchase" | "value";
             /** @description Trained and scored only when somebody asks */
             paused?: boolean;
+            /** @description lifetime: property, of any event, with the userId of who brought the person; what those whom a person brought are worth is then added up */
+            referrer?: string;
             /**
              * Format: int64
              * @description Hours after which a new version is trained; 168 when absent
              */
             retrainHours?: number;
+            /** @description lifetime: segments whose members may have parameters of their own; who is in several counts for the first. They are kept when a likelihood-ratio test says that segments differ */
+            segments?: string[] | null;
             /** @description send-time: events of a message that was sent or delivered */
             sent?: string[] | null;
             /** @description uplift: its other variants */
@@ -14783,11 +14813,15 @@ export interface components {
             outcome?: "purchase" | "value";
             /** @description Trained and scored only when somebody asks */
             paused?: boolean;
+            /** @description lifetime: property, of any event, with the userId of who brought the person; what those whom a person brought are worth is then added up */
+            referrer?: string;
             /**
              * Format: int64
              * @description Hours after which a new version is trained; 168 when absent
              */
             retrainHours?: number;
+            /** @description lifetime: segments whose members may have parameters of their own; who is in several counts for the first. They are kept when a likelihood-ratio test says that segments differ */
+            segments?: string[] | null;
             /** @description send-time: events of a message that was sent or delivered */
             sent?: string[] | null;
             /** @description uplift: its other variants */

@@ -32,7 +32,7 @@ export function LifetimeFigures({ metrics, learner }: LifetimeFiguresProps) {
         <GroupsPanel groups={backtest.byRepeats} />
         <CurvePanel curve={curve} />
       </div>
-      <Panel title="Parameters" note={`Estimated by maximum likelihood, with 95% intervals; time is in ${metrics.unit}.`} flush>
+      <Panel title="Parameters" note={`Estimated by maximum likelihood, with 95% intervals; time is in ${metrics.unit}. ${segmentWords(metrics.segments)}`} flush>
         <Table.ScrollContainer minWidth={520}>
           <Table className="q-list" aria-label="Parameters of the models">
             <Table.Thead>
@@ -44,13 +44,14 @@ export function LifetimeFigures({ metrics, learner }: LifetimeFiguresProps) {
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {models.map(({ kind, logLikelihood, holdOutMae, parameters, failure }) => (
-                <Table.Tr key={kind}>
+              {models.map(({ kind, segment, logLikelihood, holdOutMae, parameters, failure }) => (
+                <Table.Tr key={`${kind} ${segment ?? ''}`}>
                   <Table.Td>
-                    {kind} {learner.startsWith(kind) && <Tag tone="accent">chosen</Tag>}
+                    {kind} {learner.startsWith(kind) && segment === undefined && <Tag tone="accent">chosen</Tag>}
+                    {segment !== undefined && <span className="q-list-note">customers of {segment}</span>}
                   </Table.Td>
                   <Table.Td className="q-number">{failure === undefined || failure === '' ? fixed(logLikelihood, 1) : ''}</Table.Td>
-                  <Table.Td className="q-number">{failure === undefined || failure === '' ? fixed(holdOutMae, 3) : ''}</Table.Td>
+                  <Table.Td className="q-number">{(failure === undefined || failure === '') && segment === undefined ? fixed(holdOutMae, 3) : ''}</Table.Td>
                   <Table.Td>
                     {failure ?? ''}
                     {parameters.map(({ name, value, low, high }) => (
@@ -67,6 +68,14 @@ export function LifetimeFigures({ metrics, learner }: LifetimeFiguresProps) {
       </Panel>
     </>
   );
+}
+
+/** Whether segments have parameters of their own. */
+function segmentWords(test: LifetimeFiguresProps['metrics']['segments']): string {
+  if (test === undefined) return '';
+  if (test.segments.length === 0) return 'No segment has enough customers for parameters of its own.';
+  const words = `${test.segments.join(', ')}: twice the gain of log-likelihood is ${fixed(test.statistic, 1)} at ${test.degreesOfFreedom.toString()} degrees of freedom`;
+  return test.kept ? `Segments differ and have parameters of their own (${words}).` : `Segments do not differ beyond chance (${words}).`;
 }
 
 function GroupsPanel({ groups }: { readonly groups: NonNullable<ModelMetrics['lifetime']>['backtest']['byRepeats'] }) {

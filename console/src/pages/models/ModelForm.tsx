@@ -56,7 +56,11 @@ export function ModelForm({ model, onSaved, onClose }: ModelFormProps) {
             <NumberInput label="People of the last" description="Who did something in so many days is predicted" suffix=" days" min={1} max={1460} value={draft.activeDays} onChange={(value) => { change({ activeDays: Number(value) }); }} />
           )}
           {draft.family === 'lifetime' && (
-            <TextInput label="Value of a purchase" description="A numeric property, such as margin" placeholder="revenue" value={draft.value} onChange={(event) => { change({ value: event.currentTarget.value }); }} />
+            <>
+              <TextInput label="Value of a purchase" description="A numeric property, such as margin" placeholder="revenue" value={draft.value} onChange={(event) => { change({ value: event.currentTarget.value }); }} />
+              <TextInput label="Segments that may differ" description="At most five keys; each gets parameters of its own where they differ beyond chance" value={draft.segments} onChange={(event) => { change({ segments: event.currentTarget.value }); }} />
+              <TextInput label="Who brought them" description="Property with the userId of the referrer: what people bring is then added up" placeholder="referredBy" value={draft.referrer} onChange={(event) => { change({ referrer: event.currentTarget.value }); }} />
+            </>
           )}
           {draft.family === 'send-time' && (
             <TextInput label="Channel" description="Messages of all channels when empty" value={draft.channel} onChange={(event) => { change({ channel: event.currentTarget.value }); }} />

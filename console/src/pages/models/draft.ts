@@ -7,6 +7,8 @@ export interface ModelDraft {
   readonly horizonDays: number;
   readonly activeDays: number;
   readonly value: string;
+  readonly segments: string;
+  readonly referrer: string;
   readonly experiment: string;
   readonly control: string;
   readonly treatments: string;
@@ -23,6 +25,8 @@ export const emptyDraft: ModelDraft = {
   horizonDays: 30,
   activeDays: 180,
   value: '',
+  segments: '',
+  referrer: '',
   experiment: '',
   control: 'control',
   treatments: '',
@@ -41,6 +45,8 @@ export function draftOf(definition: ModelDefinition): ModelDraft {
     horizonDays: definition.horizonDays ?? emptyDraft.horizonDays,
     activeDays: definition.activeDays ?? emptyDraft.activeDays,
     value: definition.value ?? '',
+    segments: (definition.segments ?? []).join(', '),
+    referrer: definition.referrer ?? '',
     experiment: definition.experiment ?? '',
     control: definition.control ?? emptyDraft.control,
     treatments: (definition.treatments ?? []).join(', '),
@@ -58,16 +64,19 @@ const words = (text: string) => [...new Set(text.split(/[\s,]+/).filter((word) =
 export function bodyOf(draft: ModelDraft, kept?: ModelBody): ModelBody {
   const { family, horizonDays, activeDays, paused, autoPromote } = draft;
   const body: ModelBody = { ...kept, family, horizonDays, activeDays, paused, autoPromote };
-  const text = (field: 'name' | 'value' | 'experiment' | 'control' | 'channel', used: boolean) => {
+  const text = (field: 'name' | 'value' | 'referrer' | 'experiment' | 'control' | 'channel', used: boolean) => {
     const value = draft[field].trim();
     if (used && value !== '') body[field] = value;
     else delete body[field];
   };
   text('name', true);
   text('value', family === 'lifetime' || family === 'uplift');
+  text('referrer', family === 'lifetime');
   text('channel', family === 'send-time');
   text('experiment', family === 'uplift');
   text('control', family === 'uplift');
+  if (family === 'lifetime' && words(draft.segments).length > 0) body.segments = words(draft.segments);
+  else delete body.segments;
   if (family === 'uplift') {
     body.treatments = words(draft.treatments);
     body.outcome = draft.outcome;
