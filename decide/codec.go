@@ -41,11 +41,12 @@ var errDamaged = errors.New("the record is damaged")
 
 // encodeRecord gives the bytes of a record in the stream.
 func encodeRecord(r *Record) ([]byte, error) {
-	return appendRecord(make([]byte, 0, 512+32*len(r.Candidates)+9*len(r.FeatureIndex)), r)
+	return AppendRecord(make([]byte, 0, 512+32*len(r.Candidates)+9*len(r.FeatureIndex)), r)
 }
 
-// appendRecord is [encodeRecord] into the space behind b.
-func appendRecord(b []byte, r *Record) ([]byte, error) {
+// AppendRecord appends the bytes of a record in the stream to b. It returns an error
+// where a context, traits or audience cannot be written as JSON.
+func AppendRecord(b []byte, r *Record) ([]byte, error) {
 	w := recordWriter{b}
 	version := byte(recordVersion)
 	if r.staged() {

@@ -107,7 +107,7 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 	s.answer(p, rec, req, a)
 
 	var err error
-	if sc.data, err = appendRecord(sc.data[:0], rec); err != nil {
+	if sc.data, err = AppendRecord(sc.data[:0], rec); err != nil {
 		s.log.Error("encoding a decision record", "decision", p.key, "error", err)
 		s.fallback(p, rec, req, fallbackInternal, a)
 		return

@@ -29,7 +29,7 @@ with it. Machines differ and are noisy: compare the ratio, not the rate.`,
 	}
 	var profile string
 	cmd.PersistentFlags().StringVar(&profile, "cpu-profile", "", "write a CPU profile for \"go tool pprof\" of the measured service, without baseline and preparation, to this file")
-	cmd.AddCommand(newBenchDecideCommand(&profile), newBenchIngestCommand(&profile), newBenchProfilesCommand(&profile), newBenchFlagsCommand(&profile), newBenchReportCommand(&profile), newBenchRecommendCommand(&profile))
+	cmd.AddCommand(newBenchDecideCommand(&profile), newBenchIngestCommand(&profile), newBenchProfilesCommand(&profile), newBenchFlagsCommand(&profile), newBenchReportCommand(&profile), newBenchRecommendCommand(&profile), newBenchBanditCommand(&profile))
 	return cmd
 }
 
