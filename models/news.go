@@ -218,14 +218,19 @@ func readPairs(ctx context.Context, db *clickhouse.Database, into map[string]str
 	return closing(rows, nil)
 }
 
-// usableDecision is what a decision must be to teach, and weightExpression what it
-// counts for; both as in attribution.
-const (
-	usableDecision = `decision_point = @point AND eligible AND action != '' AND point_version >= @since
+// usableDecision is what a decision must be to teach, as in attribution.
+const usableDecision = `decision_point = @point AND eligible AND action != '' AND point_version >= @since
 		AND notEmpty(feature_index) AND length(feature_index) = length(feature_value)
 		AND arrayMax(feature_index) < @dimension AND arrayAll(x -> isFinite(x), feature_value)`
-	weightExpression = `if(@largest > 0 AND probabilities[indexOf(candidates, action)] > 0, least(@largest, 1 / probabilities[indexOf(candidates, action)]), 1)`
-)
+
+// weightExpression is what a decision counts for, as in attribution. Where all count
+// alike, the candidates with their probabilities, most of a row, are not read.
+func (s *Spec) weightExpression() string {
+	if s.LargestWeight == 0 {
+		return "1."
+	}
+	return `if(probabilities[indexOf(candidates, action)] > 0, least(@largest, 1 / probabilities[indexOf(candidates, action)]), 1)`
+}
 
 // readDecided finds the decisions that outcomes belong to, by id.
 func readDecided(ctx context.Context, db *clickhouse.Database, spec *Spec, dimension int, list []outcome) (map[string]observation, error) {
@@ -239,7 +244,7 @@ func readDecided(ctx context.Context, db *clickhouse.Database, spec *Spec, dimen
 	if len(ids) == 0 {
 		return out, nil
 	}
-	rows, err := db.Read.Query(ctx, `SELECT decision_id, decided_at, action, sequence, feature_index, feature_value, `+weightExpression+`
+	rows, err := db.Read.Query(ctx, `SELECT decision_id, decided_at, action, sequence, feature_index, feature_value, `+spec.weightExpression()+`
 		FROM decisions WHERE decision_id IN (@ids) AND `+usableDecision+` ORDER BY sequence DESC`,
 		chgo.Named("ids", slices.Sorted(maps.Keys(ids))), chgo.Named("point", spec.DecisionPoint), chgo.Named("since", spec.Since),
 		chgo.Named("dimension", dimension), chgo.Named("largest", spec.LargestWeight))
@@ -308,7 +313,7 @@ func (n *news) readDecisions(ctx context.Context, db *clickhouse.Database, spec 
 		return nil, nil
 	}
 	horizon := (bandits.DayOf(now) - bandits.Day(spec.horizonDays())).Time()
-	rows, err := db.Read.Query(ctx, `SELECT decision_id, decided_at, action, sequence, feature_index, feature_value, contact_cost, `+weightExpression+`
+	rows, err := db.Read.Query(ctx, `SELECT decision_id, decided_at, action, sequence, feature_index, feature_value, contact_cost, `+spec.weightExpression()+`
 		FROM decisions WHERE sequence > @after AND sequence <= @through AND decided_at >= fromUnixTimestamp64Milli(@horizon) AND `+usableDecision+`
 		ORDER BY sequence, decision_id LIMIT 1 BY decision_id`,
 		chgo.Named("after", from.Decisions), chgo.Named("through", to.Decisions), chgo.Named("horizon", horizon.UnixMilli()), chgo.Named("point", spec.DecisionPoint),
