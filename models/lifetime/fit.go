@@ -85,9 +85,13 @@ func (e *Estimate) Check(parameters int) error {
 // start that stands in where the likelihood has no maximum of its own: e^±3 for 95 %.
 const heldBy = 1.5
 
-// searched bounds the groups among which the maximum is searched for from all starts;
-// from there only the last steps are taken with all of them.
-const searched = 500
+// searched bounds the groups among which the maximum is searched for from all starts,
+// approached those with which it is approached from the best of them; only the last steps
+// are taken with all groups.
+const (
+	searched   = 500
+	approached = 20_000
+)
 
 // likelihood gives the log-likelihood of one customer under parameters.
 type likelihood func(p []float64) func(c Customer) float64
@@ -157,7 +161,7 @@ func climb(ctx context.Context, names []string, starts [][]float64, groups []Gro
 		return r
 	}
 	some := thin(groups, searched)
-	f, total := objective(some, starts[0], of, penalty)
+	f, _ := objective(some, starts[0], of, penalty)
 	var best []float64
 	bestValue := math.Inf(1)
 	for _, start := range starts {
@@ -185,16 +189,16 @@ func climb(ctx context.Context, names []string, starts [][]float64, groups []Gro
 	if best == nil || math.IsNaN(bestValue) {
 		return nil, ErrNotConverged
 	}
-	f, total = objective(groups, starts[0], of, penalty)
+	f, _ = objective(thin(groups, approached), starts[0], of, penalty)
 	bestValue = f(best)
-	// Newton's steps do the rest.
 	if r := descend(f, best, 15, 1e-6); r != nil && r.F < bestValue {
-		best, bestValue = r.X, r.F
+		best = r.X
 	}
+	f, total := objective(groups, starts[0], of, penalty)
+	best, bestValue = polish(f, best, f(best)) // by Newton's steps
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("fitting: %w", ctx.Err())
 	}
-	best, bestValue = polish(f, best, bestValue)
 	e := &Estimate{Names: names, LogLikelihood: -bestValue * total}
 	for i, v := range best {
 		if penalty == nil && math.Abs(v-math.Log(starts[0][i])) > 9 { // 8,000 times what is usual: on a ridge without a top
