@@ -115,6 +115,9 @@ func (p *Policies) validate(_ context.Context, key string, c *Candidate) error {
 	}
 	checkText(&bad, "name", c.Name, maxName)
 	c.Policy.validate(&bad, "policy", &point.def)
+	if !c.Policy.fromLog() {
+		bad.Add("policy.type", notFromLog, c.Policy.Type)
+	}
 	if c.Policy.Type == PolicyBandit && len(point.def.Features) == 0 {
 		bad.Add("policy.type", "cannot be bandit where the decision point has no features", c.Policy.Type)
 	}

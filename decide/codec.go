@@ -22,7 +22,11 @@ import (
 // A record that has tags, charges or moments ends with them, and is of stagedVersion.
 const recordVersion = 4
 
-const stagedVersion = 5
+// One that has values as well ends with these, and is of valuedVersion.
+const (
+	stagedVersion = 5
+	valuedVersion = 6
+)
 
 // Older versions, which a stream may still hold.
 const (
@@ -51,6 +55,9 @@ func AppendRecord(b []byte, r *Record) ([]byte, error) {
 	version := byte(recordVersion)
 	if r.staged() {
 		version = stagedVersion
+	}
+	if len(r.Values) > 0 {
+		version = valuedVersion
 	}
 	w.b = append(w.b, version)
 	w.text(r.DecisionID)
@@ -116,31 +123,39 @@ func AppendRecord(b []byte, r *Record) ([]byte, error) {
 	if err := w.object(r.Audience); err != nil {
 		return w.b, fmt.Errorf("encoding what audiences read: %w", err)
 	}
-	if version == stagedVersion {
+	if version >= stagedVersion {
 		w.stages(r)
+	}
+	if version == valuedVersion {
+		w.runs(r.Values)
 	}
 	return w.b, nil
 }
 
 // stages writes what limits and moments add. Neighbours among the charges are often
-// alike, as an offer on a channel has several creatives: runs are written.
+// alike, as an offer on a channel has several creatives.
 func (w *recordWriter) stages(r *Record) {
 	w.texts(r.Tags)
-	w.length(len(r.Charges))
-	for i := 0; i < len(r.Charges); {
-		j := i + 1
-		for j < len(r.Charges) && math.Float64bits(r.Charges[j]) == math.Float64bits(r.Charges[i]) {
-			j++
-		}
-		w.length(j - i)
-		w.float(r.Charges[i])
-		i = j
-	}
+	w.runs(r.Charges)
 	w.length(len(r.Slots))
 	for _, at := range r.Slots {
 		w.time(at)
 	}
 	w.floats(r.SlotProbabilities)
+}
+
+// runs writes numbers of which neighbours are often alike.
+func (w *recordWriter) runs(list []float64) {
+	w.length(len(list))
+	for i := 0; i < len(list); {
+		j := i + 1
+		for j < len(list) && math.Float64bits(list[j]) == math.Float64bits(list[i]) {
+			j++
+		}
+		w.length(j - i)
+		w.float(list[i])
+		i = j
+	}
 }
 
 // decodeRecord reads what [encodeRecord] wrote.
@@ -198,8 +213,8 @@ func (t texts) strings() []string {
 // decode reads what [encodeRecord] wrote. The strings of the row are parts of data,
 // and lists that the row has from a record before are used again.
 func (r *row) decode(data string) error {
-	if data == "" || data[0] < plainVersion || data[0] > stagedVersion {
-		return fmt.Errorf("%w: it is not of a version from %d to %d", errDamaged, plainVersion, stagedVersion)
+	if data == "" || data[0] < plainVersion || data[0] > valuedVersion {
+		return fmt.Errorf("%w: it is not of a version from %d to %d", errDamaged, plainVersion, valuedVersion)
 	}
 	targeted := data[0] > untargetedVersion
 	d := recordReader{text: data, at: 1}
@@ -259,11 +274,15 @@ func (r *row) decode(data string) error {
 		r.audience = d.string()
 	}
 	r.Tags, r.Charges, r.Slots, r.SlotProbabilities = r.Tags[:0], r.Charges[:0], r.Slots[:0], r.SlotProbabilities[:0]
-	if data[0] == stagedVersion {
+	r.Values = r.Values[:0]
+	if data[0] >= stagedVersion {
 		d.stages(&r.Record)
 	}
+	if data[0] == valuedVersion {
+		r.Values = d.runs(r.Values)
+	}
 	parallel := r.candidates.n == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue) &&
-		(len(r.Charges) == 0 || len(r.Charges) == r.candidates.n) && len(r.Slots) == len(r.SlotProbabilities)
+		(len(r.Charges) == 0 || len(r.Charges) == r.candidates.n) && (len(r.Values) == 0 || len(r.Values) == r.candidates.n) && len(r.Slots) == len(r.SlotProbabilities)
 	if d.bad || d.at != len(d.text) || !parallel {
 		return fmt.Errorf("%w at byte %d of %d", errDamaged, d.at, len(d.text))
 	}
@@ -273,27 +292,33 @@ func (r *row) decode(data string) error {
 // stages reads what limits and moments add.
 func (d *recordReader) stages(r *Record) {
 	r.Tags = d.strings(r.Tags)
-	n := d.unsigned()
-	if n > maxElements {
-		d.bad = true
-		return
-	}
-	for left := int(n); left > 0 && !d.bad; {
-		run, v := int(min(d.unsigned(), maxElements)), d.float()
-		if run == 0 || run > left {
-			d.bad = true
-			return
-		}
-		for range run {
-			r.Charges = append(r.Charges, v)
-		}
-		left -= run
-	}
+	r.Charges = d.runs(r.Charges)
 	r.Slots = sized(r.Slots, d.length(1))
 	for i := range r.Slots {
 		r.Slots[i] = d.time()
 	}
 	r.SlotProbabilities = d.floats(r.SlotProbabilities)
+}
+
+// runs reads numbers into the space behind an empty list.
+func (d *recordReader) runs(list []float64) []float64 {
+	n := d.unsigned()
+	if n > maxElements {
+		d.bad = true
+		return list
+	}
+	for left := int(n); left > 0 && !d.bad; {
+		run, v := int(min(d.unsigned(), maxElements)), d.float()
+		if run == 0 || run > left {
+			d.bad = true
+			return list
+		}
+		for range run {
+			list = append(list, v)
+		}
+		left -= run
+	}
+	return list
 }
 
 // sized is a list of n elements, the given one when it has room. The elements are

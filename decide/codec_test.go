@@ -66,6 +66,11 @@ func drawRecord(t *rapid.T, at time.Time) *Record {
 				r.Charges = append(r.Charges, rapid.SampledFrom([]float64{0, .25, .25, 3}).Draw(t, "charge"))
 			}
 		}
+		if flip("valued") {
+			for range r.Candidates {
+				r.Values = append(r.Values, rapid.SampledFrom([]float64{0, .5, .5, -2}).Draw(t, "value"))
+			}
+		}
 		for i := range rapid.IntRange(0, 4).Draw(t, "slots") {
 			r.Slots, r.SlotProbabilities = append(r.Slots, at.Add(time.Duration(i)*time.Hour)), append(r.SlotProbabilities, number("slot"))
 		}

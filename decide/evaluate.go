@@ -138,6 +138,9 @@ func (s *Service) evaluationSpec(p *point, e *Evaluation) (models.Spec, error) {
 		return models.Spec{}, problem.Unavailable(time.Minute, "There is no log to evaluate from.", nil)
 	}
 	e.Policy.validate(&bad, "policy", &p.def)
+	if !e.Policy.fromLog() {
+		bad.Add("policy.type", notFromLog, e.Policy.Type)
+	}
 	if len(p.def.Features) == 0 {
 		bad.Add("decision", "must have features: without any, its decisions say nothing that a policy could use", p.key)
 	}
@@ -204,7 +207,7 @@ func (j *judge) add(d *models.Logged) error {
 		return nil
 	}
 	rec := &Record{Candidates: d.Candidates, FeatureIndex: d.Features.Indices, FeatureValue: d.Features.Values}
-	target, _, err := distribute(j.point, j.policy, j.snapshot, rec, &j.scratch)
+	target, _, err := staged(j.point, j.policy, j.snapshot, rec, nil, &j.scratch)
 	if err != nil {
 		return fmt.Errorf("applying the policy to decision %s: %w", d.ID, err)
 	}

@@ -71,6 +71,18 @@ func explain(rec *Record) []string {
 		add("The policy is fixed: of the %d actions that were left it takes %s.", len(rec.Candidates), rec.Action)
 	case PolicyUniform:
 		add("The policy chooses evenly: each of the %d actions had probability %s.", len(rec.Candidates), percent(rec.Propensity))
+	case PolicyRules:
+		add("The policy follows rules: the first that had the person and of whose actions one was left gave %s the probability %s.", rec.Action, percent(rec.Propensity))
+	case PolicyModel, PolicyRecommender:
+		by := "the effect that a predictive model expects of them"
+		if rec.Policy == PolicyRecommender {
+			by = "the score of the first item that is recommended for them"
+		}
+		if len(rec.Values) == 0 {
+			add("The policy compares actions by %s. Nothing was known of this person, so it takes the default action where that is left.", by)
+		} else {
+			add("The policy compares actions by %s, less what they cost; sending nothing is worth 0. %s", by, worth(rec))
+		}
 	case PolicyBandit:
 		if rec.ModelVersion == 0 {
 			add("Nothing had been learned yet, so each of the %d actions had the same probability.", len(rec.Candidates))
@@ -172,6 +184,29 @@ func span(charges []float64) string {
 		return fmt.Sprintf("%.4g", high)
 	}
 	return fmt.Sprintf("%.4g to %.4g", low, high)
+}
+
+// worth says what the chosen action was worth, and the best one.
+func worth(rec *Record) string {
+	net := func(i int) float64 {
+		if len(rec.Charges) == len(rec.Values) {
+			return rec.Values[i] - rec.Charges[i]
+		}
+		return rec.Values[i]
+	}
+	best, chosen := 0, -1
+	for i, id := range rec.Candidates[:len(rec.Values)] {
+		if net(i) > net(best) {
+			best = i
+		}
+		if id == rec.Action {
+			chosen = i
+		}
+	}
+	if chosen < 0 || net(chosen) == net(best) {
+		return fmt.Sprintf("%s is worth most: %.4g.", rec.Candidates[best], net(best))
+	}
+	return fmt.Sprintf("%s is worth most, %.4g; %s, which exploration chose, %.4g.", rec.Candidates[best], net(best), rec.Action, net(chosen))
 }
 
 func percent(p float64) string { return fmt.Sprintf("%.2f%%", p*100) }

@@ -62,10 +62,13 @@ func (s *Service) Leaves(decisionPoint string, actions []string) (*Leaves, bool)
 		sc := new(scratch)
 		rec := sc.begin()
 		rec.Candidates, rec.Traits, rec.Context = actions, profile, context
+		for _, a := range actions {
+			sc.actions = append(sc.actions, p.byID[a])
+		}
 		if p.encode(rec, sc) != nil {
 			return nil, false
 		}
-		d, version, err := distribute(p, p.def.Policy, s.models.Current(p.key), rec, sc)
+		d, version, err := staged(p, p.def.Policy, s.models.Current(p.key), rec, &past{rec: rec}, sc)
 		if err != nil {
 			return nil, false
 		}
@@ -75,7 +78,7 @@ func (s *Service) Leaves(decisionPoint string, actions []string) (*Leaves, bool)
 	if out.Otherwise, ok = probabilities(map[string]any{}, map[string]any{}); !ok {
 		return nil, false
 	}
-	if p.def.Policy.Type != PolicyBandit || out.ModelVersion == 0 {
+	if p.def.Policy.learning() == nil || out.ModelVersion == 0 {
 		return out, true // the same for everybody
 	}
 	contexts := []Leaf{{Profile: map[string]any{}, Context: map[string]any{}}}

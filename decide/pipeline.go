@@ -157,7 +157,7 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 		return nil
 	}
 	sc.permits.begin(s, st.limits, rec, view, req.Context)
-	charging := policy.Type == PolicyBandit
+	charging := policy.weighs()
 
 	sc.actions, sc.verdicts = sc.actions[:0], sc.verdicts[:0]
 	guards := s.guards(p)
@@ -196,7 +196,8 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 	if !slices.ContainsFunc(rec.Charges, func(c float64) bool { return c != 0 }) {
 		rec.Charges = rec.Charges[:0]
 	}
-	if err := choose(p, policy, s.models.Current(p.key), rec, sc); err != nil {
+	s.value(p, &policy, rec, sc)
+	if err := choose(p, policy, s.models.Current(p.key), rec, &sc.subject, sc); err != nil {
 		return err
 	}
 	s.schedule(p, rec, sc)
@@ -206,8 +207,8 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 }
 
 // choose computes the distribution over the record's candidates and draws.
-func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) error {
-	d, version, err := distribute(p, policy, snapshot, rec, sc)
+func choose(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, s assignment.Subject, sc *scratch) error {
+	d, version, err := staged(p, policy, snapshot, rec, s, sc)
 	if err != nil {
 		return fmt.Errorf("computing the distribution over %d actions: %w", len(rec.Candidates), err)
 	}

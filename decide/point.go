@@ -102,6 +102,7 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 	if !(p.ExpiresAfterMinutes > 0 && p.ExpiresAfterMinutes <= 60*24*90) {
 		bad.Add("expiresAfterMinutes", "must be above 0 and at most 129600", nil)
 	}
+	p.Policy = p.Policy.clone() // stages are completed in place
 	p.Policy.validate(&bad, "policy", p)
 	p.Groups.validate(&bad)
 	if len(p.Holdouts) > maxHoldouts {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 
+	"quintet/experiments/assignment"
 	"quintet/internal/problem"
 	"quintet/models"
 	"quintet/models/bandits"
@@ -13,9 +15,12 @@ import (
 
 // Policy types.
 const (
-	PolicyFixed   = "fixed"
-	PolicyUniform = "uniform"
-	PolicyBandit  = "bandit"
+	PolicyFixed       = "fixed"
+	PolicyUniform     = "uniform"
+	PolicyRules       = "rules"
+	PolicyBandit      = "bandit"
+	PolicyModel       = "model"
+	PolicyRecommender = "recommender"
 )
 
 // Methods of a bandit.
@@ -27,13 +32,22 @@ const (
 
 // Policy says how an action is chosen among the eligible ones.
 type Policy struct {
-	Type         string   `json:"type" doc:"fixed: always one action; uniform: all alike; bandit: learned" enum:"fixed,uniform,bandit"`
+	Type         string   `json:"type" doc:"fixed: always one action; uniform: all alike; rules: by the first rule that has the person; bandit: learned here; model: by the effect that a predictive model expects; recommender: the offer whose first recommended item promises most" enum:"fixed,uniform,rules,bandit,model,recommender"`
 	Action       string   `json:"action,omitempty" doc:"Action of a fixed policy; the default action unless set"`
-	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)"`
+	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1; bandit, model and recommender: 0.05 unless set; rules: 0 unless set)"`
 	Alpha        float64  `json:"alpha,omitempty" doc:"Scale of the posterior standard deviation of a bandit; 0.5 unless set"`
 	Method       string   `json:"method,omitempty" enum:"thompson,squarecb,greedy" doc:"How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) or greedy (the best; with exploration ε-greedy)"`
 	Gamma        float64  `json:"gamma,omitempty" doc:"For squarecb: how fast probabilities fall with the gap, times the square root of the decisions learned from; 6 unless set"`
 	HalfLifeDays float64  `json:"halfLifeDays,omitempty" doc:"Age at which an observation counts half for a bandit; 30 unless set"`
+	Rules        []Rule   `json:"rules,omitempty" maxItems:"100" doc:"For rules: the first that has the person, and of whose actions one is left, decides; without one it is the default action"`
+	Model        string   `json:"model,omitempty" maxLength:"64" doc:"For model: key of a predictive model of uplift. Where it says nothing of a person they get the default action"`
+	Treatment    string   `json:"treatment,omitempty" enum:"offer,channel,creative,action" doc:"For model: what the treatments of its experiment are called here; offer unless set"`
+	// Where and How have policies of their own for the stages after what.
+	Where *Policy `json:"where,omitempty" doc:"Policy of the channel, given the offer; that of the whole unless set"`
+	How   *Policy `json:"how,omitempty" doc:"Policy of the creative, given offer and channel; that of the whole unless set"`
+
+	rules []compiledRule // for the actions of a point, where it is compiled
+
 	// What follows is about learning, and of no effect on policies without a model.
 	WindowDays    float64 `json:"windowDays,omitempty" doc:"Days that a bandit looks back; as far as the half-life reaches unless set"`
 	PriorWeight   float64 `json:"priorWeight,omitempty" doc:"Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set"`
@@ -52,6 +66,12 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 			bad.Add(field+".action", "must be none or an offer/channel/creative of this decision point", p.Action)
 		}
 	case PolicyUniform:
+	case PolicyRules:
+		validateRules(bad, field+".rules", p.Rules, point)
+		p.validateExploration(bad, field, 0)
+	case PolicyModel, PolicyRecommender:
+		p.validateValued(bad, field)
+		p.validateExploration(bad, field, 0.05)
 	case PolicyBandit:
 		if p.Exploration == nil {
 			p.Exploration = new(0.05)
@@ -73,7 +93,26 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 		}
 		p.validateLearning(bad, field)
 	default:
-		bad.Add(field+".type", "must be fixed, uniform or bandit", p.Type)
+		bad.Add(field+".type", "must be fixed, uniform, rules, bandit, model or recommender", p.Type)
+	}
+	if p.Type != PolicyRules && len(p.Rules) > 0 {
+		bad.Add(field+".rules", "are for the type rules", nil)
+	}
+	if p.Type != PolicyModel && p.Model != "" {
+		bad.Add(field+".model", "is for the type model", p.Model)
+	}
+	if p.Where != nil || p.How != nil {
+		p.validateStages(bad, field, point)
+	}
+}
+
+// validateExploration checks the share of exploration of a policy that can do without.
+func (p *Policy) validateExploration(bad *problem.Invalid, field string, unset float64) {
+	if p.Exploration == nil {
+		p.Exploration = new(unset)
+	}
+	if !(*p.Exploration >= 0 && *p.Exploration <= 1) {
+		bad.Add(field+".exploration", "must be between 0 and 1", nil)
 	}
 }
 
@@ -109,16 +148,11 @@ func (p *Policy) validateLearning(bad *problem.Invalid, field string) {
 // fields that the variant does not name keep the base's value. It returns a
 // [problem.Invalid] for what is not a policy of the point.
 func (p Policy) override(variant json.RawMessage, point *DecisionPoint) (Policy, error) {
-	out := p
 	if len(variant) == 0 {
-		return out, nil
+		return p, nil
 	}
-	if p.Exploration != nil {
-		out.Exploration = new(*p.Exploration) // decoding must not write through the shared pointer
-	}
-	if p.Live != nil {
-		out.Live = new(*p.Live)
-	}
+	out := p.clone() // decoding must not write through shared pointers
+	out.ownType(variant)
 	var bad problem.Invalid
 	decoder := json.NewDecoder(bytes.NewReader(variant))
 	// A misspelt field would silently test the same policy against itself.
@@ -142,17 +176,44 @@ func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
 	return err
 }
 
+// ownType lets go of what belongs to the type of the base when a variant has another.
+func (p *Policy) ownType(variant json.RawMessage) {
+	var named struct {
+		Type  string          `json:"type"`
+		Rules json.RawMessage `json:"rules"`
+	}
+	if json.Unmarshal(variant, &named) != nil {
+		return // said by the caller
+	}
+	if named.Type != "" && named.Type != p.Type {
+		p.Rules, p.Model, p.Treatment, p.Action = nil, "", "", ""
+	}
+	if named.Rules != nil {
+		p.Rules = nil // decoding would mix them
+	}
+}
+
 // distribute computes the probability of every candidate of the record and the
 // version of the model that it used, 0 for none. It depends on nothing but the
-// definition, the snapshot and the record, so that a replay computes the same
-// bits. The result belongs to the scratch.
-func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, sc *scratch) (bandits.Distribution, int64, error) {
+// definition, the snapshot, the record and what it holds of the subject, so that a replay
+// computes the same bits. The result belongs to the scratch.
+func distribute(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, s assignment.Subject, sc *scratch) (bandits.Distribution, int64, error) {
 	candidates := bandits.Candidates{
 		Actions: rec.Candidates, Features: bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue}, Charges: rec.Charges,
 	}
 	var chooser bandits.Policy = bandits.Uniformly{}
 	var version int64
 	switch policy.Type {
+	case PolicyRules, PolicyModel, PolicyRecommender:
+		n := len(rec.Candidates)
+		sc.chosen = slices.Grow(sc.chosen[:0], n)[:n]
+		if policy.Type == PolicyRules {
+			p.follow(&policy, rec, sc.actions, s, sc.chosen)
+		} else {
+			p.best(&policy, rec, sc.chosen)
+		}
+		d, err := explored(&policy, sc.chosen)
+		return d, 0, err
 	case PolicyFixed:
 		chooser = bandits.Fixed{Action: fixedAction(p, policy, rec.Candidates)}
 	case PolicyBandit:

@@ -15,7 +15,7 @@ const selectDecisions = "SELECT decision_id, decided_at, decision_point, point_v
 	"propensity_when, propensity_how, policy, model_version, draw, candidates, probabilities, removed_actions, removed_rules, " +
 	"feature_index, feature_value, experiments, variants, experiment_versions, arrayResize(experiment_how, length(experiments)), arrayResize(experiment_units, length(experiments)), " +
 	"excluded, excluded_versions, excluded_reasons, excluded_units, fallback, fallback_reason, source, context, traits, audience, " +
-	"tags, charges, slots, slot_probabilities " +
+	"tags, charges, slots, slot_probabilities, candidate_values " +
 	"FROM decisions "
 
 // Find returns one decision, also one that ClickHouse does not have yet.
@@ -123,7 +123,7 @@ func (s *Service) query(ctx context.Context, clause string, args ...any) ([]*Rec
 			&rec.Policy, &modelVersion, &rec.Draw, &rec.Candidates, &rec.Probabilities, &removed, &rules,
 			&rec.FeatureIndex, &rec.FeatureValue, &keys, &variants, &versions, &how, &units,
 			&excluded, &excludedVersions, &exclusions, &excludedUnits, &rec.Fallback, &rec.FallbackReason,
-			&rec.Source, &contextJSON, &traits, &audience, &rec.Tags, &rec.Charges, &rec.Slots, &rec.SlotProbabilities); err != nil {
+			&rec.Source, &contextJSON, &traits, &audience, &rec.Tags, &rec.Charges, &rec.Slots, &rec.SlotProbabilities, &rec.Values); err != nil {
 			return nil, err
 		}
 		rec.Group, rec.PointVersion, rec.ModelVersion = Group(group), int64(pointVersion), int64(modelVersion)

@@ -50,6 +50,9 @@ type Record struct {
 	Tags []string `json:"tags,omitempty" doc:"Tags of the offer as they were"`
 	// Charges are parallel to Candidates, and empty when nothing was charged.
 	Charges []float64 `json:"charges,omitempty" doc:"What costs, fatigue and the prices of budgets took off the value of each candidate"`
+	// Values are parallel to Candidates, and empty where the policy did not compare by them
+	// or knew none.
+	Values []float64 `json:"values,omitempty" doc:"What a predictive model or the recommender expected of each candidate, before charges"`
 	// Slots and SlotProbabilities are parallel: the moments of which that of sending was drawn.
 	Slots             []time.Time    `json:"slots,omitempty" doc:"Moments of which that of sending was drawn"`
 	SlotProbabilities []float64      `json:"slotProbabilities,omitempty"`
@@ -67,7 +70,7 @@ type Exclusion struct {
 // parallel says whether the lists that belong together are of the same length.
 func (r *Record) parallel() bool {
 	return len(r.Candidates) == len(r.Probabilities) && len(r.FeatureIndex) == len(r.FeatureValue) &&
-		(len(r.Charges) == 0 || len(r.Charges) == len(r.Candidates)) && len(r.Slots) == len(r.SlotProbabilities)
+		(len(r.Charges) == 0 || len(r.Charges) == len(r.Candidates)) && (len(r.Values) == 0 || len(r.Values) == len(r.Candidates)) && len(r.Slots) == len(r.SlotProbabilities)
 }
 
 // staged says whether the record has anything of what limits and moments add.

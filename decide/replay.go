@@ -52,6 +52,7 @@ func (s *Service) Replay(ctx context.Context, rec *Record) (ReplayResult, error)
 	if id, err := ulid.ParseStrict(rec.DecisionID); err == nil {
 		again.DecidedAt = ulid.Time(id.Time()).UTC()
 	}
+	again.Values = rec.Values
 	again.SendAt, again.Charges, again.Slots, again.SlotProbabilities = again.DecidedAt, rec.Charges, rec.Slots, rec.SlotProbabilities
 	policy, err := s.regroup(ctx, p, rec, again)
 	if err != nil {
@@ -263,7 +264,7 @@ func (s *Service) redraw(ctx context.Context, p *point, policy Policy, rec, agai
 			return fmt.Errorf("loading model %d of decision point %s: %w", rec.ModelVersion, rec.Decision, err)
 		}
 	}
-	if err := choose(p, policy, snapshot, again, sc); err != nil {
+	if err := choose(p, policy, snapshot, again, &past{rec: again}, sc); err != nil {
 		return err
 	}
 	drawMoment(p, again)

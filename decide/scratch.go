@@ -24,7 +24,12 @@ type scratch struct {
 	permits   permission
 	x         bandits.Vector
 	workspace bandits.Workspace
-	data      []byte // the encoded record
+	// treatments are those that a predictive model is asked about; the others are
+	// distributions.
+	treatments       []string
+	chosen, composed []float64
+	stages           [3][]float64
+	data             []byte // the encoded record
 
 	deadline deadline
 	answer   answer
@@ -39,7 +44,7 @@ func (sc *scratch) begin() *Record {
 	sc.rec = Record{
 		Items: was.Items[:0], Removed: was.Removed[:0], Probabilities: was.Probabilities[:0],
 		FeatureIndex: was.FeatureIndex[:0], FeatureValue: was.FeatureValue[:0], Excluded: was.Excluded[:0],
-		Charges: was.Charges[:0], Slots: was.Slots[:0], SlotProbabilities: was.SlotProbabilities[:0],
+		Charges: was.Charges[:0], Values: was.Values[:0], Slots: was.Slots[:0], SlotProbabilities: was.SlotProbabilities[:0],
 	}
 	return &sc.rec
 }

@@ -89,6 +89,9 @@ type Deps struct {
 	Postgres *pgxpool.Pool
 	// SendTimes compares moments of sending; nil for one as good as the other.
 	SendTimes SendTimes
+	// Effects says what treatments change for people, for policies that choose by it; nil
+	// for nothing known.
+	Effects Effects
 	// Recommender finds the items of offers that leave them open; nil leaves them empty.
 	Recommender Recommender
 	// Deadline bounds the append to the stream; past it the default action is
@@ -140,6 +143,7 @@ type Service struct {
 	followers     sync.WaitGroup
 	sendTimes     SendTimes
 	recommender   Recommender
+	effects       Effects
 	metrics       *metrics
 }
 
@@ -159,7 +163,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	}
 	s.contactsHeld, s.spending, s.limitsChanged = caps.NewLedger(0), budgets.NewLedger(), make(chan struct{}, 1)
 	s.journal.budgets = make(map[string]bool)
-	s.sendTimes, s.recommender = d.SendTimes, d.Recommender
+	s.sendTimes, s.recommender, s.effects = d.SendTimes, d.Recommender, d.Effects
 	s.segments, s.pool, s.keeper = d.Segments, d.Postgres, newKeeper(keptUnits)
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
@@ -334,6 +338,10 @@ func (s *Service) compileOverrides(p *point, key string, variants []experiments.
 		}
 		policy, err := p.def.Policy.override(v.Policy, &p.def)
 		if err != nil {
+			s.log.Error("policy of an experiment's variant cannot be used", "experiment", key, "variant", v.Key, "error", err)
+			continue
+		}
+		if policy, err = p.compilePolicy(policy); err != nil {
 			s.log.Error("policy of an experiment's variant cannot be used", "experiment", key, "variant", v.Key, "error", err)
 			continue
 		}

@@ -87,7 +87,7 @@ func (p *Policies) score(rows *shadowRows, point *point, rec *Record, candidate 
 	if policy.Type == PolicyBandit && !usable(point, snap, rec) {
 		return // it has not learned anything that it could choose by
 	}
-	d, _, err := distribute(point, *policy, snap, rec, &rows.scratch)
+	d, _, err := staged(point, *policy, snap, rec, nil, &rows.scratch)
 	if err != nil {
 		p.metrics.unscored.WithLabelValues(rec.Decision).Inc()
 		p.log.Debug("a candidate policy cannot be applied", "decision", rec.Decision, "candidate", candidate, "error", err)

@@ -60,7 +60,7 @@ type decisionRows struct {
 	featureIndex                                      clickhouse.NumberLists[uint32]
 	experimentVersions, excludedVersions              clickhouse.NumberLists[uint64]
 	tags                                              clickhouse.NameLists
-	charges, slotProbabilities                        clickhouse.NumberLists[float64]
+	charges, values, slotProbabilities                clickhouse.NumberLists[float64]
 	slots                                             clickhouse.Lists[clickhouse.Times, *clickhouse.Times]
 
 	// candidateKeys are lists of candidates as they are encoded: a decision point
@@ -115,6 +115,7 @@ func (r *decisionRows) fields() []clickhouse.Field {
 		{Name: "candidates", Column: &r.candidates},
 		{Name: "probabilities", Column: &r.probabilities},
 		{Name: "charges", Column: &r.charges},
+		{Name: "candidate_values", Column: &r.values},
 		{Name: "removed_actions", Column: &r.removedActions},
 		{Name: "removed_rules", Column: &r.removedRules},
 		{Name: "feature_index", Column: &r.featureIndex},
@@ -190,6 +191,8 @@ func (r *decisionRows) add(rec *row, sequence uint64, received int64) {
 	r.probabilities.End()
 	r.charges.Elements.Add(rec.Charges...)
 	r.charges.End()
+	r.values.Elements.Add(rec.Values...)
+	r.values.End()
 	for _, x := range rec.Removed {
 		r.removedActions.Elements.Add(x.Action)
 		r.removedRules.Elements.Add(x.Rule)

@@ -41,14 +41,15 @@ func (p *point) learner() (Policy, bool) {
 	if len(p.def.Features) == 0 {
 		return Policy{}, false
 	}
-	if p.def.Policy.Type == PolicyBandit {
-		return p.def.Policy, true
+	if learns := p.def.Policy.learning(); learns != nil {
+		return *learns, true
 	}
 	// In a fixed order: a model that changed its half-life from one look to the
 	// next would be rebuilt for ever.
 	for _, key := range slices.Sorted(maps.Keys(p.overrides)) {
-		if o := p.overrides[key]; o.Type == PolicyBandit {
-			return o, true
+		o := p.overrides[key]
+		if learns := o.learning(); learns != nil {
+			return *learns, true
 		}
 	}
 	return Policy{}, false

@@ -98,7 +98,7 @@ func (p *point) yields() bool { return p.groups != nil && p.def.Groups.Yield }
 // compileGroups makes the groups of a point whose policy learns.
 func (p *point) compileGroups() {
 	g := p.def.Groups
-	if g != nil && p.def.Policy.Type == PolicyBandit && (g.Random > 0 || g.BusinessAsUsual > 0) {
+	if g != nil && p.def.Policy.learning() != nil && (g.Random > 0 || g.BusinessAsUsual > 0) {
 		p.groups = p.pointGroups().Compile(p.key)
 	}
 }
@@ -152,12 +152,12 @@ func (s *Service) checkStanding(key string, p *DecisionPoint, bad *problem.Inval
 			bad.Add(at, "must be unique", h)
 		}
 	}
-	if p.Groups != nil || p.Policy.Type != PolicyBandit {
+	if p.Groups != nil || p.Policy.learning() == nil {
 		return
 	}
 	was, exists := s.points.Get(key)
 	switch {
-	case exists && was.Value.Policy.Type == PolicyBandit:
+	case exists && was.Value.Policy.learning() != nil:
 		p.Groups = was.Value.Groups
 	default:
 		p.Groups = &Groups{Random: defaultGroupShare, BusinessAsUsual: defaultGroupShare, Yield: true}

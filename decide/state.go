@@ -100,6 +100,9 @@ func compilePoint(v definitions.Versioned[DecisionPoint], offers map[string]defi
 		p.byID[p.actions[i].id] = i
 	}
 	p.traits = readTraits(p)
+	if p.def.Policy, err = p.compilePolicy(p.def.Policy); err != nil {
+		return nil, fmt.Errorf("compiling the policy of decision point %s: %w", v.Key, err)
+	}
 	return p, nil
 }
 

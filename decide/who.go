@@ -35,15 +35,18 @@ func checkCondition(bad *problem.Invalid, field string, source json.RawMessage) 
 	}
 }
 
-// reads are the attributes that audiences at the point read: those of experiments, and
-// its own.
+// reads are the attributes that audiences at the point read: those of experiments, its
+// own, and those of rules.
 func (p *point) reads(plan *experiments.Plan) []string {
-	names := plan.Reads(p.key)
-	if p.who == nil {
-		return names
+	names := slices.Concat(plan.Reads(p.key), p.def.Policy.names())
+	if p.who != nil {
+		names = append(names, p.who.Names()...)
 	}
-	all := make(map[string]bool)
-	for _, name := range append(slices.Clone(names), p.who.Names()...) {
+	for _, policy := range p.overrides {
+		names = append(names, policy.names()...)
+	}
+	all := make(map[string]bool, len(names))
+	for _, name := range names {
 		all[name] = true
 	}
 	delete(all, attributeContext)

@@ -165,7 +165,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	}
 	if a.decide, err = decide.Open(ctx, decide.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Stream: e.Stream, ClickHouse: e.ClickHouse,
-		People: a.profiles.Store(), Contacts: a.profiles.Store(), SendTimes: sendTimes{a.predictions, a.profiles.Store()}, Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Recommender: slotItems{a.catalogue, a.profiles.Store()}, Deadline: a.cfg.DecideTimeout,
+		People: a.profiles.Store(), Contacts: a.profiles.Store(), SendTimes: sendTimes{a.predictions, a.profiles.Store()}, Effects: effects{a.predictions, a.profiles.Store()}, Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Recommender: slotItems{a.catalogue, a.profiles.Store()}, Deadline: a.cfg.DecideTimeout,
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
