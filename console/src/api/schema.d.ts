@@ -7582,7 +7582,7 @@ export interface components {
             correctDelays?: boolean;
             /**
              * Format: double
-             * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1, 0.05 unless set)
+             * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1; bandit, model and recommender: 0.05 unless set; rules: 0 unless set)
              */
             exploration?: number;
             /**
@@ -7595,6 +7595,8 @@ export interface components {
              * @description Age at which an observation counts half for a bandit; 30 unless set
              */
             halfLifeDays?: number;
+            /** @description Policy of the creative, given offer and channel; that of the whole unless set */
+            how?: components["schemas"]["DecidePolicy"];
             /**
              * Format: double
              * @description Largest importance weight: a bandit then counts a decision by one over its probability, up to this; all alike unless set
@@ -7607,21 +7609,40 @@ export interface components {
              * @enum {string}
              */
             method?: "thompson" | "squarecb" | "greedy";
+            /** @description For model: key of a predictive model of uplift. Where it says nothing of a person they get the default action */
+            model?: string;
             /**
              * Format: double
              * @description Decisions' worth of what the other actions taught that an action of a bandit starts from; 10 unless set
              */
             priorWeight?: number;
+            /** @description For rules: the first that has the person, and of whose actions one is left, decides; without one it is the default action */
+            rules?: components["schemas"]["DecideRule"][] | null;
             /**
-             * @description fixed: always one action; uniform: all alike; bandit: learned
+             * @description For model: what the treatments of its experiment are called here; offer unless set
              * @enum {string}
              */
-            type: "fixed" | "uniform" | "bandit";
+            treatment?: "offer" | "channel" | "creative" | "action";
+            /**
+             * @description fixed: always one action; uniform: all alike; rules: by the first rule that has the person; bandit: learned here; model: by the effect that a predictive model expects; recommender: the offer whose first recommended item promises most
+             * @enum {string}
+             */
+            type: "fixed" | "uniform" | "rules" | "bandit" | "model" | "recommender";
+            /** @description Policy of the channel, given the offer; that of the whole unless set */
+            where?: components["schemas"]["DecidePolicy"];
             /**
              * Format: double
              * @description Days that a bandit looks back; as far as the half-life reaches unless set
              */
             windowDays?: number;
+        };
+        DecideRule: {
+            /** @description Actions that it asks for, one as good as the other: offer/channel/creative, any part of which may be *, or none */
+            actions: string[];
+            /** @description What the rule is for, for people who read it */
+            name?: string;
+            /** @description Condition on the person and the context, as of audiences; everybody unless set */
+            when?: unknown;
         };
         Decile: {
             /**
@@ -8080,6 +8101,8 @@ export interface components {
             traits: {
                 [key: string]: unknown;
             };
+            /** @description What a predictive model or the recommender expected of each candidate, before charges */
+            values?: number[] | null;
         };
         DimensionReport: {
             name: string;
@@ -10165,6 +10188,16 @@ export interface components {
             attributes?: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: date-time
+             * @description Not recommended before
+             */
+            availableFrom?: string;
+            /**
+             * Format: date-time
+             * @description Not recommended from this moment on
+             */
+            availableUntil?: string;
             /** @description Category, with / between levels */
             category?: string;
             /**
@@ -10172,6 +10205,8 @@ export interface components {
              * @description What the item costs the shop
              */
             cost?: number;
+            /** @description Key of the feed that brought the item */
+            feed?: string;
             imageUrl?: string;
             /** @description Name shown to people */
             name: string;
@@ -10185,12 +10220,24 @@ export interface components {
              * @description Pieces that can be sold; unlimited when absent
              */
             stock?: number;
+            /** @description Description, compared by its words */
+            text?: string;
         };
         ItemBody: {
             /** @description Further properties */
             attributes?: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: date-time
+             * @description Not recommended before
+             */
+            availableFrom?: string;
+            /**
+             * Format: date-time
+             * @description Not recommended from this moment on
+             */
+            availableUntil?: string;
             /** @description Category, with / between levels */
             category?: string;
             /**
@@ -10200,6 +10247,8 @@ export interface components {
             cost?: number;
             /** Format: date-time */
             readonly createdAt?: string;
+            /** @description Key of the feed that brought the item */
+            feed?: string;
             imageUrl?: string;
             key?: string;
             /** @description Name shown to people */
@@ -10214,6 +10263,8 @@ export interface components {
              * @description Pieces that can be sold; unlimited when absent
              */
             stock?: number;
+            /** @description Description, compared by its words */
+            text?: string;
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
@@ -10225,6 +10276,16 @@ export interface components {
             attributes?: {
                 [key: string]: unknown;
             };
+            /**
+             * Format: date-time
+             * @description Not recommended before
+             */
+            availableFrom?: string;
+            /**
+             * Format: date-time
+             * @description Not recommended from this moment on
+             */
+            availableUntil?: string;
             /** @description Category, with / between levels */
             category?: string;
             /**
@@ -10234,6 +10295,8 @@ export interface components {
             cost?: number;
             /** Format: date-time */
             readonly createdAt: string;
+            /** @description Key of the feed that brought the item */
+            feed?: string;
             imageUrl?: string;
             key: string;
             /** @description Name shown to people */
@@ -10248,6 +10311,8 @@ export interface components {
              * @description Pieces that can be sold; unlimited when absent
              */
             stock?: number;
+            /** @description Description, compared by its words */
+            text?: string;
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
@@ -13477,6 +13542,8 @@ export interface components {
             traits: {
                 [key: string]: unknown;
             };
+            /** @description What a predictive model or the recommender expected of each candidate, before charges */
+            values?: number[] | null;
         };
         RecordedVariant: {
             decisionId?: string;

@@ -30,6 +30,7 @@ export type Effect = Of<MetricReport['effects']>;
 export type Estimate = NonNullable<Effect['absolute']>;
 
 export type DecisionPoint = Item<Get<'/v1/decision-points'>>;
+export type PointBody = Body<paths['/v1/decision-points/{key}']['put']>;
 export type Activity = Get<'/v1/decision-points/{key}/activity'>;
 export type ActivitySeries = Of<Activity['series']>;
 export type Models = Get<'/v1/decision-points/{key}/models'>;

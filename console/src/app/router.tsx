@@ -110,6 +110,14 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/decision-points/PointsPage')).PointsPage }),
       },
       {
+        path: 'decision-points/new',
+        lazy: async () => ({ Component: (await import('../pages/decision-points/PointEditorPage')).PointEditorPage }),
+      },
+      {
+        path: 'decision-points/:key/edit',
+        lazy: async () => ({ Component: (await import('../pages/decision-points/PointEditorPage')).PointEditorPage }),
+      },
+      {
         path: 'decision-points/:key',
         lazy: async () => ({ Component: (await import('../pages/decision-points/PointPage')).PointPage }),
       },

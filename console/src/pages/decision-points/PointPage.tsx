@@ -3,6 +3,7 @@ import { IconActivity } from '@tabler/icons-react';
 import { useParams } from 'react-router';
 import { pointDecisionsQuery } from '../../api/decisions';
 import { pointQuery } from '../../api/points';
+import { ActionButton } from '../../parts/ActionButton';
 import { EmptyState } from '../../parts/EmptyState';
 import { Loaded } from '../../parts/Loaded';
 import { PageHeader } from '../../parts/PageHeader';
@@ -13,6 +14,8 @@ import { DecisionTable } from '../decisions/DecisionTable';
 import { ActivityPanel } from './ActivityPanel';
 import { DefinitionPanel } from './DefinitionPanel';
 import { ModelPanel } from './ModelPanel';
+import { PointVersionsPanel } from './PointVersionsPanel';
+import { PreviewPanel } from './PreviewPanel';
 
 const recentRows = 15;
 
@@ -33,12 +36,19 @@ export function PointPage() {
               </>
             }
             note={<span className="q-mono">{data.key}</span>}
+            actions={
+              <ActionButton needs="define" variant="default" to={`/decision-points/${encodeURIComponent(key)}/edit`}>
+                Edit
+              </ActionButton>
+            }
           />
           <div className="q-stack">
             <DefinitionPanel point={data} />
+            <PreviewPanel pointKey={key} />
             <ActivityPanel pointKey={key} />
             <ModelPanel pointKey={key} bandit={data.policy.type === 'bandit'} />
             <RecentDecisions pointKey={key} />
+            <PointVersionsPanel point={data} />
           </div>
         </>
       )}

@@ -4,6 +4,7 @@ import { IconGitFork } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import { pointsQuery } from '../../api/points';
 import { count } from '../../format/number';
+import { ActionButton } from '../../parts/ActionButton';
 import { EmptyState } from '../../parts/EmptyState';
 import { Loaded } from '../../parts/Loaded';
 import { Moment } from '../../parts/Moment';
@@ -19,7 +20,7 @@ export function PointsPage() {
   const query = useQuery(pointsQuery);
   return (
     <>
-      <PageHeader title="Decision points" note="Places and moments that ask for a decision: what may be said, and how one answer is chosen." />
+      <PageHeader title="Decision points" note="Places and moments that ask for a decision: what may be said, and how one answer is chosen." actions={<ActionButton needs="define" to="/decision-points/new">New decision point</ActionButton>} />
       <Panel flush>
         <Loaded query={query} skeleton={<SkeletonRows />}>
           {(data) => {

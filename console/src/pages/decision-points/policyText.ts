@@ -1,4 +1,15 @@
 import { percent } from '../../format/number';
+import type { PolicyType } from './draft';
+
+/** The types of policies, with what each does. */
+export const policyTypes: readonly { readonly value: PolicyType; readonly label: string }[] = [
+  { value: 'fixed', label: 'fixed: always one action' },
+  { value: 'uniform', label: 'uniform: all alike' },
+  { value: 'rules', label: 'rules: the first that has the person' },
+  { value: 'bandit', label: 'bandit: learned here' },
+  { value: 'model', label: 'model: the largest expected effect' },
+  { value: 'recommender', label: 'recommender: what promises most' },
+];
 
 function field(policy: object, name: string): unknown {
   return (policy as Record<string, unknown>)[name];
@@ -15,5 +26,8 @@ export function policyText(policy: unknown): string {
   if (type === 'bandit') {
     return typeof exploration === 'number' ? `bandit, ${percent(exploration, 0)} explored evenly` : 'bandit';
   }
+  if (type === 'rules') return 'rules';
+  if (type === 'model') return `the effect that ${String(field(policy, 'model'))} expects`;
+  if (type === 'recommender') return 'the most promising recommendation';
   return typeof type === 'string' && type !== '' ? type : "the decision point's own";
 }
