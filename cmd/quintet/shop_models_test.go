@@ -28,7 +28,7 @@ func TestShopModels(t *testing.T) {
 		customers = 5000
 	}
 	r := openResident(t, residentConfig(t))
-	world := shop.NewWorld(11, customers)
+	world := shop.NewWorld(12, customers)
 	now := time.Now().UTC()
 	r.sendAll(t, world.Letters(now))
 	r.sendAll(t, world.PromoCodes(now))

@@ -69,9 +69,9 @@ func (r reader) opens(hour float64) float64 {
 // buys is the probability of an order within two weeks, with and without a promo code.
 func (r reader) buys(promo bool) float64 {
 	if promo {
-		return []float64{.4, .45, .03}[r.kind]
+		return []float64{.4, .62, .02}[r.kind]
 	}
-	return []float64{.06, .43, .02}[r.kind]
+	return []float64{.02, .6, .02}[r.kind]
 }
 
 // zone is the time zone in which the customer lives.
