@@ -13,12 +13,15 @@ import (
 // moment when they were in it; and what somebody brought is added to what they are worth.
 func TestLifetimeBySegment(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("fits many models")
+	}
 	b := newBed(t)
 	ctx := t.Context()
 	b.define("value", Spec{Family: Lifetime, HorizonDays: 30, AutoPromote: true, Segments: []string{"vip", "nobody"}, Referrer: "referredBy"})
 	r := rand.New(rand.NewPCG(12, 12))
 	var events []event
-	n := 400
+	n := 300
 	for p := range n {
 		person, gap := fmt.Sprintf("p%05d", p), 40.
 		if p%2 == 0 {

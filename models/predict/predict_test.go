@@ -160,9 +160,12 @@ func TestNothingLeaks(t *testing.T) {
 
 func TestLifetimeLifecycle(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("fits what the tests of the routes fit as well")
+	}
 	b := newBed(t)
 	b.define("value", Spec{Family: Lifetime, HorizonDays: 60, AutoPromote: true})
-	b.log(customers(600, 3))
+	b.log(customers(300, 3))
 	v, err := b.Train(t.Context(), "value")
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +176,7 @@ func TestLifetimeLifecycle(t *testing.T) {
 		t.Errorf("%s: %+v", v.State, m)
 	}
 	scoring, err := b.Score(t.Context(), "value")
-	if err != nil || scoring.People != 600 {
+	if err != nil || scoring.People != 300 {
 		t.Fatalf("%+v %v", scoring, err)
 	}
 	var bad uint64

@@ -18,7 +18,7 @@ func TestAskedFor(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	b.define("value", Spec{Family: Lifetime, HorizonDays: 60, AutoPromote: true, Paused: true})
-	b.log(customers(200, 3))
+	b.log(customers(150, 3))
 	before, err := b.Standing(t.Context(), "value")
 	if err != nil || before.Champion != nil || before.Newest != nil || before.Job != nil || before.Attribute != "lifetimeValue" {
 		t.Fatalf("%+v %v", before, err)

@@ -29,7 +29,7 @@ func (somebody) Authenticate(r *http.Request) (api.Principal, error) {
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	b.log(customers(300, 3))
+	b.log(customers(150, 3))
 	srv := api.New(api.Options{Auth: somebody{}})
 	b.Routes(srv)
 	ask := func(method, path, key, body string, want int) map[string]any {
@@ -60,7 +60,7 @@ func TestRoutes(t *testing.T) {
 	ask("GET", "/v1/models/worth/registry/0", "read", "", 422)
 	ask("GET", "/v1/models/worth/registry/2", "read", "", 404)
 	ask("POST", "/v1/models/worth/registry/1/promote", "define", "", 200)
-	if got := ask("POST", "/v1/models/worth/score", "define", "", 200); got["people"] != 300.0 {
+	if got := ask("POST", "/v1/models/worth/score", "define", "", 200); got["people"] != 150.0 {
 		t.Errorf("%v", got)
 	}
 	if got := ask("GET", "/v1/models/worth/registry?limit=1", "read", "", 200); len(got["items"].([]any)) != 1 || got["next"] != 1.0 {
