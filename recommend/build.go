@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"quintet/recommend/baskets"
@@ -267,7 +268,7 @@ func contentOf(items *interactions.Vocabulary, catalogue map[string]*Item) []con
 }
 
 func contentItem(item *Item) content.Item {
-	c := content.Item{Text: item.Name}
+	c := content.Item{Text: strings.TrimSpace(item.Name + " " + item.Text)}
 	if item.Category != "" {
 		// Every level is an attribute, so that neighbours in the tree are alike.
 		for i, ch := range item.Category {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"quintet/recommend/baskets"
 	"quintet/recommend/interactions"
@@ -60,10 +61,16 @@ func (p *pool) add(key string, number int32, item *Item, source string, weight f
 	}
 }
 
+// shows says whether an item can be shown in the place now.
+func (g *gathering) shows(item *Item) bool {
+	return g.placement.shows(item) && g.s.offered(item, g.now)
+}
+
 // gathering is the memory of one request.
 type gathering struct {
 	s         *Service
 	snap      *snapshot
+	now       time.Time
 	placement *Placement
 	allowed   scoring.Set
 	most      int // candidates of each source
@@ -135,7 +142,7 @@ func (g *gathering) latest(history []did, weight float64) {
 				return
 			}
 			v, ok := g.s.items.Get(key)
-			if !ok || g.items[key] || liked[v.Value.Category] != of || !g.placement.shows(&v.Value) {
+			if !ok || g.items[key] || liked[v.Value.Category] != of || !g.shows(&v.Value) {
 				continue
 			}
 			if g.snap != nil && g.snap.bundle.Items.Number(key) != interactions.Unknown {
@@ -183,8 +190,16 @@ func (s *Service) catalogueChanged() {
 // placements or the build change.
 type allowedSets struct {
 	mu   sync.Mutex
-	sets map[string]scoring.Set
+	sets map[string]allowedSet
 	made uint64 // rises with every clear
+}
+
+// allowedSet is what a placement may show of a build, until a window of an item opens or
+// closes.
+type allowedSet struct {
+	of    *snapshot
+	set   scoring.Set
+	until time.Time
 }
 
 func (a *allowedSets) clear() {
@@ -194,41 +209,50 @@ func (a *allowedSets) clear() {
 	a.made++
 }
 
-func (a *allowedSets) get(key string) (scoring.Set, uint64) {
+func (a *allowedSets) get(key string) (allowedSet, uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.sets[key], a.made
 }
 
 // put keeps a set, unless something changed while it was made.
-func (a *allowedSets) put(key string, set scoring.Set, made uint64) {
+func (a *allowedSets) put(key string, set allowedSet, made uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.made != made {
 		return
 	}
 	if a.sets == nil {
-		a.sets = make(map[string]scoring.Set)
+		a.sets = make(map[string]allowedSet)
 	}
 	a.sets[key] = set
 }
 
 // allowedBy is the set of the build's items that the placement may show.
-func (s *Service) allowedBy(key string, p *Placement, snap *snapshot) scoring.Set {
+func (s *Service) allowedBy(key string, p *Placement, snap *snapshot, now time.Time) scoring.Set {
 	if snap == nil {
 		return nil
 	}
-	set, made := s.allowed.get(key)
-	if set != nil && len(set) == len(scoring.NewSet(snap.bundle.Items.Len())) {
-		return set
+	known, made := s.allowed.get(key)
+	if known.of == snap && now.Before(known.until) {
+		return known.set
 	}
-	set = scoring.NewSet(snap.bundle.Items.Len())
+	set, until := scoring.NewSet(snap.bundle.Items.Len()), now.AddDate(1, 0, 0)
 	items := s.items.Snapshot()
 	for n, id := range snap.bundle.Items.IDs() {
-		if v, ok := items[id]; ok && p.shows(&v.Value) {
+		v, ok := items[id]
+		if !ok {
+			continue
+		}
+		if p.shows(&v.Value) && s.offered(&v.Value, now) {
 			set.Add(int32(n))
 		}
+		for _, at := range []*time.Time{v.Value.AvailableFrom, v.Value.AvailableUntil} {
+			if at != nil && at.After(now) && at.Before(until) {
+				until = *at
+			}
+		}
 	}
-	s.allowed.put(key, set, made)
+	s.allowed.put(key, allowedSet{snap, set, until}, made)
 	return set
 }

@@ -19,6 +19,7 @@ func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.placements, definitions.RouteOptions{Tag: "Placements", Singular: "placement"})
 	s.recommendationRoute(srv)
 	s.recommenderRoute(srv)
+	s.feedRoutes(srv)
 }
 
 func (s *Service) recommendationRoute(srv *api.Server) {
@@ -50,13 +51,14 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 
 // State is what recommenders know.
 type State struct {
-	Version  *Version  `json:"version,omitempty" doc:"The build in use; none where nothing has been learned yet"`
-	Builds   []Version `json:"builds" doc:"The latest builds, newest first" nullable:"false"`
-	Signals  []Signal  `json:"signals" doc:"Events that are learned from" nullable:"false"`
-	Items    int       `json:"items" doc:"Items of the catalogue"`
-	InStock  int       `json:"inStock" doc:"Of those, items that can be sold"`
-	Received uint64    `json:"received" doc:"Interactions that came in since this process started"`
-	At       time.Time `json:"at"`
+	Version  *Version    `json:"version,omitempty" doc:"The build in use; none where nothing has been learned yet"`
+	Builds   []Version   `json:"builds" doc:"The latest builds, newest first" nullable:"false"`
+	Signals  []Signal    `json:"signals" doc:"Events that are learned from" nullable:"false"`
+	Items    int         `json:"items" doc:"Items of the catalogue"`
+	InStock  int         `json:"inStock" doc:"Of those, items that can be sold"`
+	Feeds    []FeedState `json:"feeds" doc:"How feeds of the catalogue stand" nullable:"false"`
+	Received uint64      `json:"received" doc:"Interactions that came in since this process started"`
+	At       time.Time   `json:"at"`
 }
 
 func (s *Service) recommenderRoute(srv *api.Server) {
@@ -72,12 +74,15 @@ func (s *Service) recommenderRoute(srv *api.Server) {
 		if out.Body.Builds, err = s.versions(ctx); err != nil {
 			return nil, err
 		}
+		if out.Body.Feeds, err = s.feedStates(ctx); err != nil {
+			return nil, err
+		}
 		if current := s.current.Load(); current != nil {
 			out.Body.Version = &current.version
 		}
 		for _, v := range s.items.Snapshot() {
 			out.Body.Items++
-			if v.Value.Stock == nil || *v.Value.Stock > 0 {
+			if s.offered(&v.Value, s.now()) {
 				out.Body.InStock++
 			}
 		}

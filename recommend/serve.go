@@ -97,13 +97,13 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap := s.current.Load()
+	snap, now := s.current.Load(), s.now()
 	past := s.histories.of(q.Person)
 	if q.Person == "" {
 		past = nil
 	}
 	list := &List{ID: q.ID, Placement: q.Placement, Personal: len(past) > 0, Items: []Recommended{}}
-	g := &gathering{s: s, snap: snap, placement: p, allowed: s.allowedBy(q.Placement, p, snap), most: max(leastCandidates, breadth*q.Limit),
+	g := &gathering{s: s, snap: snap, placement: p, now: now, allowed: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
 		pool: pool{byKey: make(map[string]*candidate)}, items: make(map[string]bool)}
 	if p.Kind != Search {
 		for _, key := range append(slices.Clone(q.Items), q.Shown...) {
@@ -171,7 +171,7 @@ func (g *gathering) gather(items []string, past []did, history []interactions.Ev
 	case Search:
 		for rank, key := range items {
 			// What was found stays; its order counts as one source among others.
-			if v, ok := g.s.items.Get(key); ok && g.placement.shows(&v.Value) {
+			if v, ok := g.s.items.Get(key); ok && g.shows(&v.Value) {
 				number := interactions.Unknown
 				if g.snap != nil {
 					number = g.snap.bundle.Items.Number(key)
@@ -214,7 +214,7 @@ func (g *gathering) personal(history []interactions.Event) {
 // anything is what can be shown while nothing was learned: the newest of the catalogue.
 func (g *gathering) anything() {
 	for rank, key := range *g.s.fresh.Load() {
-		if v, ok := g.s.items.Get(key); ok && !g.items[key] && g.placement.shows(&v.Value) {
+		if v, ok := g.s.items.Get(key); ok && !g.items[key] && g.shows(&v.Value) {
 			g.pool.add(key, interactions.Unknown, &v.Value, reasonFresh, 0.01, rank)
 		}
 	}
@@ -292,7 +292,7 @@ func (g *gathering) arrange(limit int, id string) []placed {
 	}
 	for _, key := range g.placement.Pin {
 		v, ok := g.s.items.Get(key)
-		if !ok || g.items[key] || len(out) == limit || !g.placement.shows(&v.Value) {
+		if !ok || g.items[key] || len(out) == limit || !g.shows(&v.Value) {
 			continue
 		}
 		c := &candidate{key: key, number: interactions.Unknown, item: &v.Value, reason: reasonPinned}

@@ -2,8 +2,10 @@ package recommend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +56,7 @@ const (
 type Service struct {
 	items      *definitions.Collection[Item]
 	placements *definitions.Collection[Placement]
+	feeds      *definitions.Collection[Feed]
 	pool       *pgxpool.Pool
 	db         *clickhouse.Database
 	log        *slog.Logger
@@ -69,6 +72,9 @@ type Service struct {
 	fresh     atomic.Pointer[[]string] // items of the catalogue, newest first
 	seen      atomic.Uint64            // interactions since the service was opened
 	wake      chan struct{}
+	expired   atomic.Pointer[map[string]bool] // feeds whose items are not shown
+	fetch     *http.Client
+	wakeFeeds chan struct{}
 }
 
 // snapshot is one build, as it is served.
@@ -91,7 +97,7 @@ func (s *snapshot) model(name string) scoring.Model {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		pool: d.Postgres, db: d.ClickHouse, log: d.Logger, signals: d.Signals, interval: d.Interval, now: d.Now,
-		person: d.Person, histories: newHistories(), wake: make(chan struct{}, 1), weights: make(map[string]Signal),
+		person: d.Person, histories: newHistories(), wake: make(chan struct{}, 1), wakeFeeds: make(chan struct{}, 1), fetch: newFetch(), weights: make(map[string]Signal),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -118,6 +124,15 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.placements, err = definitions.NewCollection(d.Definitions, "placements", ValidatePlacement); err != nil {
 		return nil, fmt.Errorf("loading placements: %w", err)
 	}
+	if s.feeds, err = definitions.NewCollection(d.Definitions, "feeds", ValidateFeed); err != nil {
+		return nil, fmt.Errorf("loading feeds: %w", err)
+	}
+	s.feeds.OnChange(func() {
+		select {
+		case s.wakeFeeds <- struct{}{}:
+		default:
+		}
+	})
 	s.items.OnChange(s.catalogueChanged)
 	s.placements.OnChange(s.allowed.clear)
 	s.catalogueChanged()
@@ -136,11 +151,36 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 // Items are the items by key.
 func (s *Service) Items() *definitions.Collection[Item] { return s.items }
 
-// InStock says whether an item can be offered: it is in the catalogue and not
-// sold out.
+// InStock says whether an item can be offered: it is in the catalogue, within its
+// window, not sold out, and its feed has not expired.
 func (s *Service) InStock(key string) bool {
 	v, ok := s.items.Get(key)
-	return ok && (v.Value.Stock == nil || *v.Value.Stock > 0)
+	return ok && s.offered(&v.Value, s.now())
+}
+
+// offered says whether an item can be offered to anybody at a moment.
+func (s *Service) offered(item *Item, at time.Time) bool {
+	if item.Stock != nil && *item.Stock == 0 || !item.available(at) {
+		return false
+	}
+	expired := s.expired.Load()
+	return item.Feed == "" || expired == nil || !(*expired)[item.Feed]
+}
+
+// newFetch is what feeds are fetched with. The deadline is that of the run.
+func newFetch() *http.Client {
+	return &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if len(via) >= 5 {
+			return errors.New("more than 5 redirections")
+		}
+		if req.URL.Host != via[0].URL.Host {
+			// What the feed's headers say is for its own server.
+			for name := range via[0].Header {
+				req.Header.Del(name)
+			}
+		}
+		return nil
+	}}
 }
 
 // Saw takes in an event of a person at once: what they do now is known to the next

@@ -236,7 +236,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	group, work := errgroup.WithContext(work)
 	for _, run := range []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
-		a.policies.Run, a.catalogue.Run, a.predictions.Run,
+		a.policies.Run, a.catalogue.Run, a.catalogue.RunFeeds, a.predictions.Run,
 		func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) },
 	} {
 		group.Go(func() error { return ignoreCanceled(run(work)) })

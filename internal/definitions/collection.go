@@ -145,13 +145,19 @@ func (c *Collection[T]) Put(ctx context.Context, key string, v T, by string, ifV
 // PutMany creates or replaces at most [MaxBatch] definitions in one transaction: all
 // or none. The fields of its error begin with the key of the definition.
 func (c *Collection[T]) PutMany(ctx context.Context, values map[string]T, by string) error {
+	_, err := c.PutChanged(ctx, values, by)
+	return err
+}
+
+// PutChanged is [Collection.PutMany] that says how many of the definitions were new or
+// differ from what was there.
+func (c *Collection[T]) PutChanged(ctx context.Context, values map[string]T, by string) (changed int, err error) {
 	keys := slices.Sorted(maps.Keys(values))
 	ordered := make([]T, len(keys))
 	for i, key := range keys {
 		ordered[i] = values[key]
 	}
-	_, err := c.putAll(ctx, keys, ordered, by, func(i int) string { return keys[i] })
-	return err
+	return c.putAll(ctx, keys, ordered, by, func(i int) string { return keys[i] })
 }
 
 // putAll writes values under different keys and says how many were new or changed;
