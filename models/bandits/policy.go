@@ -78,6 +78,9 @@ type Workspace struct {
 
 	scored             []bool // octets whose scores are there
 	octetMean, octetSD []lanes
+
+	base   []float64 // what candidates have beforehand, of minima and floor
+	groups []group
 }
 
 // find says in which lanes of a model the actions stand and how many have none of
