@@ -42,6 +42,24 @@ FROM numbers(%d, %d) WHERE cityHash64(number, 5) %% 3 > 0`, now.UnixMilli(), fro
 	}
 	baseline := min(scan(), scan())
 	t.Logf("one scan of about %d events takes %v", 20*n/3, baseline)
+	spec := Spec{Family: Churn, MaxRows: max(n, 100)}
+	spec.fill()
+	started := time.Now()
+	set, err := b.asOf(ctx, &spec, now, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	selected := time.Since(started)
+	attributes := make([]map[string]any, len(set.people))
+	for i := range attributes {
+		attributes[i] = map[string]any{"churnProbability": .1234, "churnProbabilityLow": .1, "churnProbabilityHigh": .2}
+	}
+	started = time.Now()
+	if err := b.write(ctx, "nothing", 1, now, set.people, attributes); err != nil {
+		t.Fatal(err)
+	}
+	written := time.Since(started)
+	t.Logf("%d people with their features are selected in %.1f s (%.0f scans), and as many scores written in %.1f s (%.0f scans)", len(set.people), selected.Seconds(), selected.Seconds()/baseline.Seconds(), written.Seconds(), written.Seconds()/baseline.Seconds())
 	b.define("churn", Spec{Family: Churn, AutoPromote: true, MaxRows: max(n, 100)})
 	b.define("value", Spec{Family: Lifetime, AutoPromote: true, MaxRows: max(n, 100)})
 	for _, key := range []string{"churn", "value"} {

@@ -7,8 +7,11 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"quintet/internal/problem"
 	"quintet/models/learners"
@@ -171,6 +174,10 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 	const chunk = 50_000
 	erased := s.forgotSince()
 	for from := 0; from < len(people); from += chunk {
+		encoded, err := encode(attributes[from:min(from+chunk, len(people))])
+		if err != nil {
+			return err
+		}
 		batch, err := s.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO person_scores (model, person_id, attributes, version, scored_at)")
 		if err != nil {
 			return fmt.Errorf("preparing an insert of scores: %w", err)
@@ -179,11 +186,7 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 			if _, gone := erased[people[i]]; gone {
 				continue
 			}
-			encoded, err := json.Marshal(attributes[i])
-			if err != nil {
-				return fmt.Errorf("encoding a score: %w", err)
-			}
-			if err := batch.Append(key, people[i], string(encoded), uint64(version), at); err != nil {
+			if err := batch.Append(key, people[i], encoded[i-from], uint64(version), at); err != nil {
 				return fmt.Errorf("adding a score: %w", err)
 			}
 		}
@@ -205,6 +208,27 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 		}
 	}
 	return nil
+}
+
+// encode writes attributes as JSON on all cores.
+func encode(attributes []map[string]any) ([]string, error) {
+	out := make([]string, len(attributes))
+	var group errgroup.Group
+	const part = 2000
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(attributes); from += part {
+		group.Go(func() error {
+			for i := from; i < min(from+part, len(attributes)); i++ {
+				text, err := json.Marshal(attributes[i])
+				if err != nil {
+					return fmt.Errorf("encoding a score: %w", err)
+				}
+				out[i] = string(text)
+			}
+			return nil
+		})
+	}
+	return out, group.Wait()
 }
 
 // Attributes selects person_id and attributes, a JSON object, of all scores; computed
