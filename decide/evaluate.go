@@ -123,7 +123,11 @@ func (s *Service) Evaluate(ctx context.Context, key string, e Evaluation) (*Eval
 		return nil, err
 	}
 	report.Trained = snapshot.Decisions
-	j := judge{point: p, policy: e.Policy, snapshot: snapshot, seed: maphash.MakeSeed()}
+	policy, err := p.compilePolicy(e.Policy)
+	if err != nil {
+		return nil, err
+	}
+	j := judge{point: p, policy: policy, snapshot: snapshot, seed: maphash.MakeSeed()}
 	if err := s.history.ReadLog(ctx, spec, models.Span{From: e.From, To: e.Until}, every, j.add); err != nil {
 		return nil, err
 	}

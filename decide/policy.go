@@ -46,7 +46,10 @@ type Policy struct {
 	Where *Policy `json:"where,omitempty" doc:"Policy of the channel, given the offer; that of the whole unless set"`
 	How   *Policy `json:"how,omitempty" doc:"Policy of the creative, given offer and channel; that of the whole unless set"`
 
-	rules []compiledRule // for the actions of a point, where it is compiled
+	Exposure []Exposure `json:"exposure,omitempty" maxItems:"50" doc:"Bounds of how probable actions are whatever the policy makes of them: minima of exploration, and fair shares. An action belongs to the first that has the person and it"`
+
+	rules    []compiledRule // for the actions of a point, where it is compiled
+	exposure []compiledExposure
 
 	// What follows is about learning, and of no effect on policies without a model.
 	WindowDays    float64 `json:"windowDays,omitempty" doc:"Days that a bandit looks back; as far as the half-life reaches unless set"`
@@ -101,6 +104,7 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 	if p.Type != PolicyModel && p.Model != "" {
 		bad.Add(field+".model", "is for the type model", p.Model)
 	}
+	validateExposure(bad, field+".exposure", p.Exposure, point)
 	if p.Where != nil || p.How != nil {
 		p.validateStages(bad, field, point)
 	}
@@ -179,8 +183,9 @@ func ValidateVariantPolicy(point DecisionPoint, policy json.RawMessage) error {
 // ownType lets go of what belongs to the type of the base when a variant has another.
 func (p *Policy) ownType(variant json.RawMessage) {
 	var named struct {
-		Type  string          `json:"type"`
-		Rules json.RawMessage `json:"rules"`
+		Type     string          `json:"type"`
+		Rules    json.RawMessage `json:"rules"`
+		Exposure json.RawMessage `json:"exposure"`
 	}
 	if json.Unmarshal(variant, &named) != nil {
 		return // said by the caller
@@ -190,6 +195,9 @@ func (p *Policy) ownType(variant json.RawMessage) {
 	}
 	if named.Rules != nil {
 		p.Rules = nil // decoding would mix them
+	}
+	if named.Exposure != nil {
+		p.Exposure = nil
 	}
 }
 

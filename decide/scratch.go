@@ -29,6 +29,7 @@ type scratch struct {
 	treatments       []string
 	chosen, composed []float64
 	stages           [3][]float64
+	bounding         bounding
 	data             []byte // the encoded record
 
 	deadline deadline

@@ -67,6 +67,14 @@ func (p *Policies) storeShadows(ctx context.Context, b stream.Batch) error {
 		candidates, ok := byPoint[rec.Decision]
 		if !ok {
 			candidates = p.of(rec.Decision)
+			for key, c := range candidates {
+				if c.Value.Policy, err = point.compilePolicy(c.Value.Policy); err != nil {
+					delete(candidates, key) // the point has changed since
+					p.log.Debug("a candidate policy cannot be compiled", "decision", rec.Decision, "candidate", key, "error", err)
+					continue
+				}
+				candidates[key] = c
+			}
 			byPoint[rec.Decision] = candidates
 		}
 		for key, c := range candidates {

@@ -28,6 +28,9 @@ func (p *Policy) validateStages(bad *problem.Invalid, field string, point *Decis
 		if s.compares() && valuing {
 			bad.Add(at+".type", "must not be model or recommender where another stage is", s.Type)
 		}
+		if len(s.Exposure) > 0 {
+			bad.Add(at+".exposure", "must be that of the whole policy", nil)
+		}
 		valuing = valuing || s.compares()
 		s.validate(bad, at, point)
 	}
@@ -64,16 +67,19 @@ func (p *Policy) weighs() bool { return p.learning() != nil || p.valuing() != ni
 // fromLog says whether the policy can be applied to decisions of the log: what rules and
 // values would have been is known only of decisions that were made by them.
 func (p *Policy) fromLog() bool {
-	return p.Where == nil && p.How == nil && p.Type != PolicyRules && !p.compares()
+	return p.Where == nil && p.How == nil && p.Type != PolicyRules && !p.compares() && !p.exposesSome()
 }
 
 // notFromLog is the rule of a policy that is to be applied to decisions of the log.
-const notFromLog = "must be fixed, uniform or bandit, without stages: what rules and values say of a person is known only of decisions that were made by them"
+const notFromLog = "must be fixed, uniform or bandit, without stages or exposure of some people: what rules and values say of a person is known only of decisions that were made by them"
 
 // compilePolicy makes the rules of a policy and of its stages, in a copy.
 func (p *point) compilePolicy(policy Policy) (Policy, error) {
 	var err error
 	if policy.rules, err = p.compileRules(policy.Rules); err != nil {
+		return policy, err
+	}
+	if policy.exposure, err = p.compileExposure(policy.Exposure); err != nil {
 		return policy, err
 	}
 	for _, stage := range [...]**Policy{&policy.Where, &policy.How} {
@@ -101,6 +107,14 @@ func (p Policy) clone() Policy {
 	for i := range p.Rules {
 		p.Rules[i].Actions, p.Rules[i].When = slices.Clone(p.Rules[i].Actions), slices.Clone(p.Rules[i].When)
 	}
+	p.Exposure = slices.Clone(p.Exposure)
+	for i := range p.Exposure {
+		e := &p.Exposure[i]
+		e.Actions, e.When = slices.Clone(e.Actions), slices.Clone(e.When)
+		if e.Most != nil {
+			e.Most = new(*e.Most)
+		}
+	}
 	for _, stage := range [...]**Policy{&p.Where, &p.How} {
 		if *stage != nil {
 			*stage = new((*stage).clone())
@@ -121,15 +135,30 @@ func (p *Policy) names() (out []string) {
 			}
 		}
 	}
+	for i := range p.exposure {
+		if when := p.exposure[i].when; when != nil {
+			out = append(out, when.Names()...)
+		}
+	}
 	return out
 }
 
-// staged is [distribute] with stages that have policies of their own: the offer is drawn
+// staged is what the policy makes of the candidates of a record, in all its stages and
+// within its bounds, with the version of the model that it used.
+func staged(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, s assignment.Subject, sc *scratch) (bandits.Distribution, int64, error) {
+	d, version, err := composed(p, policy, snapshot, rec, s, sc)
+	if err == nil && len(policy.exposure) > 0 {
+		err = p.expose(&policy, &d, rec, s, sc)
+	}
+	return d, version, err
+}
+
+// composed is [distribute] with stages that have policies of their own: the offer is drawn
 // by the policy, the channel by that of where given the offer, the creative by that of
 // how given both. Each computes its whole distribution over the candidates, of which its
 // stage takes the conditional one; where it gives an offer or channel nothing, what is
 // left of that is even. So the probabilities of the stages are exact, and multiply.
-func staged(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, s assignment.Subject, sc *scratch) (bandits.Distribution, int64, error) {
+func composed(p *point, policy Policy, snapshot *models.Snapshot, rec *Record, s assignment.Subject, sc *scratch) (bandits.Distribution, int64, error) {
 	d, version, err := distribute(p, policy, snapshot, rec, s, sc)
 	if err != nil || policy.Where == nil && policy.How == nil {
 		return d, version, err
