@@ -28,6 +28,8 @@ var ruleWords = map[string]string{
 	ruleNoConsent:     "the person has not consented to what the channel is used for, or refused it",
 	ruleNotApplicable: "the offer is not for this person",
 	ruleOutOfStock:    "none of the items of the offer is in stock",
+	ruleCodesEmpty:    "every promo code of the offer has been handed out",
+	ruleCodesEnded:    "the promo codes of the offer have ended",
 	ruleSuppressed:    "the address of the person, or the person, is on the suppression list",
 }
 

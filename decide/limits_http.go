@@ -26,6 +26,8 @@ func (s *Service) limitRoutes(a huma.API) {
 	definitions.Routes(a, s.quiet, definitions.RouteOptions{Tag: "Quiet hours", Singular: "quiet period"})
 	definitions.Routes(a, s.budgets, definitions.RouteOptions{Tag: "Budgets", Singular: "budget"})
 
+	s.codeRoutes(a)
+
 	type standings struct {
 		Body struct {
 			Contacts int              `json:"contacts" doc:"Contacts that caps count, of everybody"`

@@ -36,12 +36,15 @@ const (
 	ruleUnreachable     = "channel-unreachable"
 	ruleNotApplicable   = "offer-not-applicable"
 	ruleOutOfStock      = "offer-out-of-stock"
+	ruleCodesEmpty      = "codes-empty"
+	ruleCodesEnded      = "codes-ended"
 )
 
 // removalRules are all of them.
 var removalRules = []string{
 	ruleOfferUnknown, ruleOfferInactive, ruleOfferNotStarted, ruleOfferEnded,
 	ruleChannelUnknown, ruleChannelInactive, ruleUnreachable, ruleNoConsent, ruleSuppressed, ruleNotApplicable, ruleOutOfStock,
+	ruleCodesEmpty, ruleCodesEnded,
 }
 
 // Offer is something that may be proposed to a person: a discount, a message
@@ -57,6 +60,7 @@ type Offer struct {
 	// Applicable narrows the offer down to a part of those whom its decision points are for.
 	Applicable json.RawMessage `json:"applicable,omitempty" doc:"Condition on the person and the context, as of audiences; people whom it does not match are not offered it"`
 	Slot       string          `json:"slot,omitempty" doc:"Slot of recommendations that fills the offer with items for the person, instead of items" maxLength:"64"`
+	Codes      string          `json:"codes,omitempty" doc:"Key of the pool of promo codes of which each decision for the offer gets one" maxLength:"64"`
 	Stocked    bool            `json:"stocked,omitempty" doc:"Whether the offer needs at least one of its items to be in stock"`
 	Active     bool            `json:"active" doc:"Inactive offers are never chosen"`
 	StartsAt   *time.Time      `json:"startsAt,omitempty" doc:"First moment at which the offer may be chosen"`

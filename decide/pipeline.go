@@ -167,7 +167,7 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 			rule, ok = s.contactable(p, &p.actions[i], view, rec, sc)
 		}
 		if ok && p.actions[i].picky() {
-			rule, ok = s.suitable(&p.actions[i], &sc.subject)
+			rule, ok = s.suitable(&p.actions[i], &sc.subject, rec.DecidedAt)
 		}
 		charge := 0.0
 		if ok && st.limits != nil {

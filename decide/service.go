@@ -108,29 +108,32 @@ type Service struct {
 	caps     *definitions.Collection[Cap]
 	quiet    *definitions.Collection[QuietHours]
 	budgets  *definitions.Collection[Budget]
-	people   People
-	models   Models
-	history  History
-	trials   Trials
-	stock    Stock
-	contacts Contacts
-	erasures Erasures // nil where nobody is erased
-	db       *clickhouse.Database
-	topic    *stream.Topic
-	sink     *stream.Sink
-	readers  []func() uint64 // how far others have read the topic
-	rows     storing
-	deadline time.Duration
-	now      func() time.Time
-	state    atomic.Pointer[state]
-	rebuild  sync.Mutex
-	layouts  layouts
-	scratch  sync.Pool
-	recent   *recent
-	lift     liftCache
-	segments func(string) []string
-	pool     *pgxpool.Pool
-	keeper   *keeper
+	// codePools are the pools of promo codes, pools how they stand.
+	codePools *definitions.Collection[CodePool]
+	pools     atomic.Pointer[pools]
+	people    People
+	models    Models
+	history   History
+	trials    Trials
+	stock     Stock
+	contacts  Contacts
+	erasures  Erasures // nil where nobody is erased
+	db        *clickhouse.Database
+	topic     *stream.Topic
+	sink      *stream.Sink
+	readers   []func() uint64 // how far others have read the topic
+	rows      storing
+	deadline  time.Duration
+	now       func() time.Time
+	state     atomic.Pointer[state]
+	rebuild   sync.Mutex
+	layouts   layouts
+	scratch   sync.Pool
+	recent    *recent
+	lift      liftCache
+	segments  func(string) []string
+	pool      *pgxpool.Pool
+	keeper    *keeper
 	// keptThrough is the newest change of what is kept that memory has.
 	keptThrough int64
 
@@ -167,7 +170,10 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s.segments, s.pool, s.keeper = d.Segments, d.Postgres, newKeeper(keptUnits)
 	s.scratch.New = func() any { return new(scratch) }
 	var err error
-	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", ValidateOffer); err != nil {
+	if s.codePools, err = definitions.NewCollection(d.Definitions, "code-pools", ValidateCodePool); err != nil {
+		return nil, fmt.Errorf("loading code pools: %w", err)
+	}
+	if s.offers, err = definitions.NewCollection(d.Definitions, "offers", s.validateOffer); err != nil {
 		return nil, fmt.Errorf("loading offers: %w", err)
 	}
 	if s.channels, err = definitions.NewCollection(d.Definitions, "channels", ValidateChannel); err != nil {
@@ -221,6 +227,7 @@ func (s *Service) relimit() {
 func (s *Service) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	following.Go(func() { s.keepUp(ctx) })
+	following.Go(func() { s.followPools(ctx) })
 	following.Go(func() { s.followLimits(ctx); s.followers.Wait() })
 	defer following.Wait()
 	if err := s.sink.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -265,6 +272,17 @@ func (s *Service) CheckPolicy(decisionPoint string, policy json.RawMessage) erro
 		return nil
 	}
 	return ValidateVariantPolicy(p.Value, policy)
+}
+
+// validateOffer is [ValidateOffer] and checks that the pool of codes exists.
+func (s *Service) validateOffer(ctx context.Context, key string, o *Offer) error {
+	if err := ValidateOffer(ctx, key, o); err != nil {
+		return err
+	}
+	if _, ok := s.codePools.Get(o.Codes); o.Codes != "" && !ok {
+		return problem.Invalid{{Field: "codes", Rule: "must be the key of a code pool", Value: problem.Clip(o.Codes)}}
+	}
+	return nil
 }
 
 // validatePoint is [ValidatePoint] and checks that offers and channels exist, and

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"quintet/experiments"
 	"quintet/experiments/assignment"
@@ -70,15 +71,22 @@ func (p *point) overshadow(rec *Record) {
 }
 
 // picky says whether it has to be asked whom and when the offer suits.
-func (a *action) picky() bool { return a.suits != nil || a.offer != nil && a.offer.Stocked }
+func (a *action) picky() bool {
+	return a.suits != nil || a.offer != nil && (a.offer.Stocked || a.offer.Codes != "")
+}
 
 // suitable says whether the offer is for the person and can be had, and if not, by which rule.
-func (s *Service) suitable(a *action, subject *subject) (rule string, ok bool) {
+func (s *Service) suitable(a *action, subject *subject, at time.Time) (rule string, ok bool) {
 	if a.suits != nil && !a.suits.Matches(subject, nil) {
 		return ruleNotApplicable, false
 	}
 	if a.offer.Stocked && !slices.ContainsFunc(a.offer.Items, s.inStock) {
 		return ruleOutOfStock, false
+	}
+	if a.offer.Codes != "" {
+		if rule := s.withoutCodes(a.offer, at); rule != "" {
+			return rule, false
+		}
 	}
 	return "", true
 }

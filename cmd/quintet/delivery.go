@@ -28,7 +28,7 @@ func (a *app) openDelivery(ctx context.Context) error {
 	people := a.profiles.Store()
 	if a.delivery, err = delivery.Open(ctx, delivery.Deps{
 		Logger: a.log, Definitions: a.definitions, Postgres: a.engines.Postgres, Seal: seal, People: people,
-		Consent: outbound.NewJudge(people, a.decide, time.Now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Note: a.profiles.WriteNotes, PublicURL: public,
+		Consent: outbound.NewJudge(people, a.decide, time.Now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public,
 	}); err != nil {
 		return fmt.Errorf("opening delivery: %w", err)
 	}

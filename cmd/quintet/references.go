@@ -11,6 +11,7 @@ func refer(s *definitions.Store) {
 	s.Refer("decision-points", "offers", at("offers"))
 	s.Refer("decision-points", "channels", at("channels"))
 	s.Refer("decision-points", "traits", profileFeatures)
+	s.Refer("offers", "code-pools", at("codes"))
 	s.Refer("caps", "channels", at("channels"))
 	s.Refer("quiet-hours", "channels", at("channels"))
 	s.Refer("budgets", "channels", at("channels"))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -66,7 +67,16 @@ func (s *Service) prepare(ctx context.Context, d *openDriver, j *job) (*channels
 	case dead:
 		return nil, verdict{skip: ReasonDeadAddress}
 	}
-	return s.write(d, j, view, to)
+	code := ""
+	if s.code != nil {
+		var err error
+		if code, err = s.code(ctx, m.DecisionID, m.Offer); errors.Is(err, decide.ErrNoCode) {
+			return nil, verdict{skip: ReasonNoCode}
+		} else if err != nil {
+			return nil, verdict{err: err}
+		}
+	}
+	return s.write(d, j, view, to, code)
 }
 
 // expiry is when a step is too late: later steps of a cascade have the waits of those
@@ -136,8 +146,9 @@ func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) e
 	return nil
 }
 
-// write renders a message by the template of its creative, or else of its offer.
-func (s *Service) write(d *openDriver, j *job, view *profiles.View, to string) (*channels.Outgoing, verdict) {
+// write renders a message by the template of its creative, or else of its offer. A promo
+// code is the attribute code of the offer.
+func (s *Service) write(d *openDriver, j *job, view *profiles.View, to, code string) (*channels.Outgoing, verdict) {
 	m := &j.message
 	c, err := s.template(m.Creative, m.Offer)
 	if err != nil {
@@ -147,6 +158,12 @@ func (s *Service) write(d *openDriver, j *job, view *profiles.View, to string) (
 		return nil, verdict{skip: ReasonNoTemplate}
 	}
 	attributes, _ := s.known.Offer(m.Offer)
+	if code != "" {
+		if attributes = maps.Clone(attributes); attributes == nil {
+			attributes = map[string]any{}
+		}
+		attributes["code"] = code
+	}
 	unsubscribe := ""
 	if m.Class != decide.ClassService {
 		unsubscribe = s.link(j, kindUnsubscribe, 0)

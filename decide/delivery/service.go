@@ -63,6 +63,9 @@ type Deps struct {
 	Consent     Consent
 	Known       Definitions
 	Caps        Caps // nil where nothing is capped
+	// Code hands out the promo code of a decision, "" for an offer without codes and
+	// [decide.ErrNoCode] when there is none left; nil where no offer has codes.
+	Code func(ctx context.Context, decisionID, offer string) (string, error)
 	// Note writes events about people; writing them again is safe.
 	Note func(ctx context.Context, notes []profiles.Note) error
 	// PublicURL is where people reach links, opens and the page of unsubscription.
@@ -79,6 +82,7 @@ type Service struct {
 	consent   Consent
 	known     Definitions
 	caps      Caps
+	code      func(ctx context.Context, decisionID, offer string) (string, error)
 	note      func(ctx context.Context, notes []profiles.Note) error
 	public    string
 	now       func() time.Time
@@ -103,7 +107,7 @@ type compiledTemplate struct {
 // Open loads templates; [Service.Run] does the work.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
-		log: d.Logger, pool: d.Postgres, seal: d.Seal, people: d.People, consent: d.Consent, known: d.Known, caps: d.Caps, note: d.Note,
+		log: d.Logger, pool: d.Postgres, seal: d.Seal, people: d.People, consent: d.Consent, known: d.Known, caps: d.Caps, code: d.Code, note: d.Note,
 		public: d.PublicURL, now: d.Now, worker: newID(), compiled: map[string]compiledTemplate{}, drivers: map[string]*openDriver{}, wake: make(chan struct{}, 1),
 	}
 	if s.log == nil {

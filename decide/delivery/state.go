@@ -33,6 +33,8 @@ const (
 	ReasonNoTemplate   = "template-unknown"
 	ReasonMissingValue = "value-missing"
 	ReasonRender       = "template-failed"
+	// ReasonNoCode: the promo codes of the offer ran out, or have ended.
+	ReasonNoCode = "no-code"
 	// ReasonSettled: a receipt of an earlier step of the cascade ended it.
 	ReasonSettled = "settled-before"
 )
