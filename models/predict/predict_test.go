@@ -71,6 +71,9 @@ func TestChurnLifecycle(t *testing.T) {
 	if err != nil || len(why.Reasons) == 0 || !strings.Contains(attributes, fmt.Sprintf(`"churnProbability":%v,`, why.Score)) {
 		t.Errorf("%+v, %s, %v", why, attributes, err)
 	}
+	if nobody, err := b.Explain(ctx, "churn", "nobody"); err != nil || nobody.Known || nobody.Reasons == nil || !why.Known {
+		t.Errorf("why of somebody unknown: %+v %v", nobody, err)
+	}
 	// A second version is compared with the champion on the same people.
 	second, err := b.Train(ctx, "churn")
 	if err != nil {

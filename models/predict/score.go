@@ -249,6 +249,7 @@ type Explanation struct {
 	Model   string            `json:"model"`
 	Version int64             `json:"version"`
 	Person  string            `json:"person"`
+	Known   bool              `json:"known" doc:"Whether anything is known of what the person did; without it there is no score"`
 	Score   float64           `json:"score"`
 	Low     float64           `json:"low"`
 	High    float64           `json:"high"`
@@ -283,7 +284,7 @@ func (s *Service) Explain(ctx context.Context, key, who string) (*Explanation, e
 		return nil, err
 	}
 	if len(set.people) == 0 {
-		return nil, &problem.Error{Status: http.StatusNotFound, Detail: "There are no events of this person."}
+		return &Explanation{Model: key, Version: champion.version.Version, Person: who, Reasons: []learners.Reason{}}, nil
 	}
 	scores, err := champion.predictor.Predict(set.table)
 	if err != nil {
@@ -296,7 +297,7 @@ func (s *Service) Explain(ctx context.Context, key, who string) (*Explanation, e
 	if reasons == nil {
 		reasons = []learners.Reason{}
 	}
-	out := &Explanation{Model: key, Version: champion.version.Version, Person: who, Score: digits(scores[0]), Reasons: reasons}
+	out := &Explanation{Model: key, Version: champion.version.Version, Person: who, Known: true, Score: digits(scores[0]), Reasons: reasons}
 	low, high := champion.interval(scores[0])
 	out.Low, out.High = digits(low), digits(high)
 	return out, nil

@@ -1161,6 +1161,140 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/code-pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List code pools
+         * @description Needs the scope read.
+         */
+        get: operations["list-code-pools"];
+        /**
+         * Create or replace many code pools, all or none
+         * @description Needs the scope define.
+         */
+        put: operations["put-code-pools"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/code-pools/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one code pool
+         * @description Needs the scope read.
+         */
+        get: operations["get-code-pool"];
+        /**
+         * Create or replace one code pool
+         * @description Needs the scope define.
+         */
+        put: operations["put-code-pool"];
+        post?: never;
+        /**
+         * Delete one code pool
+         * @description Needs the scope define.
+         */
+        delete: operations["delete-code-pool"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/code-pools/{key}/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put codes into a pool
+         * @description Codes that the pool has are left as they are, so that a call can be repeated.
+         *
+         *     Needs the scope define.
+         */
+        post: operations["add-codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/code-pools/{key}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many codes of a pool are left
+         * @description Needs the scope read.
+         */
+        get: operations["code-pool-standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/code-pools/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one code pool
+         * @description Needs the scope read.
+         */
+        get: operations["list-code-pool-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/code-pools/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one code pool
+         * @description Needs the scope read.
+         */
+        get: operations["get-code-pool-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decide": {
         parameters: {
             query?: never;
@@ -1663,6 +1797,28 @@ export interface paths {
         get: operations["get-decision"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/decisions/{id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand out the promo code of a decision
+         * @description For those who show the offer themselves; messages get theirs when they are sent.
+         *
+         *     Needs the scope decide.
+         */
+        post: operations["take-code"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2313,6 +2469,138 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["get-experiment-version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List feeds
+         * @description Needs the scope admin.
+         */
+        get: operations["list-feeds"];
+        /**
+         * Create or replace many feeds, all or none
+         * @description Needs the scope admin.
+         */
+        put: operations["put-feeds"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one feed
+         * @description Needs the scope admin.
+         */
+        get: operations["get-feed"];
+        /**
+         * Create or replace one feed
+         * @description Needs the scope admin.
+         */
+        put: operations["put-feed"];
+        post?: never;
+        /**
+         * Delete one feed
+         * @description Needs the scope admin.
+         */
+        delete: operations["delete-feed"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/{key}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read a feed now, whether or not it changed
+         * @description Needs the scope admin.
+         */
+        post: operations["run-feed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/{key}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a feed stands, and what became of its runs, with the rows that were not taken
+         * @description Needs the scope read.
+         */
+        get: operations["feed-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of one feed
+         * @description Needs the scope admin.
+         */
+        get: operations["list-feed-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/{key}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one version of one feed
+         * @description Needs the scope admin.
+         */
+        get: operations["get-feed-version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5902,6 +6190,13 @@ export interface components {
              */
             refreshed: number;
         };
+        AddedOutputBody: {
+            /**
+             * Format: int64
+             * @description Codes that the pool did not have
+             */
+            added: number;
+        };
         Adjustment: {
             absolute?: components["schemas"]["Interval"];
             /** @description What it is adjusted by */
@@ -6658,6 +6953,10 @@ export interface components {
             /** @description Each with its key */
             items: components["schemas"]["ChannelBody"][];
         };
+        BulkInputCodePoolBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["CodePoolBody"][];
+        };
         BulkInputDecisionPointBody: {
             /** @description Each with its key */
             items: components["schemas"]["DecisionPointBody"][];
@@ -6669,6 +6968,10 @@ export interface components {
         BulkInputExperimentBody: {
             /** @description Each with its key */
             items: components["schemas"]["ExperimentBody"][];
+        };
+        BulkInputFeedBody: {
+            /** @description Each with its key */
+            items: components["schemas"]["FeedBody"][];
         };
         BulkInputFlagBody: {
             /** @description Each with its key */
@@ -7230,6 +7533,80 @@ export interface components {
         ChosenOutput: {
             items: components["schemas"]["ChosenActions"][];
         };
+        CodeOutputBody: {
+            /** @description The code; the same whenever it is asked for */
+            code: string;
+            pool: string;
+        };
+        CodePool: {
+            /**
+             * Format: date-time
+             * @description Moment from which its codes are worth nothing: offers with them are then not chosen, and none is handed out
+             */
+            endsAt?: string;
+            /** @description Name shown in the console */
+            name?: string;
+        };
+        CodePoolBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * Format: date-time
+             * @description Moment from which its codes are worth nothing: offers with them are then not chosen, and none is handed out
+             */
+            endsAt?: string;
+            key?: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        CodePoolDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * Format: date-time
+             * @description Moment from which its codes are worth nothing: offers with them are then not chosen, and none is handed out
+             */
+            endsAt?: string;
+            key: string;
+            /** @description Name shown in the console */
+            name?: string;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        CodePoolStanding: {
+            /**
+             * Format: int64
+             * @description Codes that nobody has
+             */
+            free: number;
+            /**
+             * Format: int64
+             * @description Codes that were handed out
+             */
+            taken: number;
+        };
+        CodePoolVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["CodePool"];
+            /** Format: int64 */
+            version: number;
+        };
+        CodesInputBody: {
+            codes: string[];
+        };
         CommerceMessage: {
             /** @description Channel, unless the event's channel property says another */
             channel?: string;
@@ -7585,6 +7962,8 @@ export interface components {
              * @description Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1; bandit, model and recommender: 0.05 unless set; rules: 0 unless set)
              */
             exploration?: number;
+            /** @description Bounds of how probable actions are whatever the policy makes of them: minima of exploration, and fair shares. An action belongs to the first that has the person and it */
+            exposure?: components["schemas"]["Exposure"][] | null;
             /**
              * Format: double
              * @description For squarecb: how fast probabilities fall with the gap, times the square root of the decisions learned from; 6 unless set
@@ -9058,6 +9437,29 @@ export interface components {
             record: components["schemas"]["Detail"];
             replay: components["schemas"]["ReplayResult"];
         };
+        Exposure: {
+            /** @description Actions that it asks for, one as good as the other: offer/channel/creative, any part of which may be *, or none */
+            actions: string[];
+            /**
+             * Format: double
+             * @description Probability that each of them has at least; 0 unless set
+             */
+            each?: number;
+            /**
+             * Format: double
+             * @description Probability that the actions have together at least, while one of them is eligible; 0 unless set
+             */
+            least?: number;
+            /**
+             * Format: double
+             * @description Probability that they have together at most, while another is eligible; 1 unless set
+             */
+            most?: number;
+            /** @description What the rule is for, for people who read it */
+            name?: string;
+            /** @description Condition on the person and the context, as of audiences; everybody unless set */
+            when?: unknown;
+        };
         ExposureRequest: {
             /** @description As of an evaluation; targetingKey is the user's id */
             context: {
@@ -9161,6 +9563,209 @@ export interface components {
             sd: number;
             /** Format: double */
             upper: number;
+        };
+        Feed: {
+            /**
+             * Format: int64
+             * @description 60 unless set
+             */
+            everyMinutes?: number;
+            /**
+             * Format: int64
+             * @description Hours without a successful run after which items of the feed are not recommended; never when 0
+             */
+            expireHours?: number;
+            /** @description Which column is the id, name, text, category, price, cost, stock, imageUrl, availableFrom or availableUntil; found by the usual names where absent. Other columns become attributes */
+            fields?: {
+                [key: string]: string;
+            };
+            /**
+             * @description xml is that of the Google Merchant specification
+             * @enum {string}
+             */
+            format: "csv" | "ndjson" | "json" | "xml";
+            /**
+             * @description What becomes of items that the feed brought and does not have any more; sold-out unless set. Never applied when more than half are gone
+             * @enum {string}
+             */
+            gone?: "sold-out" | "delete" | "keep";
+            /** @description Sent with the request, such as Authorization */
+            headers?: {
+                [key: string]: string;
+            };
+            name?: string;
+            /** @description Read only when asked to */
+            paused?: boolean;
+            /** @description http or https address that the file is fetched from */
+            url: string;
+        };
+        FeedBody: {
+            /** Format: date-time */
+            readonly createdAt?: string;
+            /**
+             * Format: int64
+             * @description 60 unless set
+             */
+            everyMinutes?: number;
+            /**
+             * Format: int64
+             * @description Hours without a successful run after which items of the feed are not recommended; never when 0
+             */
+            expireHours?: number;
+            /** @description Which column is the id, name, text, category, price, cost, stock, imageUrl, availableFrom or availableUntil; found by the usual names where absent. Other columns become attributes */
+            fields?: {
+                [key: string]: string;
+            };
+            /**
+             * @description xml is that of the Google Merchant specification
+             * @enum {string}
+             */
+            format: "csv" | "ndjson" | "json" | "xml";
+            /**
+             * @description What becomes of items that the feed brought and does not have any more; sold-out unless set. Never applied when more than half are gone
+             * @enum {string}
+             */
+            gone?: "sold-out" | "delete" | "keep";
+            /** @description Sent with the request, such as Authorization */
+            headers?: {
+                [key: string]: string;
+            };
+            key?: string;
+            name?: string;
+            /** @description Read only when asked to */
+            paused?: boolean;
+            /** Format: date-time */
+            readonly updatedAt?: string;
+            readonly updatedBy?: string;
+            /** @description http or https address that the file is fetched from */
+            url: string;
+            /** Format: int64 */
+            readonly version?: number;
+        };
+        FeedDefinition: {
+            /** Format: date-time */
+            readonly createdAt: string;
+            /**
+             * Format: int64
+             * @description 60 unless set
+             */
+            everyMinutes?: number;
+            /**
+             * Format: int64
+             * @description Hours without a successful run after which items of the feed are not recommended; never when 0
+             */
+            expireHours?: number;
+            /** @description Which column is the id, name, text, category, price, cost, stock, imageUrl, availableFrom or availableUntil; found by the usual names where absent. Other columns become attributes */
+            fields?: {
+                [key: string]: string;
+            };
+            /**
+             * @description xml is that of the Google Merchant specification
+             * @enum {string}
+             */
+            format: "csv" | "ndjson" | "json" | "xml";
+            /**
+             * @description What becomes of items that the feed brought and does not have any more; sold-out unless set. Never applied when more than half are gone
+             * @enum {string}
+             */
+            gone?: "sold-out" | "delete" | "keep";
+            /** @description Sent with the request, such as Authorization */
+            headers?: {
+                [key: string]: string;
+            };
+            key: string;
+            name?: string;
+            /** @description Read only when asked to */
+            paused?: boolean;
+            /** Format: date-time */
+            readonly updatedAt: string;
+            readonly updatedBy: string;
+            /** @description http or https address that the file is fetched from */
+            url: string;
+            /** Format: int64 */
+            readonly version: number;
+        };
+        FeedReject: {
+            id?: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description Line, or number of the product where the format has no lines
+             */
+            row: number;
+        };
+        FeedReport: {
+            /** @description Why the feed was not read to its end */
+            error?: string;
+            /**
+             * Format: int64
+             * @description Items that the feed brought before and has not any more, and with which was done what the feed says
+             */
+            gone: number;
+            /** @description The server said that nothing changed since the run before */
+            notModified?: boolean;
+            note?: string;
+            /** Format: int64 */
+            rejected: number;
+            /** @description The first 100 rows that were not taken */
+            rejects: components["schemas"]["FeedReject"][];
+            /**
+             * Format: int64
+             * @description Rows that the feed has
+             */
+            rows: number;
+            /** Format: double */
+            seconds: number;
+            /** Format: int64 */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @description Items that are new or differ from what was known
+             */
+            written: number;
+        };
+        FeedRun: {
+            /** Format: date-time */
+            finishedAt: string;
+            report: components["schemas"]["FeedReport"];
+            /** Format: date-time */
+            startedAt: string;
+            /** @description It was read to its end, or had not changed */
+            succeeded: boolean;
+        };
+        FeedState: {
+            /** @description Of the last run */
+            error?: string;
+            /** @description Its items are not recommended, as expireHours say */
+            expired: boolean;
+            /**
+             * Format: int64
+             * @description Items of the catalogue that it brought
+             */
+            items: number;
+            key: string;
+            /** Format: date-time */
+            lastRun?: string;
+            /** Format: date-time */
+            lastSuccess?: string;
+            /**
+             * Format: int64
+             * @description Rows that the last run did not take
+             */
+            rejected: number;
+            /** @description Twice its pause has gone by without a run that succeeded */
+            stale: boolean;
+        };
+        FeedVersion: {
+            /** @description This version ended the definition */
+            deleted: boolean;
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** @description Absent when deleted */
+            value?: components["schemas"]["Feed"];
+            /** Format: int64 */
+            version: number;
         };
         Field: {
             /** @description The same for every row, in place of from */
@@ -9691,6 +10296,15 @@ export interface components {
              */
             next: number;
         };
+        HistoryOutputCodePoolBody: {
+            /** @description Newest first */
+            items: components["schemas"]["CodePoolVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         HistoryOutputDecisionPointBody: {
             /** @description Newest first */
             items: components["schemas"]["DecisionPointVersion"][];
@@ -9712,6 +10326,15 @@ export interface components {
         HistoryOutputExperimentBody: {
             /** @description Newest first */
             items: components["schemas"]["ExperimentVersion"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
+        HistoryOutputFeedBody: {
+            /** @description Newest first */
+            items: components["schemas"]["FeedVersion"][];
             /**
              * Format: int64
              * @description Pass as before to read on; 0 at the end
@@ -10652,19 +11275,22 @@ export interface components {
             next: string;
         };
         ListOutputBody10: {
+            items: components["schemas"]["ExperimentsTemplate"][];
+        };
+        ListOutputBody11: {
             items: components["schemas"]["Summary"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
         };
-        ListOutputBody11: {
+        ListOutputBody12: {
             items: components["schemas"]["Setting"][];
         };
-        ListOutputBody12: {
+        ListOutputBody13: {
             items: components["schemas"]["DeliveryShown"][];
             /** @description Pass as before to read on; empty at the end */
             next: string;
         };
-        ListOutputBody13: {
+        ListOutputBody14: {
             items: components["schemas"]["ScenariosTemplate"][];
         };
         ListOutputBody2: {
@@ -10710,7 +11336,9 @@ export interface components {
             next: string;
         };
         ListOutputBody9: {
-            items: components["schemas"]["ExperimentsTemplate"][];
+            /** @description Newest first */
+            items: components["schemas"]["FeedRun"][];
+            state: components["schemas"]["FeedState"];
         };
         ListOutputBudgetBody: {
             items: components["schemas"]["BudgetDefinition"][];
@@ -10732,6 +11360,11 @@ export interface components {
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
+        ListOutputCodePoolBody: {
+            items: components["schemas"]["CodePoolDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
         ListOutputDecisionPointBody: {
             items: components["schemas"]["DecisionPointDefinition"][];
             /** @description Pass as after to read on; empty at the end */
@@ -10744,6 +11377,11 @@ export interface components {
         };
         ListOutputExperimentBody: {
             items: components["schemas"]["ExperimentDefinition"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+        };
+        ListOutputFeedBody: {
+            items: components["schemas"]["FeedDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
         };
@@ -11691,6 +12329,8 @@ export interface components {
             attributes?: {
                 [key: string]: unknown;
             };
+            /** @description Key of the pool of promo codes of which each decision for the offer gets one */
+            codes?: string;
             /**
              * Format: double
              * @description What the offer costs when it is taken, in the shop's currency
@@ -11733,6 +12373,8 @@ export interface components {
             attributes?: {
                 [key: string]: unknown;
             };
+            /** @description Key of the pool of promo codes of which each decision for the offer gets one */
+            codes?: string;
             /**
              * Format: double
              * @description What the offer costs when it is taken, in the shop's currency
@@ -11783,6 +12425,8 @@ export interface components {
             attributes?: {
                 [key: string]: unknown;
             };
+            /** @description Key of the pool of promo codes of which each decision for the offer gets one */
+            codes?: string;
             /**
              * Format: double
              * @description What the offer costs when it is taken, in the shop's currency
@@ -12513,6 +13157,8 @@ export interface components {
         PredictionExplanation: {
             /** Format: double */
             high: number;
+            /** @description Whether anything is known of what the person did; without it there is no score */
+            known: boolean;
             /** Format: double */
             low: number;
             model: string;
@@ -14945,6 +15591,8 @@ export interface components {
             at: string;
             /** @description The latest builds, newest first */
             builds: components["schemas"]["Version"][];
+            /** @description How feeds of the catalogue stand */
+            feeds: components["schemas"]["FeedState"][];
             /**
              * Format: int64
              * @description Of those, items that can be sold
@@ -19416,7 +20064,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody11"];
+                    "application/json": components["schemas"]["ListOutputBody12"];
                 };
             };
             /** @description Unauthorized */
@@ -20415,6 +21063,682 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-code-pools": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputCodePoolBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-code-pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputCodePoolBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-code-pool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodePoolDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-code-pool": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodePoolBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodePoolDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-code-pool": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "add-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a code pool */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodesInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "code-pool-standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a code pool */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodePoolStanding"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-code-pool-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputCodePoolBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-code-pool-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodePoolDefinition"];
                 };
             };
             /** @description Unauthorized */
@@ -22340,7 +23664,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody10"];
+                    "application/json": components["schemas"]["ListOutputBody11"];
                 };
             };
             /** @description Unauthorized */
@@ -22598,6 +23922,83 @@ export interface operations {
             };
         };
     };
+    "take-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Decision id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "commit-contact": {
         parameters: {
             query?: never;
@@ -22753,7 +24154,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody12"];
+                    "application/json": components["schemas"]["ListOutputBody13"];
                 };
             };
             /** @description Unauthorized */
@@ -23868,7 +25269,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody9"];
+                    "application/json": components["schemas"]["ListOutputBody10"];
                 };
             };
             /** @description Unauthorized */
@@ -25369,6 +26770,696 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExperimentDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-feeds": {
+        parameters: {
+            query?: {
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputFeedBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkInputFeedBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutputBody"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-feed": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be replaced, as ETag gave it; otherwise 412 */
+                "If-Match"?: string;
+                /** @description * to create only; otherwise 412 */
+                "If-None-Match"?: "*";
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedDefinition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-feed": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Version that is to be deleted; otherwise 412 */
+                "If-Match"?: string;
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedRun"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "feed-runs": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOutputBody9"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-feed-versions": {
+        parameters: {
+            query?: {
+                /** @description Version before which the page begins; the next of the page before */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryOutputFeedBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-feed-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedDefinition"];
                 };
             };
             /** @description Unauthorized */
@@ -34762,6 +36853,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "Content-Length"?: number;
+                    "Content-Type"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -36188,7 +38281,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListOutputBody13"];
+                    "application/json": components["schemas"]["ListOutputBody14"];
                 };
             };
             /** @description Unauthorized */

@@ -2,8 +2,9 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { explanationQuery, standingsQuery, type Standing } from '../../api/models';
 import { percent } from '../../format/number';
+import { ProblemPanel } from '../../parts/ProblemPanel';
 import { Panel } from '../../parts/Panel';
-import { familyName, featureWords, reasonMark } from '../models/words';
+import { featureWords, reasonMark } from '../models/words';
 import '../models/models.css';
 import './person-panels.css';
 
@@ -23,22 +24,23 @@ export function PredictionsPanel({ id }: { readonly id: string }) {
 
 function Prediction({ standing, person }: { readonly standing: Standing; readonly person: string }) {
   const query = useQuery(explanationQuery(standing.key, person));
-  const name = standing.name === undefined || standing.name === '' ? familyName(standing.family) : standing.name;
+  const name = standing.name === undefined || standing.name === '' ? standing.key : standing.name;
   return (
     <section aria-label={name}>
       <h3 className="q-person-heading">
         <Link className="q-quiet" to={`/models/${encodeURIComponent(standing.key)}`}>
           {name}
         </Link>
-        {query.data !== undefined && (
+        {query.data?.known === true && (
           <>
             : {percent(query.data.score)} <span className="q-muted">({percent(query.data.low)} to {percent(query.data.high)})</span>
           </>
         )}
       </h3>
-      {query.isError && <p className="q-person-note">Not scored: nothing is known of what the person did.</p>}
+      {query.isError && <ProblemPanel error={query.error} />}
+      {query.data?.known === false && <p className="q-person-note">Not scored: nothing is known of what the person did.</p>}
       {query.isPending && <p className="q-person-note">…</p>}
-      {query.data !== undefined && (
+      {query.data?.known === true && (
         <ul className="q-reasons">
           {query.data.reasons.slice(0, 5).map(({ column, value, effect }) => (
             <li key={column}>
