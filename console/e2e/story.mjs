@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { openBrowser } from './browser.mjs';
 import { editWebhook, governAccess, importFile, narrowAndDark, resumeImport } from './collecting.mjs';
 import { defineMetric, planExperiment, readResult, seeHoldouts, switchFlag } from './experimenting.mjs';
+import { editPoint } from './deciding.mjs';
 import { readExperience, recordSpend, setSurveys } from './experience.mjs';
 import { emptyQuarantine, eraseAndProve, keepForSoLong, seeSources, stayWithinRole } from './governing.mjs';
 import { defineAttribute, readMoves, readRfm, seeLifecycle } from './lifecycle.mjs';
@@ -48,6 +49,7 @@ const parts = {
     ['a flag is switched', () => switchFlag(session, base)],
     ['holdouts say what the programme brings', () => seeHoldouts(session, base)],
     ['one decision is explained', () => explainDecision(session, base)],
+    ['a decision point is made, asked and taken back', () => editPoint(session, base)],
     ['a candidate is judged', () => judgeCandidate(session, base)],
     ['items are recommended', () => previewRecommendations(session, base)],
     ['a model is trained and used', () => trainModel(session, base)],

@@ -3,7 +3,7 @@ import type { DecisionPoint } from '../../api/types';
 import { blank, bodyOf, draftOf, faults } from './draft';
 
 const point = {
-  key: 'home', version: 3, updatedAt: '2026-01-01T00:00:00Z', updatedBy: 'ada', name: 'Home', class: 'advertising', audience: { plan: 'paid' },
+  key: 'home', version: 3, createdAt: '2026-01-01T00:00:00Z', updatedAt: '2026-01-01T00:00:00Z', updatedBy: 'ada', name: 'Home', class: 'advertising', audience: { plan: 'paid' },
   offers: ['spring'], channels: ['email'], creatives: [{ key: 'a', tone: 'formal' }], crosses: [['plan', 'hour']], holdouts: ['team'], expiresAfterMinutes: 60,
   groups: { random: 0.1, businessAsUsual: 0, yield: true }, when: { mode: 'spread', withinHours: 12, exploration: 0.2 },
   policy: { type: 'bandit', exploration: 0.05, alpha: 0.5, halfLifeDays: 30, where: { type: 'fixed', action: 'spring/email/a' } },
@@ -13,8 +13,8 @@ const point = {
 
 describe('a decision point in a form', () => {
   it('comes back as it was', () => {
-    const { key, version, updatedAt, updatedBy, ...body } = point;
-    expect([key, version, updatedAt, updatedBy]).toEqual(['home', 3, '2026-01-01T00:00:00Z', 'ada']);
+    const { key, version, createdAt, updatedAt, updatedBy, ...body } = point;
+    expect([key, version, createdAt, updatedAt, updatedBy]).toEqual(['home', 3, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 'ada']);
     expect(bodyOf(draftOf(point))).toEqual(body);
   });
 

@@ -54,7 +54,7 @@ const shown = [
 
 export function draftOf(point: DecisionPoint): Draft {
   const { policy } = point;
-  const rest = without(point, [...shown, 'key', 'version', 'updatedAt', 'updatedBy', '$schema'] as (keyof DecisionPoint)[]);
+  const rest = without(point, [...shown, 'key', 'version', 'createdAt', 'updatedAt', 'updatedBy', '$schema'] as (keyof DecisionPoint)[]);
   return {
     name: point.name ?? '',
     class: point.class ?? 'advertising',
