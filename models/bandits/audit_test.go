@@ -67,6 +67,7 @@ func TestPropensityAudit(t *testing.T) {
 		{"thompson", Thompson{Model: model, Alpha: DefaultAlpha, Floor: .02}},
 		{"thompson without a floor", Thompson{Model: model, Alpha: 1}},
 		{"squarecb", SquareCB{Model: model, Gamma: 40, Floor: .01}},
+		{"beta", Beta{Model: model, Alpha: 1, Floor: .02}},
 		{"greedy", Greedy{Model: model, Floor: .1}},
 		{"uniform", Uniformly{}},
 		{"fixed", Fixed{Action: actions[3]}},
@@ -80,6 +81,10 @@ func TestPropensityAudit(t *testing.T) {
 				// The candidates and the person change from decision to decision.
 				from := rng.IntN(4)
 				candidates := Candidates{Actions: actions[from:], Features: auditFeatures(model.Dimension, rng)}
+				if c.name == "beta" { // for slots without context, and slow where it is asked anew
+					from = n / 500 % 4
+					candidates = Candidates{Actions: actions[from:], Features: Vector{Indices: []uint32{0}, Values: []float64{1}}}
+				}
 				if c.name == "fixed" {
 					candidates.Actions = actions
 					from = 0

@@ -81,6 +81,9 @@ type Workspace struct {
 
 	base   []float64 // what candidates have beforehand, of minima and floor
 	groups []group
+
+	beliefs []belief
+	betas   betaQuadrature
 }
 
 // find says in which lanes of a model the actions stand and how many have none of
