@@ -18,7 +18,7 @@ func TestSegments(t *testing.T) {
 		worlds = 60
 	}
 	fast, slow, spend := BGNBD{1.2, 6, 1.2, 3}, BGNBD{.4, 9, .8, 4}, GammaGamma{5, 4, 20}
-	inside, total, false1 := 0, 0, 0
+	inside, total, false1, better := 0, 0, 0, 0
 	for w := range worlds {
 		seed := uint64(10 * w)
 		a, laterA := world(600, fast, spend, 30, seed+1)
@@ -42,7 +42,10 @@ func TestSegments(t *testing.T) {
 			t.Error(err)
 		}
 		own := f.TestSegments(customers, later, segments, 30)
-		if own.MAE >= pooled.MAE || own.Customers != 1220 || own.Actual != pooled.Actual || own.Baseline-pooled.Baseline > 1e-9 {
+		if own.MAE < pooled.MAE { // of single purchases, so that chance has a part in it
+			better++
+		}
+		if own.Customers != 1220 || own.Actual != pooled.Actual || own.Baseline-pooled.Baseline > 1e-9 {
 			t.Errorf("by segment %+v, together %+v", own, pooled)
 		}
 		for segment, truth := range map[string]BGNBD{"regulars": fast, "": slow} {
@@ -76,8 +79,8 @@ func TestSegments(t *testing.T) {
 			false1++
 		}
 	}
-	t.Logf("%d of %d parameters within their 95 %% interval, %d of %d tests of segments that do not differ say that they do", inside, total, false1, worlds)
-	if inside < total*85/100 || false1 > max(1, worlds/20) {
+	t.Logf("%d of %d parameters within their 95 %% interval, %d of %d tests of segments that do not differ say that they do; held-out purchases are predicted better in %d", inside, total, false1, worlds, better)
+	if inside < total*85/100 || better < worlds*85/100 || false1 > max(1, worlds/20) {
 		t.Error("intervals or tests do not hold their rate")
 	}
 }
