@@ -20,7 +20,12 @@ import (
 	"quintet/profiles/identity"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childURL); url != "" {
+		os.Exit(child(url))
+	}
+	os.Exit(enginetest.Main(m))
+}
 
 // world is a service with a clock, a log and people of the test.
 type world struct {
@@ -34,10 +39,12 @@ type world struct {
 	people  map[identity.ID]*profiles.View
 	member  map[string][]string // segments by profile
 	asked   int
+	by      string          // of a child process: sets its decisions apart
 	silent  map[string]bool // decision points that send nothing
 	broken  bool            // decisions fall back
 	refused bool
 	context []map[string]any
+	queue   outbound.Queue
 }
 
 var beginning2026 = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
@@ -48,32 +55,43 @@ func newWorld(t testing.TB, people int) *world {
 	if err := postgres.Migrate(t.Context(), pool, definitions.Migrations(), outbound.Migrations(), Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, pool: pool, at: beginning2026, people: map[identity.ID]*profiles.View{}, member: map[string][]string{}, silent: map[string]bool{}}
+	w := emptyWorld(pool, people)
+	w.t = t
+	w.Service = w.again()
+	return w
+}
+
+// emptyWorld is one whose service is not open yet.
+func emptyWorld(pool *pgxpool.Pool, people int) *world {
+	w := &world{pool: pool, at: beginning2026, people: map[identity.ID]*profiles.View{}, member: map[string][]string{}, silent: map[string]bool{}}
 	for i := range people {
 		id := profiles.Identifier{Namespace: "userId", Value: fmt.Sprint("u", i)}
 		key := identity.NewID(id)
 		w.people[key] = &profiles.View{ID: key.String(), Person: key.String(), Identifiers: []profiles.Identifier{id}, Traits: map[string]any{"n": float64(i)}}
 	}
-	w.Service = w.again()
 	return w
 }
 
 // again opens the service anew, as after a restart.
 func (w *world) again() *Service {
 	w.t.Helper()
-	defs, err := definitions.Open(w.t.Context(), w.pool, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, err := Open(w.t.Context(), Deps{
-		Definitions: defs, Postgres: w.pool, Events: w, People: crowd{w}, Segments: crowd{w}, Decider: w,
-		Outbox: outbound.NewOutbox(w.pool, nil, nil, w.time), Now: w.time,
-		HasSegment: func(key string) bool { return key == "vip" }, HasPurpose: func(key string) bool { return key == "marketing" },
-	})
+	s, err := w.open(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return s
+}
+
+func (w *world) open(ctx context.Context) (*Service, error) {
+	defs, err := definitions.Open(ctx, w.pool, nil)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, Deps{
+		Definitions: defs, Postgres: w.pool, Events: w, People: crowd{w}, Segments: crowd{w}, Decider: w,
+		Outbox: outbound.NewOutbox(w.pool, w.queue, nil, w.time), Now: w.time,
+		HasSegment: func(key string) bool { return key == "vip" }, HasPurpose: func(key string) bool { return key == "marketing" },
+	})
 }
 
 func (w *world) time() time.Time {
@@ -151,7 +169,7 @@ func (w *world) Decide(_ context.Context, req *decide.Request, _ string) (*decid
 	w.asked++
 	w.context = append(w.context, req.Context)
 	r := &decide.Response{
-		DecisionID: fmt.Sprint("d", w.asked), Who: decide.Who{ProfileID: "p", Eligible: true}, Fallback: w.broken, Reason: "broken",
+		DecisionID: fmt.Sprint("d", w.by, w.asked), Who: decide.Who{ProfileID: "p", Eligible: true}, Fallback: w.broken, Reason: "broken",
 		ExpiresAt: w.at.Add(time.Hour),
 	}
 	if !w.silent[req.Decision] {
