@@ -78,8 +78,9 @@ type Policies struct {
 	sink       *stream.Sink
 	metrics    *policyMetrics
 
-	mu     sync.Mutex // of shadowing
-	shadow shadowRows
+	mu      sync.Mutex // of shadowing
+	sampled allowance  // of decisions kept for calibration, under mu
+	shadow  shadowRows
 }
 
 // OpenPolicies loads the candidates, before anything runs; [Policies.Run] scores and
@@ -118,8 +119,8 @@ func (p *Policies) validate(_ context.Context, key string, c *Candidate) error {
 	if !c.Policy.fromLog() {
 		bad.Add("policy.type", notFromLog, c.Policy.Type)
 	}
-	if c.Policy.Type == PolicyBandit && len(point.def.Features) == 0 {
-		bad.Add("policy.type", "cannot be bandit where the decision point has no features", c.Policy.Type)
+	if c.Policy.Type == PolicyBandit && !point.def.encodes() {
+		bad.Add("policy.type", "cannot be bandit where the decision point has no features, unless its policy is a bandit with the method beta", c.Policy.Type)
 	}
 	if len(point.def.Objective.Terms) == 0 {
 		bad.Add("decisionPoint", "must have an objective, by which policies are compared", c.DecisionPoint)
@@ -167,7 +168,7 @@ func (p *Policies) Specs() []models.Spec {
 // learns says whether a candidate has a model of its own, and what that learns: one that
 // learns as the policy that decides shares its model.
 func (p *Policies) learns(point *point, candidate string, c *Candidate) (own bool, spec models.Spec) {
-	if c.Policy.Type != PolicyBandit || len(point.def.Features) == 0 {
+	if c.Policy.Type != PolicyBandit || !point.def.encodes() {
 		return false, spec
 	}
 	spec = c.Policy.spec(point, p.decide.featuresSince(point))

@@ -145,7 +145,7 @@ func (s *Service) evaluationSpec(p *point, e *Evaluation) (models.Spec, error) {
 	if !e.Policy.fromLog() {
 		bad.Add("policy.type", notFromLog, e.Policy.Type)
 	}
-	if len(p.def.Features) == 0 {
+	if !p.def.encodes() {
 		bad.Add("decision", "must have features: without any, its decisions say nothing that a policy could use", p.key)
 	}
 	if len(p.def.Objective.Terms) == 0 {

@@ -367,7 +367,7 @@ func (p *point) names(actions []int) []string {
 
 // encode writes the features of the person and the moment into the record.
 func (p *point) encode(rec *Record, sc *scratch) error {
-	if len(p.def.Features) == 0 {
+	if !p.def.encodes() {
 		return nil
 	}
 	if err := p.encoder.EncodeShared(bandits.AttributeMap(rec.Traits), bandits.AttributeMap(rec.Context), &sc.x); err != nil {

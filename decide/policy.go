@@ -28,6 +28,7 @@ const (
 	MethodThompson = "thompson"
 	MethodSquareCB = "squarecb"
 	MethodGreedy   = "greedy"
+	MethodBeta     = "beta" // the only one that learns without features
 )
 
 // Policy says how an action is chosen among the eligible ones.
@@ -36,7 +37,7 @@ type Policy struct {
 	Action       string   `json:"action,omitempty" doc:"Action of a fixed policy; the default action unless set"`
 	Exploration  *float64 `json:"exploration,omitempty" doc:"Share of decisions spread evenly over all eligible actions (bandit: 0.01 to 1; bandit, model and recommender: 0.05 unless set; rules: 0 unless set)"`
 	Alpha        float64  `json:"alpha,omitempty" doc:"Scale of the posterior standard deviation of a bandit; 0.5 unless set"`
-	Method       string   `json:"method,omitempty" enum:"thompson,squarecb,greedy" doc:"How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) or greedy (the best; with exploration ε-greedy)"`
+	Method       string   `json:"method,omitempty" enum:"thompson,squarecb,greedy,beta" doc:"How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) greedy (the best; with exploration ε-greedy) or, for decision points without features whose reward is yes or no, beta (Thompson sampling of beta distributions)"`
 	Gamma        float64  `json:"gamma,omitempty" doc:"For squarecb: how fast probabilities fall with the gap, times the square root of the decisions learned from; 6 unless set"`
 	HalfLifeDays float64  `json:"halfLifeDays,omitempty" doc:"Age at which an observation counts half for a bandit; 30 unless set"`
 	Rules        []Rule   `json:"rules,omitempty" maxItems:"100" doc:"For rules: the first that has the person, and of whose actions one is left, decides; without one it is the default action"`
@@ -94,7 +95,7 @@ func (p *Policy) validate(bad *problem.Invalid, field string, point *DecisionPoi
 		if !(p.HalfLifeDays > 0 && p.HalfLifeDays <= 3650) {
 			bad.Add(field+".halfLifeDays", "must be above 0 and at most 3650", nil)
 		}
-		p.validateLearning(bad, field)
+		p.validateLearning(bad, field, point)
 	default:
 		bad.Add(field+".type", "must be fixed, uniform, rules, bandit, model or recommender", p.Type)
 	}
@@ -121,12 +122,9 @@ func (p *Policy) validateExploration(bad *problem.Invalid, field string, unset f
 }
 
 // validateLearning checks what a bandit learns by.
-func (p *Policy) validateLearning(bad *problem.Invalid, field string) {
+func (p *Policy) validateLearning(bad *problem.Invalid, field string, point *DecisionPoint) {
 	switch p.Method {
 	case "", MethodThompson, MethodGreedy:
-		if p.Gamma != 0 {
-			bad.Add(field+".gamma", "is for the method squarecb", nil)
-		}
 	case MethodSquareCB:
 		if p.Gamma == 0 {
 			p.Gamma = bandits.DefaultGamma
@@ -134,8 +132,15 @@ func (p *Policy) validateLearning(bad *problem.Invalid, field string) {
 		if !(p.Gamma > 0 && p.Gamma <= 1e6) {
 			bad.Add(field+".gamma", "must be above 0 and at most 1000000", nil)
 		}
+	case MethodBeta:
+		if len(point.Features) > 0 {
+			bad.Add(field+".method", "must not be beta where the decision point has features", p.Method)
+		}
 	default:
-		bad.Add(field+".method", "must be thompson, squarecb or greedy", p.Method)
+		bad.Add(field+".method", "must be thompson, squarecb, greedy or beta", p.Method)
+	}
+	if p.Gamma != 0 && p.Method != MethodSquareCB {
+		bad.Add(field+".gamma", "is for the method squarecb", nil)
 	}
 	if !(p.WindowDays >= 0 && p.WindowDays <= 3650) {
 		bad.Add(field+".windowDays", "must be from 0 to 3650", nil)
@@ -240,10 +245,19 @@ func (p *Policy) chooser(snapshot *models.Snapshot) bandits.Policy {
 	switch p.Method {
 	case MethodSquareCB:
 		return bandits.SquareCB{Model: snapshot.Model, Gamma: float64(p.Gamma * math.Sqrt(float64(snapshot.Decisions))), Floor: *p.Exploration}
+	case MethodBeta:
+		return bandits.Beta{Model: snapshot.Model, Alpha: p.Alpha, Floor: *p.Exploration}
 	case MethodGreedy:
 		return bandits.Greedy{Model: snapshot.Model, Floor: *p.Exploration}
 	}
 	return bandits.Thompson{Model: snapshot.Model, Alpha: p.Alpha, Floor: *p.Exploration}
+}
+
+// encodes says whether decisions of the point carry features: those that it declares, or,
+// for a policy that learns without any, the constant that stands before them.
+func (p *DecisionPoint) encodes() bool {
+	learns := p.Policy.learning()
+	return len(p.Features) > 0 || learns != nil && learns.Method == MethodBeta
 }
 
 // fixedAction is the policy's action, else the default, else to send nothing, else

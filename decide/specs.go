@@ -38,7 +38,7 @@ func (p *Policy) spec(at *point, since int64) models.Spec {
 
 // learner is the bandit policy that the model of the point serves.
 func (p *point) learner() (Policy, bool) {
-	if len(p.def.Features) == 0 {
+	if !p.def.encodes() {
 		return Policy{}, false
 	}
 	if learns := p.def.Policy.learning(); learns != nil {
