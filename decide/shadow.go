@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"quintet/internal/clickhouse"
 	"quintet/internal/definitions"
@@ -32,10 +33,34 @@ func (r *shadowRows) fields() []clickhouse.Field {
 	}
 }
 
-// ownSample is how many decisions of a range are kept for the calibration of the
-// policies that made them, at the least where there are as many: a calibration looks at
-// a week of them.
-const ownSample = 500
+// What is kept of decisions for the calibration of the policies that made them: at most
+// ownSample of a range, and ownPerSecond in the long run, of which ownSaved can be saved
+// up. A calibration looks at a week
+// of them, and what is not kept need not be read.
+const (
+	ownSample    = 500
+	ownPerSecond = 200
+	ownSaved     = 5000
+)
+
+// allowance bounds what is done by a rate, of which some can be saved up.
+type allowance struct {
+	left float64
+	at   time.Time
+}
+
+// take is how many of n may be done now; those are then used up.
+func (a *allowance) take(n int, now time.Time) int {
+	if a.at.IsZero() {
+		a.left = ownSaved
+	} else if passed := now.Sub(a.at).Seconds(); passed > 0 {
+		a.left = min(ownSaved, a.left+passed*ownPerSecond)
+	}
+	a.at = now
+	n = min(n, ownSample, int(a.left))
+	a.left -= float64(n)
+	return n
+}
 
 // storeShadows scores a range of decisions. It reads them off the stream, behind the
 // calls that they answered, so that candidates cost a decision nothing. Each is scored
@@ -50,9 +75,12 @@ func (p *Policies) storeShadows(ctx context.Context, b stream.Batch) error {
 	}
 	st := p.decide.state.Load()
 	byPoint := map[string]map[string]definitions.Versioned[Candidate]{}
-	alone, every := len(p.candidates.Snapshot()) == 0, max(1, len(b.Messages)/ownSample)
+	alone, every := len(p.candidates.Snapshot()) == 0, 0
+	if n := p.sampled.take(len(b.Messages), time.Now()); n > 0 {
+		every = (len(b.Messages) + n - 1) / n
+	}
 	for i, m := range b.Messages {
-		sampled := i%every == 0
+		sampled := every > 0 && i%every == 0
 		if isMark(m.Data) || alone && !sampled {
 			continue
 		}
