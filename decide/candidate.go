@@ -78,8 +78,9 @@ type Policies struct {
 	sink       *stream.Sink
 	metrics    *policyMetrics
 
-	mu     sync.Mutex // of shadowing
-	shadow shadowRows
+	mu      sync.Mutex // of shadowing
+	sampled allowance  // of decisions kept for calibration, under mu
+	shadow  shadowRows
 }
 
 // OpenPolicies loads the candidates, before anything runs; [Policies.Run] scores and
