@@ -68,6 +68,17 @@ export async function tryCampaign(session, base) {
   await page.getByRole('button', { name: 'Try it' }).click();
   await page.getByRole('table', { name: 'What becomes of them' }).waitFor();
   await session.screenshot('campaign-light');
+  // Its version that was changed can be seen beside the present one, and comes back.
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await page.getByLabel('Name').fill('E2E letter of autumn');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('heading', { name: 'E2E letter of autumn', level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'Difference to now' }).click();
+  await page.getByRole('table', { name: 'Difference of version 1' }).getByRole('cell', { name: '"E2E letter of autumn"' }).waitFor();
+  await session.screenshot('campaign-versions-light');
+  await page.getByRole('button', { name: 'Go back to it' }).click();
+  await page.getByRole('heading', { name: 'E2E letter', exact: true, level: 1 }).waitFor();
+  await page.getByText('Version 3').waitFor();
   await page.goto(`${base}/campaigns`);
   await page.getByRole('link', { name: /E2E letter/ }).first().waitFor();
 }

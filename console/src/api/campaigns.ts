@@ -49,6 +49,12 @@ export const campaignMessagesQuery = (key: string, before = '') =>
     placeholderData: keepPreviousData,
   });
 
+export const campaignVersionsQuery = (key: string) =>
+  queryOptions({
+    queryKey: ['campaigns', 'versions', key],
+    queryFn: () => unwrap(client.GET('/v1/campaigns/{key}/versions', { params: { path: { key }, query: { limit: 20 } } })),
+  });
+
 /** When campaigns are due between two moments. */
 export const campaignCalendarQuery = (from: string, to: string) =>
   queryOptions({

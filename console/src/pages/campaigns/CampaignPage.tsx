@@ -2,7 +2,7 @@ import { Progress, Table } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconPencil, IconSend } from '@tabler/icons-react';
 import { Link, useParams } from 'react-router';
-import { campaignMessagesQuery, campaignQuery, campaignRunsQuery, campaignStateQuery, moveCampaign, testCampaign, type Move } from '../../api/campaigns';
+import { campaignMessagesQuery, campaignQuery, campaignRunsQuery, campaignStateQuery, campaignVersionsQuery, moveCampaign, saveCampaign, testCampaign, type Move } from '../../api/campaigns';
 import type { Campaign, CampaignRun } from '../../api/types';
 import { count } from '../../format/number';
 import { ActionButton } from '../../parts/ActionButton';
@@ -18,18 +18,20 @@ import { DryRunPanel } from './DryRunPanel';
 import { MoveButtons } from './MoveButtons';
 import { OutboundStatus } from './OutboundStatus';
 import { TestPanel } from './TestPanel';
+import { VersionsPanel } from './VersionsPanel';
 import { audienceWords, outcomeWords, scheduleWords } from './words';
 
 /** One campaign: how far it is, what it would do, and its messages. */
 export function CampaignPage() {
   const { key = '' } = useParams();
   const query = useQuery(campaignQuery(key));
-  return <Loaded query={query} skeleton={<SkeletonBlock height={480} />}>{({ campaign }) => <Shown campaign={campaign} />}</Loaded>;
+  return <Loaded query={query} skeleton={<SkeletonBlock height={480} />}>{({ campaign, etag }) => <Shown campaign={campaign} etag={etag} />}</Loaded>;
 }
 
-function Shown({ campaign }: { readonly campaign: Campaign }) {
+function Shown({ campaign, etag }: { readonly campaign: Campaign; readonly etag: string }) {
   const { key } = campaign;
   const state = useQuery(campaignStateQuery(key));
+  const versions = useQuery(campaignVersionsQuery(key));
   const queries = useQueryClient();
   const move = useMutation({
     mutationFn: (to: Move) => moveCampaign(key, to),
@@ -70,6 +72,13 @@ function Shown({ campaign }: { readonly campaign: Campaign }) {
         <div className="q-stack">
           <DryRunPanel campaign={key} />
           <TestPanel send={(person) => testCampaign(key, person)} />
+          <VersionsPanel
+            versions={versions}
+            current={campaign.version}
+            note="Newest first. Going back makes a new version, which holds from its next occurrence on."
+            save={(body) => saveCampaign(key, body, etag)}
+            changes={['campaigns']}
+          />
         </div>
       </div>
     </>

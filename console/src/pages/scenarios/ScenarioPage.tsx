@@ -4,7 +4,7 @@ import { IconPencil, IconRoute } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
 import type { Move } from '../../api/campaigns';
-import { moveScenario, scenarioProgressQuery, scenarioQuery, scenarioRunQuery, scenarioRunsQuery, scenarioStateQuery, scenarioVersionsQuery, testScenario } from '../../api/scenarios';
+import { moveScenario, saveScenario, scenarioProgressQuery, scenarioQuery, scenarioRunQuery, scenarioRunsQuery, scenarioStateQuery, scenarioVersionsQuery, testScenario } from '../../api/scenarios';
 import type { Scenario } from '../../api/types';
 import { count } from '../../format/number';
 import { ActionButton } from '../../parts/ActionButton';
@@ -19,6 +19,7 @@ import { SkeletonBlock, SkeletonRows } from '../../parts/Skeletons';
 import { MoveButtons } from '../campaigns/MoveButtons';
 import { OutboundStatus } from '../campaigns/OutboundStatus';
 import { TestPanel } from '../campaigns/TestPanel';
+import { VersionsPanel } from '../campaigns/VersionsPanel';
 import { outcomeWords } from '../campaigns/words';
 import { GraphView } from './GraphView';
 import './scenarios.css';
@@ -27,12 +28,13 @@ import './scenarios.css';
 export function ScenarioPage() {
   const { key = '' } = useParams();
   const query = useQuery(scenarioQuery(key));
-  return <Loaded query={query} skeleton={<SkeletonBlock height={640} />}>{({ scenario }) => <Shown scenario={scenario} />}</Loaded>;
+  return <Loaded query={query} skeleton={<SkeletonBlock height={640} />}>{({ scenario, etag }) => <Shown scenario={scenario} etag={etag} />}</Loaded>;
 }
 
-function Shown({ scenario }: { readonly scenario: Scenario }) {
+function Shown({ scenario, etag }: { readonly scenario: Scenario; readonly etag: string }) {
   const { key } = scenario;
   const state = useQuery(scenarioStateQuery(key));
+  const versions = useQuery(scenarioVersionsQuery(key));
   const progress = useQuery(scenarioProgressQuery(key));
   const queries = useQueryClient();
   const move = useMutation({
@@ -77,7 +79,13 @@ function Shown({ scenario }: { readonly scenario: Scenario }) {
         </div>
         <div className="q-stack">
           <StepTest scenario={scenario} />
-          <VersionsPanel scenario={key} />
+          <VersionsPanel
+            versions={versions}
+            current={scenario.version}
+            note="Newest first. Going back makes a new version for who comes in from then on; who is on their way goes on by theirs."
+            save={(body) => saveScenario(key, body, etag)}
+            changes={['scenarios']}
+          />
         </div>
       </div>
     </>
@@ -182,27 +190,5 @@ function Way({ run, onClose }: { readonly run: string; readonly onClose: () => v
         )}
       </Loaded>
     </Drawer>
-  );
-}
-
-function VersionsPanel({ scenario }: { readonly scenario: string }) {
-  const versions = useQuery(scenarioVersionsQuery(scenario));
-  return (
-    <Panel title="Versions" note="Who is on their way goes on by theirs.">
-      <Loaded query={versions} skeleton={<SkeletonRows rows={3} />}>
-        {(data) => (
-          <ol style={{ listStyle: 'none', margin: 0, padding: 0 }}>
-            {data.items.map((version) => (
-              <li key={version.version}>
-                <b>Version {version.version}</b>{' '}
-                <span className="q-muted">
-                  {count(version.value?.nodes?.length ?? 0)} nodes, <Moment at={version.updatedAt} /> by {version.updatedBy}
-                </span>
-              </li>
-            ))}
-          </ol>
-        )}
-      </Loaded>
-    </Panel>
   );
 }
