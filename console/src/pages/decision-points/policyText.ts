@@ -18,6 +18,12 @@ function field(policy: object, name: string): unknown {
 /** A policy in a few words; a variant without one of its own uses the decision point's. */
 export function policyText(policy: unknown): string {
   if (typeof policy !== 'object' || policy === null) return "the decision point's own";
+  const exposure = field(policy, 'exposure');
+  const bounds = Array.isArray(exposure) ? exposure.length : 0;
+  return bounds === 0 ? choiceText(policy) : `${choiceText(policy)}, ${bounds === 1 ? '1 bound' : `${bounds.toString()} bounds`} of exposure`;
+}
+
+function choiceText(policy: object): string {
   const type = field(policy, 'type');
   const exploration = field(policy, 'exploration');
   const action = field(policy, 'action');
