@@ -7984,7 +7984,7 @@ export interface components {
             /** @description Whether a bandit learns from every outcome within seconds, between its builds; true unless set to false */
             live?: boolean;
             /**
-             * @description How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best) greedy (the best; with exploration ε-greedy) or, for decision points without features whose reward is yes or no, beta (Thompson sampling of beta distributions)
+             * @description How a bandit turns what it expects into probabilities: thompson (the probability of being the best; unless set), squarecb (by the inverse gap to the best), greedy (the best; with exploration ε-greedy) or, for decision points without features whose reward is yes or no, beta (Thompson sampling of beta distributions)
              * @enum {string}
              */
             method?: "thompson" | "squarecb" | "greedy" | "beta";
