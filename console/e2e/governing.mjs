@@ -19,6 +19,16 @@ async function call(page, method, path, body) {
   return answer.text === '' ? undefined : JSON.parse(answer.text);
 }
 
+/** Waits until a person is known by a userId, and returns the profile's id. */
+async function knownAs(page, name) {
+  for (const end = Date.now() + 60_000; Date.now() < end; ) {
+    const { items } = await call(page, 'GET', `/v1/profiles?query=userId:${name}`);
+    if (items.length > 0) return items[0].profileId;
+    await page.waitForTimeout(50);
+  }
+  throw new Error(`${name} is not known`);
+}
+
 /** Sources stand with their state, and each field of one with types, fill rate and what is personal. */
 export async function seeSources(session, base) {
   const { page } = session;
@@ -97,7 +107,7 @@ export async function eraseAndProve(session, base) {
   const name = `erased-${Date.now().toString(36)}`;
   await page.goto(`${base}/privacy`);
   await call(page, 'POST', '/v1/identify', { userId: name, traits: { email: `${name}@example.org` } });
-  const { profileId } = await call(page, 'GET', `/v1/profiles/userId:${name}`);
+  const profileId = await knownAs(page, name);
   await page.goto(`${base}/profiles/${profileId}`);
   await page.getByRole('button', { name: 'Export' }).click();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save the file' }).click()]);
