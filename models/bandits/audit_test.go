@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -46,9 +47,7 @@ func auditFeatures(dimension int, rng *rand.Rand) (x Vector) {
 
 // TestPropensityAudit draws decisions as the service does, by the hash of their ids, and
 // compares how often each action was chosen with the probabilities that were logged:
-// for every policy, over the whole and over tenths of the probability. It fails where
-// that is less likely than one in a hundred thousand. QUINTET_TEST_FULL=1 draws a
-// million decisions of every policy.
+// for every policy. QUINTET_TEST_FULL=1 draws a million decisions of every policy.
 func TestPropensityAudit(t *testing.T) {
 	t.Parallel()
 	decisions := 20_000
@@ -104,58 +103,85 @@ func TestPropensityAudit(t *testing.T) {
 	}
 }
 
-// audit compares counts of choices with the sums of their probabilities.
+// audit compares choices with the probabilities that were logged for them.
 type audit struct {
-	actions, tenths []cell
+	surplus []float64 // by action: times chosen less the sum of its probabilities
+	// covariance of the surplus where the log is true: Σ diag(q) - qqᵀ, since an action
+	// that is chosen keeps the others of its decision from being it.
+	covariance *mat.SymDense
+	// residuals are counts of where the choices lie in their distributions, from 0 to 1,
+	// anywhere within what the chosen action has of it: even, where the log is true.
+	residuals [50]float64
+	rng       *rand.Rand
+	n         float64
 }
 
-type cell struct{ chosen, expected, variance float64 }
-
 func newAudit(actions int) *audit {
-	return &audit{actions: make([]cell, actions), tenths: make([]cell, 11)}
+	return &audit{surplus: make([]float64, actions), covariance: mat.NewSymDense(actions, nil), rng: rand.New(rand.NewPCG(2026, 11))}
 }
 
 // add takes one decision: the probabilities of the actions from the given one on, and
 // which was chosen.
 func (a *audit) add(from int, q []float64, chosen int) {
+	var before float64
 	for i, p := range q {
-		hit := 0.0
-		if i == chosen {
-			hit = 1
+		a.surplus[from+i] -= p
+		a.covariance.SetSym(from+i, from+i, a.covariance.At(from+i, from+i)+p)
+		for j := range i + 1 {
+			a.covariance.SetSym(from+i, from+j, a.covariance.At(from+i, from+j)-p*q[j])
 		}
-		for _, c := range []*cell{&a.actions[from+i], &a.tenths[int(p*10)]} {
-			c.chosen += hit
-			c.expected += p
-			c.variance += p * (1 - p)
+		if i < chosen {
+			before += p
 		}
 	}
+	a.surplus[from+chosen]++
+	at := before + a.rng.Float64()*q[chosen]
+	a.residuals[min(int(at*float64(len(a.residuals))), len(a.residuals)-1)]++
+	a.n++
 }
 
-// judge fails the test where a count is too far from what was logged. The decisions are
-// independent, so that a count is a sum of independent choices of known variance.
+// judge fails the test where choices like these are less likely than one in ten thousand.
 func (a *audit) judge(t *testing.T) {
 	t.Helper()
-	for name, cells := range map[string][]cell{"action": a.actions, "tenth of the probability": a.tenths} {
-		var squares, n float64
-		for i, c := range cells {
-			if c.variance < 25 { // too few for the normal law, and what must not differ at all
-				if math.Abs(c.chosen-c.expected) > 6*math.Sqrt(c.variance+1) {
-					t.Errorf("%s %d: chosen %g times, %g were logged", name, i, c.chosen, c.expected)
-				}
-				continue
-			}
-			z := (c.chosen - c.expected) / math.Sqrt(c.variance)
-			squares, n = squares+z*z, n+1
-			if math.Abs(z) > 5 {
-				t.Errorf("%s %d: chosen %g times, %g were logged, %g deviations off", name, i, c.chosen, c.expected, z)
-			}
-		}
-		if n > 0 {
-			p := distuv.ChiSquared{K: n}.Survival(squares)
-			t.Logf("%s: chi-squared %.2f for %g cells, p = %.4f", name, squares, n, p)
-			if p < 1e-5 {
-				t.Errorf("%s: the choices do not follow the probabilities that were logged, p = %g", name, p)
-			}
+	judge := func(what string, statistic, freedom float64) {
+		t.Helper()
+		p := distuv.ChiSquared{K: freedom}.Survival(statistic)
+		t.Logf("%s: chi-squared %.2f with %g degrees of freedom, p = %.4f", what, statistic, freedom, p)
+		if !(p >= 1e-4) {
+			t.Errorf("the choices do not follow the probabilities that were logged: %s, p = %g", what, p)
 		}
 	}
+	// The surpluses add up to nothing, so that one of those that vary says no more.
+	var varying []int
+	for i, surplus := range a.surplus {
+		if a.covariance.At(i, i) > 1 {
+			varying = append(varying, i)
+		} else if math.Abs(surplus) > 6 {
+			t.Errorf("action %d: chosen %+g times more than was logged, which varies by less than one", i, surplus)
+		}
+	}
+	if k := len(varying) - 1; k > 0 {
+		covariance, surplus := mat.NewSymDense(k, nil), mat.NewVecDense(k, nil)
+		for i := range k {
+			surplus.SetVec(i, a.surplus[varying[i]])
+			for j := range i + 1 {
+				covariance.SetSym(i, j, a.covariance.At(varying[i], varying[j]))
+			}
+		}
+		var chol mat.Cholesky
+		if !chol.Factorize(covariance) {
+			t.Fatal("the covariance of the choices is singular")
+		}
+		var solved mat.VecDense
+		if err := chol.SolveVecTo(&solved, surplus); err != nil {
+			t.Fatal(err)
+		}
+		judge("counts of actions", mat.Dot(surplus, &solved), float64(k))
+	}
+	var statistic float64
+	expected := a.n / float64(len(a.residuals))
+	for _, count := range a.residuals {
+		statistic += (count - expected) * (count - expected) / expected
+	}
+	judge("places in the distributions", statistic, float64(len(a.residuals)-1))
 }

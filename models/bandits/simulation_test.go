@@ -251,7 +251,7 @@ func TestNewsSimulation(t *testing.T) {
 		least [3]float64
 	}{
 		{"Thompson .12, floor .005", learner{options: forgetting, policy: thompson(.12, .005)}, [3]float64{.965, .95, .89}},
-		{"Thompson .12, floor .02", learner{options: forgetting, policy: thompson(.12, .02)}, [3]float64{.96, .95, .89}},
+		{"Thompson .12, floor .02", learner{options: forgetting, policy: thompson(.12, .02)}, [3]float64{.965, .95, .89}},
 		{"SquareCB, floor .005", learner{options: forgetting, policy: squareCB(.005)}, [3]float64{.5, .5, .5}},
 		{"greedy, floor .02", learner{options: forgetting, policy: greedy(.02)}, [3]float64{.5, .5, .5}},
 		{"Thompson .5, floor .02, no forgetting", learner{options: Options{}, policy: thompson(.5, .02)}, [3]float64{.965, 0, 0}},
