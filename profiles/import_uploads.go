@@ -43,6 +43,9 @@ type upload struct {
 type uploads struct {
 	dir  string
 	wake chan struct{}
+	// left is what an earlier run left, listed before any new upload can arrive.
+	left       []fs.DirEntry
+	leftFailed error
 
 	mu      sync.Mutex
 	queue   []string
@@ -51,7 +54,13 @@ type uploads struct {
 	refused bool               // current was cancelled by somebody
 }
 
-func newUploads(dir string) *uploads { return &uploads{dir: dir, wake: make(chan struct{}, 1)} }
+func newUploads(dir string) *uploads {
+	u := &uploads{dir: dir, wake: make(chan struct{}, 1)}
+	if u.left, u.leftFailed = os.ReadDir(dir); errors.Is(u.leftFailed, fs.ErrNotExist) {
+		u.leftFailed = nil
+	}
+	return u
+}
 
 func (u *uploads) folder(id string) string  { return filepath.Join(u.dir, id) }
 func (u *uploads) about(id string) string   { return filepath.Join(u.folder(id), "upload.json") }
@@ -117,15 +126,11 @@ func (u *uploads) end(id string) error {
 
 // recall finds what an earlier run has not ended, and removes what nobody needs.
 func (u *uploads) recall(now time.Time) error {
-	entries, err := os.ReadDir(u.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("looking for uploads: %w", err)
+	if u.leftFailed != nil {
+		return fmt.Errorf("looking for uploads: %w", u.leftFailed)
 	}
 	var failed error
-	for _, e := range entries { // in the order of their ids, which is that of their arrival
+	for _, e := range u.left { // in the order of their ids, which is that of their arrival
 		id := e.Name()
 		if _, err := os.Stat(u.about(id)); err == nil {
 			u.enqueue(id)
