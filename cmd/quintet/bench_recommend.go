@@ -29,7 +29,9 @@ type recommendRun struct {
 	factors, block, epochs      int
 	cores                       []int
 	scan, approximate           int
-	training                    bool
+	training, search, serving   bool
+	connections                 int
+	duration                    time.Duration
 	profile                     string
 }
 
@@ -37,7 +39,7 @@ func newBenchRecommendCommand(profile *string) *cobra.Command {
 	run := recommendRun{}
 	cmd := &cobra.Command{
 		Use:   "recommend",
-		Short: "Measure the training of a recommender beside the arithmetic that it takes, the scan and the folding in",
+		Short: "Measure the training of a recommender beside the arithmetic that it takes, the scan, the folding in, and lists over HTTP",
 		Long: `Training factors generated interactions with the skew of real ones. Beside its time
 is the lower bound of its arithmetic: the multiplications of the sums of outer products
 and of the solutions, at the rate at which the same kernel runs on data in the cache, on
@@ -48,17 +50,32 @@ as many cores, in the same run. The scan stands beside the dot products alone.`,
 				return fmt.Errorf("want 1 to %d factors, at least 1 epoch, and at least 1 core", implicit.MaxFactors)
 			}
 			run.profile = *profile
-			stop, err := startProfile(run.profile)
-			if err != nil {
-				return err
+			if run.connections < 1 || run.duration <= 0 {
+				return errors.New("want at least 1 connection and a duration above 0")
 			}
-			defer closing(stop, &err)
 			if run.training {
-				if err := measureTraining(cmd.Context(), run); err != nil {
+				stop, err := startProfile(profileOf(run.profile, !run.serving))
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(measureTraining(cmd.Context(), run), stop()); err != nil {
 					return err
 				}
 			}
-			return measureSearch(cmd.Context(), run)
+			if run.search {
+				if err := measureSearch(cmd.Context(), run); err != nil {
+					return err
+				}
+			}
+			if !run.serving {
+				return nil
+			}
+			b, err := startBench(cmd.Context(), cmd.Context().Value(settingsKey{}).(settings).cfg)
+			if err != nil {
+				return err
+			}
+			defer closing(b.stop, &err)
+			return measureServing(cmd.Context(), b, run)
 		}),
 	}
 	cmd.Flags().IntVar(&run.people, "people", 140_000, "number of people")
@@ -69,9 +86,21 @@ as many cores, in the same run. The scan stands beside the dot products alone.`,
 	cmd.Flags().IntVar(&run.epochs, "epochs", 2, "epochs that are measured for each number of cores")
 	cmd.Flags().IntSliceVar(&run.cores, "cores", []int{1, 4}, "numbers of cores to train on")
 	cmd.Flags().BoolVar(&run.training, "training", true, "measure training and folding in")
+	cmd.Flags().BoolVar(&run.search, "search", true, "measure the scan")
+	cmd.Flags().BoolVar(&run.serving, "serving", true, "measure lists over HTTP, and the time from an import to the first of them; a profile is of the last round of it")
+	cmd.Flags().IntVar(&run.connections, "connections", 16, "connections that ask for lists at the same time")
+	cmd.Flags().DurationVar(&run.duration, "duration", 3*time.Second, "length of one measurement of lists")
 	cmd.Flags().IntVar(&run.scan, "scan", 100_000, "number of items that are scanned")
 	cmd.Flags().IntVar(&run.approximate, "approximate", 0, "number of items of the approximate index; not measured when 0")
 	return cmd
+}
+
+// profileOf is the name of a profile, and none where it is not wanted.
+func profileOf(name string, wanted bool) string {
+	if !wanted {
+		return ""
+	}
+	return name
 }
 
 func measureTraining(ctx context.Context, run recommendRun) error {

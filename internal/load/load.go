@@ -158,7 +158,7 @@ func (w *worker) exchange(ctx context.Context, request Request) (ok bool, err er
 		}
 		return ok, nil
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, request.url, bytes.NewReader(request.body))
+	r, err := http.NewRequestWithContext(ctx, request.method, request.url, bytes.NewReader(request.body))
 	if err != nil {
 		return false, fmt.Errorf("making a request: %w", err)
 	}
@@ -208,8 +208,9 @@ func readAnswer(in *bufio.Reader) (ok bool, err error) {
 	}
 }
 
-// Request is a prepared POST request with a JSON body.
+// Request is a prepared request: GET, or POST with a JSON body.
 type Request struct {
+	method        string
 	url           string
 	authorization []string
 	body          []byte
@@ -221,5 +222,11 @@ func Post(host, path, key string, body []byte) Request {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, host, key, len(body))
 	b.Write(body)
-	return Request{url: "http://" + host + path, authorization: []string{"Bearer " + key}, body: body, bytes: b.Bytes()}
+	return Request{method: http.MethodPost, url: "http://" + host + path, authorization: []string{"Bearer " + key}, body: body, bytes: b.Bytes()}
+}
+
+// Get prepares a request without a body to a host and port.
+func Get(host, path, key string) Request {
+	return Request{method: http.MethodGet, url: "http://" + host + path, authorization: []string{"Bearer " + key},
+		bytes: fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, host, key)}
 }
