@@ -24,6 +24,30 @@ const (
 	reasonPinned   = "pinned"
 )
 
+// sources is how many reasons there are that sources give.
+const sources = 8
+
+// sourceNumber numbers them.
+func sourceNumber(reason string) int {
+	switch reason {
+	case reasonTaste:
+		return 0
+	case reasonNext:
+		return 1
+	case reasonAlike:
+		return 2
+	case reasonTogether:
+		return 3
+	case reasonContent:
+		return 4
+	case reasonTrending:
+		return 5
+	case reasonPopular:
+		return 6
+	}
+	return 7
+}
+
 // candidate is an item that some source named.
 type candidate struct {
 	key    string
@@ -31,33 +55,96 @@ type candidate struct {
 	item   *Item
 	score  float64
 	reason string
-	parts  map[string]float64 // what each source added
-	lead   float64            // the largest of them, whose source is the reason
-	value  float64            // what it is ranked by
+	parts  [sources]float64 // what each source added
+	lead   float64          // the largest of them, whose source is the reason
+	value  float64          // what it is ranked by
+	// alike is the largest likeness to those of the first compared places.
+	alike    float64
+	compared int
 }
 
 // fusion is the constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009):
 // scores of different sources do not compare, ranks do.
 const fusion = 60
 
-// pool gathers candidates of several sources.
+// pool gathers candidates of several sources. It is used again and again.
 type pool struct {
-	byKey map[string]*candidate
-	list  []*candidate
+	places []int32 // by number of the item: the place in list, plus 1
+	byKey  map[string]*candidate
+	list   []*candidate
+	room   []candidate // that candidates are taken from
+	scores []float32   // for models to score in
+}
+
+// pools keeps the memory of requests.
+var pools = sync.Pool{New: func() any { return &pool{byKey: make(map[string]*candidate)} }}
+
+// newPool is an empty pool for so many numbered items.
+func newPool(items int) *pool {
+	p := pools.Get().(*pool)
+	if len(p.places) < items {
+		p.places, p.scores = make([]int32, items), make([]float32, items)
+	}
+	return p
+}
+
+// release gives the memory back: nothing of it may be used any more.
+func (p *pool) release() {
+	clear(p.places)
+	clear(p.byKey)
+	clear(p.list[:cap(p.list)])
+	clear(p.room[:cap(p.room)])
+	p.list, p.room = p.list[:0], p.room[:0]
+	pools.Put(p)
+}
+
+// find is the candidate of an item, or nil.
+func (p *pool) find(key string, number int32) *candidate {
+	if number == interactions.Unknown {
+		return p.byKey[key]
+	}
+	if at := p.places[number]; at > 0 {
+		return &p.room[at-1]
+	}
+	return nil
 }
 
 func (p *pool) add(key string, number int32, item *Item, source string, weight float64, rank int) {
-	c := p.byKey[key]
+	c := p.find(key, number)
 	if c == nil {
-		c = &candidate{key: key, number: number, item: item, parts: make(map[string]float64, 4)}
-		p.byKey[key] = c
+		if len(p.room) == cap(p.room) {
+			p.grow()
+		}
+		p.room = append(p.room, candidate{key: key, number: number, item: item})
+		c = &p.room[len(p.room)-1]
+		if number == interactions.Unknown {
+			p.byKey[key] = c
+		} else {
+			p.places[number] = int32(len(p.room))
+		}
 		p.list = append(p.list, c)
 	}
 	part := weight / (fusion + float64(rank+1))
 	c.score += part
-	c.parts[source] += part
-	if c.parts[source] > c.lead {
-		c.lead, c.reason = c.parts[source], source
+	n := sourceNumber(source)
+	c.parts[n] += part
+	if c.parts[n] > c.lead {
+		c.lead, c.reason = c.parts[n], source
+	}
+}
+
+// grow makes room for more candidates; those that there are move.
+func (p *pool) grow() {
+	room := make([]candidate, len(p.room), max(512, 2*cap(p.room)))
+	copy(room, p.room)
+	p.room = room
+	for i := range p.list {
+		// Candidates come into the list in the order of the room, and leave it only
+		// when all are gathered.
+		p.list[i] = &p.room[i]
+		if c := p.list[i]; c.number == interactions.Unknown {
+			p.byKey[c.key] = c
+		}
 	}
 }
 
@@ -72,10 +159,10 @@ type gathering struct {
 	snap      *snapshot
 	now       time.Time
 	placement *Placement
-	allowed   scoring.Set
-	most      int // candidates of each source
-	pool      pool
-	items     map[string]bool // of the request: not candidates themselves
+	allowedSet
+	most  int // candidates of each source
+	pool  *pool
+	items map[string]bool // of the request: not candidates themselves
 }
 
 // from takes the best of a model.
@@ -84,18 +171,25 @@ func (g *gathering) from(name, source string, weight float64, history []interact
 	if m == nil {
 		return
 	}
-	g.take(scoring.Recommend(m, history, g.allowed, g.most, nil, nil), source, weight)
+	if list, ok := g.same[name]; ok {
+		g.take(list[:min(len(list), g.most+len(g.items))], source, weight)
+		return
+	}
+	g.take(scoring.Recommend(m, history, g.set, g.most, nil, g.pool.scores[:m.Items()]), source, weight)
 }
 
 func (g *gathering) take(list []scoring.Scored, source string, weight float64) {
 	rank := 0
 	for _, scored := range list {
-		key := g.snap.bundle.Items.ID(scored.Item)
-		v, ok := g.s.items.Get(key)
-		if !ok || g.items[key] {
+		item := g.known[scored.Item]
+		if item == nil {
 			continue
 		}
-		g.pool.add(key, scored.Item, &v.Value, source, weight, rank)
+		key := g.snap.bundle.Items.ID(scored.Item)
+		if len(g.items) > 0 && g.items[key] {
+			continue
+		}
+		g.pool.add(key, scored.Item, item, source, weight, rank)
 		rank++
 	}
 }
@@ -110,25 +204,28 @@ func (g *gathering) besides(key string, weight float64) {
 		return
 	}
 	if m, ok := g.snap.model(modelBaskets).(*baskets.Model); ok {
-		g.take(m.Similar(number, g.allowed, g.most, nil), reasonTogether, weight)
+		g.take(m.Similar(number, g.set, g.most, nil), reasonTogether, weight)
 		if g.placement.Kind == Cart {
-			g.take(m.Complements(number, g.allowed, g.most, nil), reasonTogether, weight)
+			g.take(m.Complements(number, g.set, g.most, nil), reasonTogether, weight)
 		}
 	}
 	type similar interface {
 		Similar(item int32, allowed scoring.Set, k int, dst []scoring.Scored) []scoring.Scored
 	}
 	if m, ok := g.snap.model(modelAlike).(similar); ok {
-		g.take(m.Similar(number, g.allowed, g.most, nil), reasonAlike, weight)
+		g.take(m.Similar(number, g.set, g.most, nil), reasonAlike, weight)
 	}
 	if m, ok := g.snap.model(modelContent).(similar); ok && g.placement.Kind == Product {
-		g.take(m.Similar(number, g.allowed, g.most, nil), reasonContent, 0.5*weight)
+		g.take(m.Similar(number, g.set, g.most, nil), reasonContent, 0.5*weight)
 	}
 }
 
 // latest takes items that came into the catalogue after the build, those of the
 // categories that the person looked at first: no model knows them yet.
 func (g *gathering) latest(history []did, weight float64) {
+	if len(g.fresh) == 0 {
+		return
+	}
 	liked := map[string]bool{}
 	for _, d := range history {
 		if v, ok := g.s.items.Get(d.item); ok && v.Value.Category != "" {
@@ -137,22 +234,18 @@ func (g *gathering) latest(history []did, weight float64) {
 	}
 	rank := 0
 	for _, of := range []bool{true, false} {
-		for _, key := range *g.s.fresh.Load() {
+		for _, c := range g.fresh {
 			if rank >= g.most {
 				return
 			}
-			v, ok := g.s.items.Get(key)
-			if !ok || g.items[key] || liked[v.Value.Category] != of || !g.shows(&v.Value) {
-				continue
-			}
-			if g.snap != nil && g.snap.bundle.Items.Number(key) != interactions.Unknown {
+			if g.items[c.key] || liked[c.item.Category] != of || !g.shows(c.item) {
 				continue
 			}
 			w := weight
 			if !of {
 				w /= 4
 			}
-			g.pool.add(key, interactions.Unknown, &v.Value, reasonFresh, w, rank)
+			g.pool.add(c.key, interactions.Unknown, c.item, reasonFresh, w, rank)
 			rank++
 		}
 	}
@@ -200,6 +293,15 @@ type allowedSet struct {
 	of    *snapshot
 	set   scoring.Set
 	until time.Time
+	known []*Item                     // by number of the build; nil for what is not in the catalogue
+	same  map[string][]scoring.Scored // what models recommend that are the same for everybody
+	fresh []freshItem                 // that came after the build, newest first
+}
+
+// freshItem is an item that no model knows.
+type freshItem struct {
+	key  string
+	item *Item
 }
 
 func (a *allowedSets) clear() {
@@ -229,21 +331,23 @@ func (a *allowedSets) put(key string, set allowedSet, made uint64) {
 }
 
 // allowedBy is the set of the build's items that the placement may show.
-func (s *Service) allowedBy(key string, p *Placement, snap *snapshot, now time.Time) scoring.Set {
+func (s *Service) allowedBy(key string, p *Placement, snap *snapshot, now time.Time) allowedSet {
 	if snap == nil {
-		return nil
+		return allowedSet{fresh: s.freshItems(nil)}
 	}
 	known, made := s.allowed.get(key)
 	if known.of == snap && now.Before(known.until) {
-		return known.set
+		return known
 	}
 	set, until := scoring.NewSet(snap.bundle.Items.Len()), now.AddDate(1, 0, 0)
 	items := s.items.Snapshot()
+	out := allowedSet{of: snap, set: set, known: make([]*Item, snap.bundle.Items.Len()), same: map[string][]scoring.Scored{}, fresh: s.freshItems(snap)}
 	for n, id := range snap.bundle.Items.IDs() {
 		v, ok := items[id]
 		if !ok {
 			continue
 		}
+		out.known[n] = &v.Value
 		if p.shows(&v.Value) && s.offered(&v.Value, now) {
 			set.Add(int32(n))
 		}
@@ -253,6 +357,25 @@ func (s *Service) allowedBy(key string, p *Placement, snap *snapshot, now time.T
 			}
 		}
 	}
-	s.allowed.put(key, allowedSet{snap, set, until}, made)
-	return set
+	out.until = until
+	for _, name := range []string{modelPopular, modelTrending} {
+		if m := snap.model(name); m != nil {
+			out.same[name] = scoring.Recommend(m, nil, set, breadth*maxLimit+maxContext, nil, nil)
+		}
+	}
+	s.allowed.put(key, out, made)
+	return out
+}
+
+// freshItems are the newest items of the catalogue that a build does not know.
+func (s *Service) freshItems(snap *snapshot) (out []freshItem) {
+	for _, key := range *s.fresh.Load() {
+		if snap != nil && snap.bundle.Items.Number(key) != interactions.Unknown {
+			continue
+		}
+		if v, ok := s.items.Get(key); ok {
+			out = append(out, freshItem{key, &v.Value})
+		}
+	}
+	return out
 }

@@ -2,7 +2,10 @@ package recommend
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,10 +33,17 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 		Limit     int      `query:"limit" default:"10" minimum:"1" maximum:"200"`
 		Shown     []string `query:"shown,explode" doc:"Items that the page shows already: they are not repeated" maxItems:"200"`
 	}
-	type output struct{ Body *List }
+	// The bytes go out as they are, with their length: the list is not looked at again.
+	type output struct {
+		ContentType   string `header:"Content-Type"`
+		ContentLength int    `header:"Content-Length"`
+		Body          []byte
+	}
+	schema := srv.API.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[List](), true, "List")
 	op := huma.Operation{
 		OperationID: "recommendations", Method: http.MethodGet, Path: "/v1/recommendations", Tags: []string{"Recommendations"},
 		Summary: "Items for a person, ranked by what they are worth", Errors: []int{401, 403, 404, 422},
+		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}},
 	}
 	api.Require(api.ScopeDecide, api.ScopeRead)(&op)
 	huma.Register(srv.API, op, func(ctx context.Context, in *input) (*output, error) {
@@ -45,7 +55,14 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 			}
 		}
 		list, err := s.Recommend(ctx, Query{Person: person, Items: in.Item, Placement: in.Placement, Limit: in.Limit, Shown: in.Shown})
-		return &output{Body: list}, err
+		if err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(list)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a list: %w", err)
+		}
+		return &output{ContentType: "application/json", ContentLength: len(body), Body: body}, nil
 	})
 }
 

@@ -12,14 +12,13 @@ const buildLock = 0x7265636f6d6d
 // Run builds when there is enough new to learn, and takes up what other processes
 // built, until the context ends, whose error it returns.
 func (s *Service) Run(ctx context.Context) error {
-	var learned uint64 // of seen, when the last build began
-	var next time.Time
+	var next time.Time // before which no build begins, unless much is new
 	first := true
 	for {
 		if err := s.follow(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("looking for a build of recommenders", "error", err)
 		}
-		if s.due(first, s.seen.Load()-learned, next) {
+		if s.due(first, s.seen.Load()-s.learned.Load(), next) {
 			began := s.now()
 			count := s.seen.Load()
 			built, err := s.buildOnce(ctx)
@@ -32,7 +31,7 @@ func (s *Service) Run(ctx context.Context) error {
 			default:
 				first = false
 				if built {
-					learned = count
+					s.learned.Store(count)
 				}
 				next = s.now().Add(max(s.interval, restShare*s.now().Sub(began)))
 			}
@@ -45,7 +44,7 @@ func (s *Service) Run(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(min(s.interval, time.Second)):
+			case <-time.After(min(s.interval, settleTime)):
 			}
 		case <-time.After(s.interval):
 		}
@@ -54,18 +53,25 @@ func (s *Service) Run(ctx context.Context) error {
 
 // due says whether to build: at the start, so that the histories of people are there;
 // when the log has grown by a share; or when anything came in and the build is old.
+// While what is new is much beside what was learned, as in an import, no pause is made:
+// then the next build is worth its time.
 func (s *Service) due(first bool, fresh uint64, next time.Time) bool {
 	if first {
 		return true
 	}
-	if fresh == 0 || s.now().Before(next) {
+	current := s.current.Load()
+	if fresh == 0 || s.now().Before(next) && !muchNew(current, fresh) {
 		return false
 	}
-	current := s.current.Load()
 	if current == nil {
 		return true
 	}
 	return float64(fresh) >= growth*float64(current.version.Report.Events) || s.now().Sub(current.version.BuiltAt) > maxAge
+}
+
+// muchNew says whether what came in since the build is at least half of what it knows.
+func muchNew(current *snapshot, fresh uint64) bool {
+	return current != nil && 2*fresh >= uint64(current.version.Report.Events)
 }
 
 // follow takes up the newest build.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -103,8 +104,10 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 		past = nil
 	}
 	list := &List{ID: q.ID, Placement: q.Placement, Personal: len(past) > 0, Items: []Recommended{}}
-	g := &gathering{s: s, snap: snap, placement: p, now: now, allowed: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
-		pool: pool{byKey: make(map[string]*candidate)}, items: make(map[string]bool)}
+	g := &gathering{s: s, snap: snap, placement: p, now: now, allowedSet: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
+		items: make(map[string]bool)}
+	g.pool = newPool(len(g.known))
+	defer g.pool.release()
 	if p.Kind != Search {
 		for _, key := range append(slices.Clone(q.Items), q.Shown...) {
 			g.items[key] = true
@@ -179,9 +182,9 @@ func (g *gathering) gather(items []string, past []did, history []interactions.Ev
 				g.pool.add(key, number, &v.Value, reasonContent, 1, rank)
 			}
 		}
-		found := g.pool.byKey
+		found := len(g.pool.list)
 		g.personal(history)
-		g.pool.list = slices.DeleteFunc(g.pool.list, func(c *candidate) bool { _, ok := c.parts[reasonContent]; return !ok || found[c.key] == nil })
+		g.pool.list = g.pool.list[:found]
 		return
 	case Product, Cart:
 		for _, key := range items {
@@ -213,6 +216,7 @@ func (g *gathering) personal(history []interactions.Event) {
 
 // anything is what can be shown while nothing was learned: the newest of the catalogue.
 func (g *gathering) anything() {
+	// These need not be new to a build: it may know nothing that can be shown.
 	for rank, key := range *g.s.fresh.Load() {
 		if v, ok := g.s.items.Get(key); ok && !g.items[key] && g.shows(&v.Value) {
 			g.pool.add(key, interactions.Unknown, &v.Value, reasonFresh, 0.01, rank)
@@ -250,13 +254,22 @@ func (g *gathering) rank(history []interactions.Event) {
 		}
 		c.lead = p
 	}
-	slices.SortFunc(g.pool.list, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(b.value, a.value), byScore(a, b))
-	})
+	order := func(a, b *candidate) int {
+		if a.value != b.value {
+			return cmp.Compare(b.value, a.value)
+		}
+		return byScore(a, b)
+	}
+	if !slices.IsSortedFunc(g.pool.list, order) {
+		slices.SortFunc(g.pool.list, order)
+	}
 }
 
 func byScore(a, b *candidate) int {
-	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.key, b.key))
+	if a.score != b.score {
+		return cmp.Compare(b.score, a.score)
+	}
+	return strings.Compare(a.key, b.key)
 }
 
 // probability is how often people took the item at a rank; beyond the ranks that were
@@ -288,7 +301,9 @@ func (g *gathering) arrange(limit int, id string) []placed {
 	put := func(c *candidate, propensity float64) {
 		out = append(out, placed{c, c.lead, propensity})
 		suppliers[supplier(c.item)]++
-		left = slices.DeleteFunc(left, func(o *candidate) bool { return o.key == c.key })
+		if i := slices.IndexFunc(left, func(o *candidate) bool { return o.key == c.key }); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+		}
 	}
 	for _, key := range g.placement.Pin {
 		v, ok := g.s.items.Get(key)
@@ -296,7 +311,11 @@ func (g *gathering) arrange(limit int, id string) []placed {
 			continue
 		}
 		c := &candidate{key: key, number: interactions.Unknown, item: &v.Value, reason: reasonPinned}
-		if known := g.pool.byKey[key]; known != nil {
+		number := interactions.Unknown
+		if g.snap != nil {
+			number = g.snap.bundle.Items.Number(key)
+		}
+		if known := g.pool.find(key, number); known != nil {
 			c.value, c.lead = known.value, known.lead
 		}
 		put(c, 1)
@@ -347,11 +366,11 @@ func (g *gathering) best(among []*candidate, before []placed) int {
 	}
 	at, most := 0, math.Inf(-1)
 	for i, c := range among {
-		alike := 0.0
-		for _, b := range before {
-			alike = math.Max(alike, g.likeness(c, b.candidate))
+		// What came into a place since this was last looked at.
+		for ; c.compared < len(before); c.compared++ {
+			c.alike = math.Max(c.alike, g.likeness(c, before[c.compared].candidate))
 		}
-		if v := (1-weight)*(c.value/math.Max(value, tiny)+c.score/math.Max(score, tiny))/2 - weight*alike; v > most {
+		if v := (1-weight)*(c.value/math.Max(value, tiny)+c.score/math.Max(score, tiny))/2 - weight*c.alike; v > most {
 			at, most = i, v
 		}
 	}

@@ -48,6 +48,9 @@ const (
 	maxAge    = time.Hour
 	// growth is the share of new interactions that makes a build due.
 	growth = 0.05
+	// settleTime is what the first of many events wait for the others, and for their way
+	// into the log.
+	settleTime = 300 * time.Millisecond
 	// buildLimit bounds one build.
 	buildLimit = 30 * time.Minute
 )
@@ -71,6 +74,7 @@ type Service struct {
 	allowed   allowedSets
 	fresh     atomic.Pointer[[]string] // items of the catalogue, newest first
 	seen      atomic.Uint64            // interactions since the service was opened
+	learned   atomic.Uint64            // of seen, when the last build began
 	wake      chan struct{}
 	expired   atomic.Pointer[map[string]bool] // feeds whose items are not shown
 	fetch     *http.Client
@@ -194,7 +198,7 @@ func (s *Service) Saw(person, event string, at time.Time, properties string) {
 		s.histories.add(person, did{item: item, at: at.Unix(), weight: float32(signal.Weight), bought: signal.Bought})
 		s.seen.Add(1)
 	}
-	if s.current.Load() == nil {
+	if current := s.current.Load(); current == nil || muchNew(current, s.seen.Load()-s.learned.Load()) {
 		select {
 		case s.wake <- struct{}{}:
 		default:
