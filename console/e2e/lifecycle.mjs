@@ -5,6 +5,11 @@ const number = (text) => Number((text ?? '').replaceAll(',', ''));
 /** Has everybody computed and reads the board: stages hold everybody, places lead to rules and people. */
 export async function seeLifecycle(session, base) {
   const { page } = session;
+  // Until everybody was computed once the answer is a 503, which the browser would report.
+  for (const end = Date.now() + 60_000; !(await page.request.get(`${base}/v1/lifecycle/board`)).ok(); ) {
+    assert.ok(Date.now() < end, 'nobody has been computed');
+    await page.waitForTimeout(100);
+  }
   await page.goto(`${base}/lifecycle`);
   const computedAt = await compute(page);
   await page.locator(`.q-board-head time[datetime="${computedAt}"]`).waitFor();
