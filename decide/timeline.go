@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"quintet/internal/clickhouse"
 )
 
 // About returns the latest decisions about a few profiles, newest first by their ids,
@@ -41,30 +43,49 @@ func (s *Service) logged(ctx context.Context, profiles []string, limit int) ([]S
 	}
 	// Somebody waits for these few rows: one thread, not behind those of reports, and all
 	// rows of the person read and sorted, which is quicker than to set out to read backwards.
-	rows, err := s.db.Read.Query(ctx, "SELECT decision_id, decided_at, decision_point, profile_id, `group`, eligible, action, offer, channel, creative, propensity, policy, experiments, variants, experiment_versions, fallback "+
-		"FROM decision_timeline WHERE "+whose+" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1, os_thread_priority = 0, optimize_read_in_order = 0", argument, limit)
+	rows, err := s.db.Read.Query(ctx, "SELECT card FROM decision_timeline WHERE "+whose+
+		" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT ? SETTINGS max_threads = 1, os_thread_priority = 0, optimize_read_in_order = 0", argument, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var found []Summary
 	for rows.Next() {
-		var one Summary
-		var group string
-		var keys, variants []string
-		var versions []uint64
-		if err := rows.Scan(&one.DecisionID, &one.DecidedAt, &one.Decision, &one.ProfileID, &group, &one.Eligible, &one.Action, &one.Offer, &one.Channel, &one.Creative,
-			&one.Propensity, &one.Policy, &keys, &variants, &versions, &one.Fallback); err != nil {
+		var card string
+		if err := rows.Scan(&card); err != nil {
 			return nil, err
 		}
-		if len(keys) != len(variants) || len(keys) != len(versions) {
-			return nil, fmt.Errorf("reading decision %s: %w: columns that belong together differ in length", one.DecisionID, errDamaged)
-		}
-		one.Group, one.Experiments = Group(group), make([]Enrolment, len(keys))
-		for i := range keys {
-			one.Experiments[i] = Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])}
+		one, err := readSummary(card)
+		if err != nil {
+			return nil, err
 		}
 		found = append(found, one)
 	}
 	return found, rows.Err()
+}
+
+// readSummary reads the column card of the timeline of decisions.
+func readSummary(card string) (Summary, error) {
+	row := clickhouse.ReadRow(card)
+	one := Summary{
+		DecisionID: row.Text(), DecidedAt: row.Milliseconds(), Decision: row.Text(), ProfileID: row.Text(), Group: Group(row.Text()),
+		Eligible: row.Flag(), Action: row.Text(), Offer: row.Text(), Channel: row.Text(), Creative: row.Text(),
+		Propensity: row.Float(), Policy: row.Text(), Fallback: row.Flag(),
+	}
+	keys, variants := row.Texts(), row.Texts()
+	versions := make([]uint64, row.List(8))
+	for i := range versions {
+		versions[i] = row.Unsigned()
+	}
+	if err := row.Close(); err != nil {
+		return one, fmt.Errorf("reading a decision: %w", err)
+	}
+	if len(keys) != len(variants) || len(keys) != len(versions) {
+		return one, fmt.Errorf("reading decision %s: %w: columns that belong together differ in length", one.DecisionID, errDamaged)
+	}
+	one.Experiments = make([]Enrolment, len(keys))
+	for i := range keys {
+		one.Experiments[i] = Enrolment{Key: keys[i], Variant: variants[i], Version: int64(versions[i])}
+	}
+	return one, nil
 }

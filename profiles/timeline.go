@@ -1,11 +1,15 @@
 package profiles
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+
+	"quintet/internal/clickhouse"
 )
 
 // The table timeline has the events in the order of the people, filled by a view on the
@@ -21,16 +25,20 @@ type ProfileEvent struct {
 	DecisionID string         `json:"decisionId,omitempty"`
 	Properties map[string]any `json:"properties,omitempty"`
 	Context    map[string]any `json:"context,omitempty"`
+
+	properties, context string
 }
 
 // readNow are the settings of a read that somebody waits for: a few rows, by one thread,
 // which is not behind those of reports as other reads are.
 const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0"
 
-// unordered has all rows of a person read and then sorted. To read them backwards, and
-// no more than are needed, takes two milliseconds longer to set out than it spares
-// below manyEvents.
+// Up to unsorted events are taken as they lie and sorted here: ClickHouse takes longer to
+// set out to sort than to read these. unordered has all rows of a person read and then
+// sorted. To read them backwards, and no more than are needed, takes two milliseconds
+// longer to set out than it spares below manyEvents.
 const (
+	unsorted   = 500
 	unordered  = ", optimize_read_in_order = 0"
 	manyEvents = 5000
 )
@@ -38,37 +46,86 @@ const (
 // latestEvents are the newest events of profiles, newest first, of some total in all.
 // A message counts once.
 func (s *Service) latestEvents(ctx context.Context, profiles []string, total uint64, limit int) ([]ProfileEvent, error) {
-	how := readNow
-	if total < manyEvents {
-		how += unordered
+	order, how := "", readNow+unordered
+	arguments := []any{profiles}
+	whose := "profile_id IN (?)"
+	// Equality is looked up in the index by halving, a set is compared with all of it.
+	if len(profiles) == 1 {
+		whose, arguments[0] = "profile_id = ?", profiles[0]
+	}
+	if total > unsorted {
+		order = " ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ?"
+		arguments = append(arguments, limit)
+		if total >= manyEvents {
+			how = readNow
+		}
 	}
 	events := []ProfileEvent{}
-	// Equality is looked up in the index by halving, a set is compared with all of it.
-	whose, argument := "profile_id IN (?)", any(profiles)
-	if len(profiles) == 1 {
-		whose, argument = "profile_id = ?", profiles[0]
-	}
-	rows, err := s.clickhouse.Read.Query(ctx, `SELECT message_id, type, event, timestamp, received_at, decision_id, properties, context
-		FROM timeline WHERE `+whose+` ORDER BY timestamp DESC, event, message_id LIMIT 1 BY event, message_id LIMIT ? `+how, argument, limit)
+	rows, err := s.clickhouse.Read.Query(ctx, "SELECT card FROM timeline WHERE "+whose+order+" "+how, arguments...)
 	if err != nil {
 		return events, fmt.Errorf("asking for events: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var e ProfileEvent
-		var properties, context string
-		if err := rows.Scan(&e.MessageID, &e.Type, &e.Event, &e.Timestamp, &e.ReceivedAt, &e.DecisionID, &properties, &context); err != nil {
+		var card string
+		if err := rows.Scan(&card); err != nil {
 			return events, fmt.Errorf("reading an event: %w", err)
 		}
-		if err := json.Unmarshal([]byte(properties), &e.Properties); err != nil {
-			return events, fmt.Errorf("reading the properties of event %s: %w", e.MessageID, err)
-		}
-		if err := json.Unmarshal([]byte(context), &e.Context); err != nil {
-			return events, fmt.Errorf("reading the context of event %s: %w", e.MessageID, err)
+		e, err := readEvent(card)
+		if err != nil {
+			return events, err
 		}
 		events = append(events, e)
 	}
-	return events, rows.Err()
+	if err := rows.Err(); err != nil {
+		return events, err
+	}
+	events = newestEvents(events, limit)
+	for i := range events {
+		if err := events[i].parse(); err != nil {
+			return events, err
+		}
+	}
+	return events, nil
+}
+
+// readEvent reads the column card of the timeline. What is JSON there is parsed by
+// [ProfileEvent.parse].
+func readEvent(card string) (ProfileEvent, error) {
+	row := clickhouse.ReadRow(card)
+	e := ProfileEvent{
+		MessageID: row.Text(), Type: row.Text(), Event: row.Text(), Timestamp: row.Milliseconds(), ReceivedAt: row.Milliseconds(),
+		DecisionID: row.Text(), properties: row.Text(), context: row.Text(),
+	}
+	if err := row.Close(); err != nil {
+		return e, fmt.Errorf("reading an event: %w", err)
+	}
+	return e, nil
+}
+
+func (e *ProfileEvent) parse() error {
+	if err := json.Unmarshal([]byte(e.properties), &e.Properties); err != nil {
+		return fmt.Errorf("reading the properties of event %s: %w", e.MessageID, err)
+	}
+	if err := json.Unmarshal([]byte(e.context), &e.Context); err != nil {
+		return fmt.Errorf("reading the context of event %s: %w", e.MessageID, err)
+	}
+	return nil
+}
+
+// newestEvents are the newest of the events, newest first, each message once.
+func newestEvents(events []ProfileEvent, limit int) []ProfileEvent {
+	slices.SortFunc(events, func(a, b ProfileEvent) int {
+		return cmp.Or(b.Timestamp.Compare(a.Timestamp), cmp.Compare(a.Event, b.Event), cmp.Compare(a.MessageID, b.MessageID))
+	})
+	seen := make(map[[2]string]bool, len(events))
+	events = slices.DeleteFunc(events, func(e ProfileEvent) bool {
+		key := [2]string{e.Event, e.MessageID}
+		was := seen[key]
+		seen[key] = true
+		return was
+	})
+	return events[:min(limit, len(events))]
 }
 
 // ExportedEvent is an event in an export, with all that is stored of it.

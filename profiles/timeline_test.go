@@ -85,6 +85,12 @@ func TestTimelineHasTheEvents(t *testing.T) {
 	if err != nil || fmt.Sprint(twice.Events) != fmt.Sprint(p.Events) {
 		t.Errorf("with each row twice: %+v, %v", twice.Events, err)
 	}
+	// However many there are, which decides how they are read.
+	for _, total := range []uint64{unsorted, unsorted + 1, manyEvents} {
+		if events, err := b.service.latestEvents(t.Context(), []string{p.ProfileID}, total, 7); err != nil || fmt.Sprint(events) != fmt.Sprint(p.Events[:7]) {
+			t.Errorf("read as one of %d events: %+v, %v", total, events, err)
+		}
+	}
 }
 
 // An installation from before has its events in the order of the people after a start,
@@ -133,5 +139,12 @@ func TestTimelineTakesOverOldEvents(t *testing.T) {
 	var rows, distinct uint64
 	if err := db.Read.QueryRow(t.Context(), "SELECT count(), uniqExact(message_id) FROM timeline FINAL").Scan(&rows, &distinct); err != nil || rows != 2700 || distinct != rows {
 		t.Errorf("%d rows of %d messages, %v", rows, distinct, err)
+	}
+	var card string
+	if err := db.Read.QueryRow(t.Context(), "SELECT card FROM timeline WHERE profile_id = '7' AND message_id = '107'").Scan(&card); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := readEvent(card); err != nil || e.MessageID != "107" || e.Event != "Viewed" || e.Timestamp.Format(time.DateTime) != "2026-02-28 01:00:00" {
+		t.Errorf("an event from before is shown as %+v, %v", e, err)
 	}
 }
