@@ -62,6 +62,8 @@ type PoliciesDeps struct {
 	ClickHouse  *clickhouse.Database
 	Logger      *slog.Logger
 	Registry    prometheus.Registerer // nil for none
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
 }
 
 // Policies trains candidates beside the policies that decide, compares them on live
@@ -86,10 +88,13 @@ type Policies struct {
 // OpenPolicies loads the candidates, before anything runs; [Policies.Run] scores and
 // watches.
 func OpenPolicies(d PoliciesDeps) (*Policies, error) {
-	p := &Policies{decide: d.Decide, models: d.Models, history: d.History, pool: d.Postgres, db: d.ClickHouse, log: d.Logger, now: time.Now,
+	p := &Policies{decide: d.Decide, models: d.Models, history: d.History, pool: d.Postgres, db: d.ClickHouse, log: d.Logger, now: d.Now,
 		metrics: newPolicyMetrics(d.Registry)}
 	if p.log == nil {
 		p.log = slog.Default()
+	}
+	if p.now == nil {
+		p.now = time.Now
 	}
 	var err error
 	if p.candidates, err = definitions.NewCollection(d.Definitions, "candidate-policies", p.validate); err != nil {

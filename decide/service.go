@@ -97,6 +97,12 @@ type Deps struct {
 	// Deadline bounds the append to the stream; past it the default action is
 	// given. 50 ms unless set.
 	Deadline time.Duration
+	// Now is the clock of what is decided; time.Now unless set. Deadlines are by the
+	// machine's.
+	Now func() time.Time
+	// StoreWait is how long records wait for more before they are stored; that of
+	// [stream.SinkOptions] unless set.
+	StoreWait time.Duration
 }
 
 // Service makes, records, explains and replays decisions.
@@ -153,9 +159,12 @@ type Service struct {
 // Open loads the definitions, compiles them and connects the sink; [Service.Run]
 // starts it.
 func Open(ctx context.Context, d Deps) (*Service, error) {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	s := &Service{
 		log: d.Logger, people: d.People, models: d.Models, history: d.History, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
-		deadline: d.Deadline, now: time.Now, recent: newRecent(recentRecords, time.Now()), metrics: newMetrics(d.Registry),
+		deadline: d.Deadline, now: d.Now, recent: newRecent(recentRecords, d.Now()), metrics: newMetrics(d.Registry),
 	}
 	s.erasures, _ = d.Contacts.(Erasures)
 	if s.deadline <= 0 {
@@ -194,7 +203,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.topic, err = d.Stream.Topic(ctx, Topic); err != nil {
 		return nil, fmt.Errorf("opening the stream of decisions: %w", err)
 	}
-	s.sink = stream.NewSink(s.topic, "clickhouse", s.store, stream.SinkOptions{MaxMessages: 20_000, Logger: d.Logger})
+	s.sink = stream.NewSink(s.topic, "clickhouse", s.store, stream.SinkOptions{MaxMessages: 20_000, MaxWait: d.StoreWait, Logger: d.Logger})
 	s.compile()
 	s.offers.OnChange(s.compile)
 	s.channels.OnChange(s.compile)

@@ -43,6 +43,8 @@ type Deps struct {
 	// LiveInterval is the time between two looks for what has come since; a second if
 	// zero.
 	LiveInterval time.Duration
+	// Now is the clock by which outcomes grow old; time.Now unless set.
+	Now func() time.Time
 }
 
 // Service keeps models up to date and hands them out. It is safe for concurrent
@@ -86,6 +88,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		store: store, trainer: NewTrainer(d.ClickHouse, d.Logger), log: d.Logger, interval: d.Interval,
 		old: map[versionKey]*list.Element{}, order: list.New(), stored: d.Stored, liveInterval: d.LiveInterval,
+	}
+	if d.Now != nil {
+		s.trainer.now = d.Now
 	}
 	if s.liveInterval <= 0 {
 		s.liveInterval = DefaultLiveInterval

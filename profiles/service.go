@@ -61,6 +61,11 @@ type Deps struct {
 	Definitions *definitions.Store
 	// Sources names API keys; nil knows them by their ids only.
 	Sources Sources
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
+	// StoreWait is how long what came in waits for more before it is stored; that of
+	// [stream.SinkOptions] unless set.
+	StoreWait time.Duration
 }
 
 // Service takes messages in, keeps the state of profiles and answers questions
@@ -104,10 +109,14 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	s := &Service{
 		log: d.Logger, postgres: d.Postgres, clickhouse: d.ClickHouse, keys: d.Keys, decisions: d.Decisions,
-		store: newStore(), duplicates: newDuplicates(duplicateGeneration, d.DuplicateMemory), now: time.Now,
+		store: newStore(), duplicates: newDuplicates(duplicateGeneration, d.DuplicateMemory), now: d.Now,
 	}
+	s.duplicates.now = d.Now
 	s.scratch.New = func() any { return new(scratch) }
 	s.sources, s.rulesChanged = d.Sources, make(chan struct{}, 1)
 	if err := s.openTraits(d.Definitions); err != nil {
@@ -142,7 +151,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 		return nil, fmt.Errorf("opening the stream of events: %w", err)
 	}
 	s.metrics = newMetrics(d.Registry, s.store)
-	s.sink = stream.NewSink(s.topic, "clickhouse", s.storeEvents, stream.SinkOptions{Logger: d.Logger})
+	s.sink = stream.NewSink(s.topic, "clickhouse", s.storeEvents, stream.SinkOptions{MaxWait: d.StoreWait, Logger: d.Logger})
 	s.projector = newProjector(s.store, s.topic, d.Postgres, d.Logger, position)
 	s.people = newPeopleMap(d.Postgres, d.ClickHouse)
 	s.projector.peopleMoved = s.people.moved

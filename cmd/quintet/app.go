@@ -72,12 +72,31 @@ type app struct {
 	policies    *decide.Policies
 	server      *api.Server
 	local       runningServer // where the service can be called from this machine
+	pace        pace
+}
+
+// pace is by which clock the service works. The zero value is that of the machine.
+type pace struct {
+	// now is the clock of all that is decided, dated, due and reported; nil is time.Now.
+	// Deadlines, leases of the stream and signatures are by the machine's in any case.
+	now func() time.Time
+	// storeWait is how long what came in waits for more before it is stored; the
+	// stream's own unless set. Whoever moves the clock waits for it at every step.
+	storeWait time.Duration
 }
 
 // openApp starts the engines, brings their schemas up to date and wires the
 // packages together. Nothing serves or consumes before [app.run].
 func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	return openAppAt(ctx, cfg, log, pace{})
+}
+
+// openAppAt is [openApp] by another clock.
+func openAppAt(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (*app, error) {
+	if p.now == nil {
+		p.now = time.Now
+	}
+	a := &app{cfg: cfg, log: log, registry: prometheus.NewRegistry(), pace: p}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
 	if a.engines, err = engines.Start(ctx, cfg, log); err != nil {
@@ -93,8 +112,8 @@ func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (*app, er
 }
 
 func (a *app) openServices(ctx context.Context) (err error) {
-	e := a.engines
-	if a.definitions, err = definitions.Open(ctx, e.Postgres, a.log); err != nil {
+	e, now := a.engines, a.pace.now
+	if a.definitions, err = definitions.Open(ctx, e.Postgres, a.log, definitions.Clock(now)); err != nil {
 		return fmt.Errorf("opening definitions: %w", err)
 	}
 	refer(a.definitions)
@@ -108,35 +127,35 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if a.profiles, err = profiles.Open(ctx, profiles.Deps{
 		Postgres: e.Postgres, ClickHouse: e.ClickHouse, Stream: e.Stream, Logger: a.log, Registry: a.registry, Keys: a.auth,
 		Definitions: a.definitions, Sources: a.auth, UploadDir: filepath.Join(a.cfg.DataDir, "imports"),
-		DuplicateMemory: a.cfg.DuplicateMemory,
+		DuplicateMemory: a.cfg.DuplicateMemory, Now: now, StoreWait: a.pace.storeWait,
 	}); err != nil {
 		return fmt.Errorf("opening profiles: %w", err)
 	}
 	if a.quality, err = quality.Open(ctx, quality.Deps{
-		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Profiles: a.profiles, Sources: a.auth,
+		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Profiles: a.profiles, Sources: a.auth, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening data quality: %w", err)
 	}
 	if a.attributes, err = attributes.Open(ctx, attributes.Deps{
 		Logger: a.log, Definitions: a.definitions, ClickHouse: e.ClickHouse, Profiles: a.profiles,
-		Scores: func() string { return a.predictions.Attributes() },
+		Scores: func() string { return a.predictions.Attributes() }, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening computed attributes: %w", err)
 	}
 	if a.predictions, err = predict.Open(predict.Deps{
-		Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Version: version, Scored: a.attributes.Wake, Reserved: isBuiltInAttribute,
+		Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Version: version, Scored: a.attributes.Wake, Reserved: isBuiltInAttribute, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening predictive models: %w", err)
 	}
-	if a.experience, err = experience.Open(experience.Deps{Definitions: a.definitions, ClickHouse: e.ClickHouse, Table: a.attributes.Table}); err != nil {
+	if a.experience, err = experience.Open(experience.Deps{Definitions: a.definitions, ClickHouse: e.ClickHouse, Table: a.attributes.Table, Now: now}); err != nil {
 		return fmt.Errorf("opening customer experience: %w", err)
 	}
-	if a.segments, err = profiles.OpenSegments(profiles.SegmentDeps{Profiles: a.profiles, Definitions: a.definitions}); err != nil {
+	if a.segments, err = profiles.OpenSegments(profiles.SegmentDeps{Profiles: a.profiles, Definitions: a.definitions, Now: now}); err != nil {
 		return fmt.Errorf("opening segments: %w", err)
 	}
 	a.attributes.OnChange(a.segments.AttributesChanged)
 	if a.catalogue, err = recommend.Open(ctx, recommend.Deps{
-		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Person: a.recommendedPerson,
+		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Person: a.recommendedPerson, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
@@ -150,28 +169,30 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		PointAt: func(ctx context.Context, point string, at time.Time) (experiments.PointStanding, bool, error) {
 			return a.decide.PointAt(ctx, point, at)
 		},
+		Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening experiments: %w", err)
 	}
 	if a.flags, err = flags.Open(ctx, flags.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Experiments: a.experiments,
 		People: flagPeople{a.profiles.Store(), a.segments.OfProfile}, Recorder: flagExposures{a.profiles},
-		Bandits: flagBandits{func() *decide.Service { return a.decide }},
+		Bandits: flagBandits{func() *decide.Service { return a.decide }}, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening flags: %w", err)
 	}
-	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry, Stored: a.logged}); err != nil {
+	if a.models, err = models.Open(ctx, models.Deps{Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Registry: a.registry, Stored: a.logged, Now: now}); err != nil {
 		return fmt.Errorf("opening models: %w", err)
 	}
 	if a.decide, err = decide.Open(ctx, decide.Deps{
 		Logger: a.log, Registry: a.registry, Definitions: a.definitions, Stream: e.Stream, ClickHouse: e.ClickHouse,
 		People: a.profiles.Store(), Contacts: a.profiles.Store(), SendTimes: sendTimes{a.predictions, a.profiles.Store()}, Effects: effects{a.predictions, a.profiles.Store()}, Models: a.models, History: a.models.Trainer(), Trials: a.experiments, Segments: a.segments.OfProfile, Postgres: e.Postgres, Stock: a.catalogue, Recommender: slotItems{a.catalogue, a.profiles.Store()}, Deadline: a.cfg.DecideTimeout,
+		Now: now, StoreWait: a.pace.storeWait,
 	}); err != nil {
 		return fmt.Errorf("opening decisions: %w", err)
 	}
 	if a.policies, err = decide.OpenPolicies(decide.PoliciesDeps{
 		Decide: a.decide, Definitions: a.definitions, Models: a.models, History: a.models.Trainer(), Postgres: e.Postgres, ClickHouse: e.ClickHouse,
-		Logger: a.log, Registry: a.registry,
+		Logger: a.log, Registry: a.registry, Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening policies: %w", err)
 	}
@@ -182,7 +203,7 @@ func (a *app) openServices(ctx context.Context) (err error) {
 	if err = a.openOutbound(ctx, a.delivery); err != nil {
 		return err
 	}
-	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse}); err != nil {
+	if a.retention, err = retention.Open(retention.Deps{Logger: a.log, Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Now: now}); err != nil {
 		return fmt.Errorf("opening retention: %w", err)
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality, Lists: []profiles.ExportedList{

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"quintet/decide"
 	"quintet/decide/channels"
@@ -28,7 +27,7 @@ func (a *app) openDelivery(ctx context.Context) error {
 	people := a.profiles.Store()
 	if a.delivery, err = delivery.Open(ctx, delivery.Deps{
 		Logger: a.log, Definitions: a.definitions, Postgres: a.engines.Postgres, Seal: seal, People: people,
-		Consent: outbound.NewJudge(people, a.decide, time.Now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public,
+		Consent: outbound.NewJudge(people, a.decide, a.pace.now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public, Now: a.pace.now,
 	}); err != nil {
 		return fmt.Errorf("opening delivery: %w", err)
 	}

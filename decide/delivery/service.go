@@ -70,7 +70,8 @@ type Deps struct {
 	Note func(ctx context.Context, notes []profiles.Note) error
 	// PublicURL is where people reach links, opens and the page of unsubscription.
 	PublicURL string
-	Now       func() time.Time
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
 }
 
 // Service sends messages and takes receipts. It is an [outbound.Queue].

@@ -36,6 +36,8 @@ type Log struct {
 	Database *clickhouse.Database
 	// Position is the place up to which ClickHouse has every event.
 	Position func() uint64
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
 }
 
 // Stored implements [Events].
@@ -47,9 +49,13 @@ const lookBack = 40 * 24 * time.Hour
 
 // Since implements [Events].
 func (l Log) Since(ctx context.Context, after, through uint64, names []string, limit int) ([]Event, error) {
+	now := time.Now
+	if l.Now != nil {
+		now = l.Now
+	}
 	rows, err := l.Database.Read.Query(ctx, fmt.Sprintf(`SELECT sequence, message_id, event, profile_id, timestamp, received_at, source, decision_id, properties
 		FROM events PREWHERE sequence > ? AND sequence <= ? WHERE type = 'track' AND event IN (?) AND profile_id != '' AND timestamp >= ?
-		ORDER BY sequence, item LIMIT %d`, limit), after, through, names, time.Now().Add(-lookBack))
+		ORDER BY sequence, item LIMIT %d`, limit), after, through, names, now().Add(-lookBack))
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
 	}

@@ -37,6 +37,8 @@ type Store struct {
 	// writing holds a token while a writer of this process decides and writes, so that
 	// only writers of other processes make it decide anew.
 	writing chan struct{}
+
+	now func() time.Time
 }
 
 // follower is a collection as the store sees it.
@@ -49,12 +51,28 @@ type follower interface {
 	each(f func(key string, value any)) error
 }
 
+// Option changes how a store works.
+type Option func(*Store)
+
+// Clock has versions dated by a clock other than time.Now; nil leaves that.
+func Clock(now func() time.Time) Option {
+	return func(s *Store) {
+		if now != nil {
+			s.now = now
+		}
+	}
+}
+
 // Open returns the store of a database that has [Migrations].
-func Open(_ context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Store, error) {
+func Open(_ context.Context, pool *pgxpool.Pool, log *slog.Logger, options ...Option) (*Store, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Store{pool: pool, log: log, collections: make(map[string]follower), writing: make(chan struct{}, 1)}, nil
+	s := &Store{pool: pool, log: log, collections: make(map[string]follower), writing: make(chan struct{}, 1), now: time.Now}
+	for _, o := range options {
+		o(s)
+	}
+	return s, nil
 }
 
 // Run follows what other processes change until the context ends.
@@ -244,7 +262,7 @@ func (s *Store) write(ctx context.Context, kind, by string, changes []change, th
 			}
 		}
 		var next batch
-		if rows, err = plan(ctx, tx, kind, by, changes, &next); err != nil {
+		if rows, err = plan(ctx, tx, kind, by, s.now().UTC().Truncate(time.Microsecond), changes, &next); err != nil {
 			return err
 		}
 		if written = len(next.keys); written == 0 {
@@ -264,7 +282,7 @@ func (s *Store) write(ctx context.Context, kind, by string, changes []change, th
 
 // plan compares the changes with what is there and returns the rows that will be;
 // those that are new go into next.
-func plan(ctx context.Context, tx pgx.Tx, kind, by string, changes []change, next *batch) ([]row, error) {
+func plan(ctx context.Context, tx pgx.Tx, kind, by string, now time.Time, changes []change, next *batch) ([]row, error) {
 	keys, bodies := make([]string, len(changes)), make([]*string, len(changes))
 	for i, c := range changes {
 		keys[i] = c.key
@@ -279,7 +297,6 @@ func plan(ctx context.Context, tx pgx.Tx, kind, by string, changes []change, nex
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
 	rows := make([]row, len(changes))
 	same := make([]bool, len(changes))
 	var n int64

@@ -34,6 +34,8 @@ type Deps struct {
 	Definitions *definitions.Store
 	Postgres    *pgxpool.Pool
 	ClickHouse  *clickhouse.Database
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
 }
 
 // Service applies the rules.
@@ -47,7 +49,10 @@ type Service struct {
 
 // Open loads the rules.
 func Open(d Deps) (*Service, error) {
-	s := &Service{log: d.Logger.With("part", "retention"), postgres: d.Postgres, db: d.ClickHouse, now: time.Now}
+	s := &Service{log: d.Logger.With("part", "retention"), postgres: d.Postgres, db: d.ClickHouse, now: d.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
 	var err error
 	s.rules, err = definitions.NewCollection(d.Definitions, "retention", validator(func() map[string]definitions.Versioned[Rule] { return s.rules.Snapshot() }))
 	if err != nil {
