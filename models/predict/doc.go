@@ -10,6 +10,6 @@
 // of everybody into the table person_scores, from which computed attributes take it
 // ([Service.Attributes]); decisions and segments read it there, in memory.
 //
-// The mathematics is in models/learners, models/lifetime, models/uplift and
+// The mathematics is in internal/learners, models/lifetime, models/uplift and
 // models/sendtime.
 package predict

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // distributions cuts every feature into tenths, or counts its levels.

@@ -9,7 +9,7 @@ import (
 
 	chgo "github.com/ClickHouse/clickhouse-go/v2"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // lookBack is how many days of the past features are made of.

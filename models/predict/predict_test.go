@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"quintet/internal/learners"
 	"quintet/internal/problem"
-	"quintet/models/learners"
 )
 
 // One model through its whole life: refused without data, trained, judged, promoted,

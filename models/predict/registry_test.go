@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"quintet/internal/learners"
 	"quintet/internal/problem"
-	"quintet/models/learners"
 )
 
 // A model is asked to be trained and scored without waiting; where it stands is told by

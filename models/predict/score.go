@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"quintet/internal/learners"
 	"quintet/internal/problem"
-	"quintet/models/learners"
 	"quintet/models/lifetime"
 	"quintet/models/sendtime"
 )

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"quintet/internal/learners"
 	"quintet/internal/problem"
-	"quintet/models/learners"
 	"quintet/models/lifetime"
 	"quintet/models/sendtime"
 	"quintet/models/uplift"

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 	"quintet/models/lifetime"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 	"quintet/models/sendtime"
 )
 

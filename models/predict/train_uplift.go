@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 	"quintet/models/uplift"
 )
 

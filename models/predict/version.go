@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 	"quintet/models/lifetime"
 	"quintet/models/sendtime"
 	"quintet/models/uplift"

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // TestSpeed fits every learner of effects to a million rows of 50 columns and scores

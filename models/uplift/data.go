@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // Errors of data that no effect can be learnt from.

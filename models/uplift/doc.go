@@ -2,7 +2,7 @@
 // average treatment effect) from a randomised experiment, and judges such estimates.
 //
 // [SLearner], [TLearner], [XLearner] (Künzel et al. 2019), [RLearner] (Nie and Wager
-// 2021) and [DRLearner] (Kennedy 2020) work over the learners of models/learners;
+// 2021) and [DRLearner] (Kennedy 2020) work over the learners of internal/learners;
 // [ForestLearner] grows trees that split where the effect differs, honestly (Athey and
 // Imbens 2016). Each takes several treatments and binary or continuous outcomes.
 //

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // ForestLearner grows an uplift forest: each tree takes a part of the rows, cuts by one

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"testing"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // hillstrom reads the e-mail challenge with the features of the reference: recency,

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // SLearner fits one model with the arm as columns, and compares its predictions with the

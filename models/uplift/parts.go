@@ -1,6 +1,6 @@
 package uplift
 
-import "quintet/models/learners"
+import "quintet/internal/learners"
 
 // Parts takes a fitted model apart into models that can be kept: the effect of treatment
 // k+1 is what effects[k] predicts less what control predicts, where there is a control.

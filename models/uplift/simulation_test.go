@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"quintet/models/learners"
+	"quintet/internal/learners"
 )
 
 // known is a world whose effects are known: treatment 1 helps where x0 > 0 and harms

@@ -40,7 +40,7 @@ func big(n int) (*Matrix, []float64) {
 // TestSpeed trains on a million rows of 50 columns and scores them, and prints each as a
 // ratio to one pass that adds all numbers up, in the same run:
 //
-//	QUINTET_BENCH_ROWS=1000000 go test ./models/learners -run TestSpeed -v
+//	QUINTET_BENCH_ROWS=1000000 go test ./internal/learners -run TestSpeed -v
 func TestSpeed(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("QUINTET_BENCH_ROWS"))
 	if err != nil {
