@@ -189,23 +189,24 @@ func (q *permission) onChannel(p *point, a *action, rec *Record) permit {
 
 func (q *permission) look(p *point, a *action, rec *Record) permit {
 	out := permit{at: rec.DecidedAt}
-	var room [8]calendar.Quiet
-	hours, zone := room[:0], q.zone
+	var room [8]quietAt
+	hours := room[:0]
 	for i := range q.limits.quiet {
 		r := &q.limits.quiet[i]
 		if !r.holds(p.def.Class, a.chanKey, a.channel, q.country) {
 			continue
 		}
-		if q.zone == nil {
+		zone := q.zone
+		if zone == nil {
 			zone = r.zone
 		}
 		if r.def.Action == quietDrop && r.hours.At(rec.DecidedAt, zone) {
 			return permit{rule: q.limits.name(ruleQuiet, r.key)}
 		}
-		hours = append(hours, r.hours)
+		hours = append(hours, quietAt{r.hours, zone})
 	}
 	if len(hours) > 0 {
-		at, ok := calendar.Next(rec.DecidedAt, zone, hours)
+		at, ok := open(rec.DecidedAt, hours)
 		if !ok || at.Sub(rec.DecidedAt) > p.holds() {
 			return permit{rule: q.limits.name(ruleQuiet, q.quietest(p, a, rec))}
 		}
@@ -218,6 +219,58 @@ func (q *permission) look(p *point, a *action, rec *Record) permit {
 		}
 	}
 	return out
+}
+
+// quietAt is quiet hours by the clock of a zone.
+type quietAt struct {
+	hours calendar.Quiet
+	zone  *time.Location
+}
+
+// open is the first moment from at on at which none of the hours is quiet, each by the
+// clock of its own zone; false where there is none within the horizon of the calendar.
+func open(at time.Time, hours []quietAt) (time.Time, bool) {
+	const rounds = 100
+	for range rounds {
+		before := at
+		for i := range hours {
+			next, ok := calendar.Next(at, hours[i].zone, []calendar.Quiet{hours[i].hours})
+			if !ok {
+				return time.Time{}, false
+			}
+			at = next
+		}
+		if at.Equal(before) {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Quiet is the first moment from at on at which a message of a class may go to a person
+// on a channel, by the quiet hours as they are now; false where there is none in the next
+// days. It is asked again as a message goes out: what was decided at a quieter time, put
+// off or tried again, may come at another hour than was planned.
+func (s *Service) Quiet(view *profiles.View, channel, class string, at time.Time) (time.Time, bool) {
+	l := s.state.Load().limits
+	c, known := s.channels.Get(channel)
+	if l == nil || !known {
+		return at, true
+	}
+	zone, country := s.zones.of(view, nil), countryOf(view, nil)
+	var hours []quietAt
+	for i := range l.quiet {
+		r := &l.quiet[i]
+		if !r.holds(class, channel, &c.Value, country) {
+			continue
+		}
+		in := zone
+		if in == nil {
+			in = r.zone
+		}
+		hours = append(hours, quietAt{r.hours, in})
+	}
+	return open(at, hours)
 }
 
 // quietest is the key of the first quiet hours that hold an action back now.

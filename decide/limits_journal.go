@@ -305,6 +305,23 @@ func (s *Service) followLimits(ctx context.Context) {
 	}
 }
 
+// Settle brings everything that decisions follow up to now: caps, budgets and their
+// prices, and pools of codes, and waits for the log. It is for a clock that jumps.
+func (s *Service) Settle(ctx context.Context) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	if s.pool != nil {
+		if err := s.countPools(ctx); err != nil {
+			return err
+		}
+	}
+	now := s.now()
+	s.spending.Step(now)
+	s.contactsHeld.Sweep(now)
+	return nil
+}
+
 func (s *Service) tidyLimits(ctx context.Context, remove bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

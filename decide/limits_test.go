@@ -12,6 +12,7 @@ import (
 	"quintet/decide/caps"
 	"quintet/internal/definitions"
 	"quintet/internal/stream"
+	"quintet/profiles"
 )
 
 func putCap(t testing.TB, w *world, key string, c Cap) {
@@ -252,6 +253,40 @@ func TestQuietHoursHoldAndDrop(t *testing.T) {
 	}
 	if _, rec = w.ask(t, Request{Decision: "held", User: w.person(1), Context: map[string]any{"country": "US"}}); len(rec.Removed) != 0 {
 		t.Errorf("removed %v", rec.Removed)
+	}
+}
+
+// Of people whose zone is not known each quiet hours are by the clock of their own zone,
+// when it is decided and when it is sent.
+func TestQuietHoursByTheirOwnZones(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{noSink: true})
+	point := onSite("email")
+	point.NoneAction = new(false)
+	w.put(t, "held", point)
+	for key, zone := range map[string]string{"here": "UTC", "there": "Asia/Tokyo"} { // Tokyo: from 12:00 to 23:00 in UTC
+		if _, err := w.QuietHours().Put(t.Context(), key, QuietHours{From: "21:00", To: "08:00", TimeZone: zone, Channels: []string{"email"}}, "test", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var at time.Time
+	w.setClock(func() time.Time { return at })
+	for clock, want := range map[string]string{"08:00": "08:00", "11:59": "11:59", "12:00": "08:00", "20:30": "08:00", "22:30": "08:00", "23:00": "08:00", "02:00": "08:00"} {
+		var err error
+		if at, err = time.Parse(time.RFC3339, "2026-06-01T"+clock+":00Z"); err != nil {
+			t.Fatal(err)
+		}
+		_, rec := w.ask(t, Request{Decision: "held", User: w.person(1)})
+		if got := rec.SendAt.UTC().Format("15:04"); rec.Channel == "" || got != want {
+			t.Errorf("decided at %s to be sent at %q on %q, want %s", clock, got, rec.Channel, want)
+		}
+		view, _ := w.people.Lookup([]profiles.Identifier{{Namespace: "userId", Value: w.person(1)["userId"]}})
+		if next, ok := w.Quiet(view, "email", ClassAdvertising, at); !ok || next.UTC().Format("15:04") != want {
+			t.Errorf("sent at %s it waits until %s, want %s", clock, next, want)
+		}
+		if next, ok := w.Quiet(view, "email", ClassService, at); !ok || !next.Equal(at) {
+			t.Errorf("a service message waits until %s", next)
+		}
 	}
 }
 

@@ -131,6 +131,7 @@ type Service struct {
 	rows      storing
 	deadline  time.Duration
 	now       func() time.Time
+	handed    bool // now is not the machine's clock, by which the stream dates messages
 	state     atomic.Pointer[state]
 	rebuild   sync.Mutex
 	layouts   layouts
@@ -159,11 +160,12 @@ type Service struct {
 // Open loads the definitions, compiles them and connects the sink; [Service.Run]
 // starts it.
 func Open(ctx context.Context, d Deps) (*Service, error) {
-	if d.Now == nil {
+	handed := d.Now != nil
+	if !handed {
 		d.Now = time.Now
 	}
 	s := &Service{
-		log: d.Logger, people: d.People, models: d.Models, history: d.History, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
+		log: d.Logger, handed: handed, people: d.People, models: d.Models, history: d.History, trials: d.Trials, stock: d.Stock, contacts: d.Contacts, db: d.ClickHouse,
 		deadline: d.Deadline, now: d.Now, recent: newRecent(recentRecords, d.Now()), metrics: newMetrics(d.Registry),
 	}
 	s.erasures, _ = d.Contacts.(Erasures)

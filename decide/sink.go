@@ -30,7 +30,11 @@ func (s *Service) store(ctx context.Context, b stream.Batch) error {
 			s.log.Error("unreadable decision record skipped", "sequence", m.Sequence, "error", err)
 			continue
 		}
-		rows.add(&r, m.Sequence, m.Time.UnixMilli())
+		received := m.Time
+		if s.handed { // the stream dates by the machine's clock
+			received = s.now()
+		}
+		rows.add(&r, m.Sequence, received.UnixMilli())
 		kept = keptIn(&r.Record, kept)
 	}
 	if err := s.storeKept(ctx, kept); err != nil {

@@ -304,21 +304,45 @@ func (s *Segments) evaluateLoop(ctx context.Context) error {
 	batch := make(map[identity.ID]uint64, evaluateBatch)
 	var changes []membershipChange
 	for {
-		s.pending.take(evaluateBatch, batch)
-		if len(batch) == 0 {
+		n, err := s.evaluateSome(ctx, batch, &changes)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-s.pending.wake:
 			}
-			continue
 		}
-		e := s.newEvaluation(s.plan.Load())
-		changes = changes[:0]
-		for id, touched := range batch {
-			changes = s.settle(e, id, scope{touched: touched}, changes)
-		}
-		if err := s.announce(ctx, changes); err != nil {
+	}
+}
+
+// evaluateSome works out a batch of those who changed and returns how many there were.
+func (s *Segments) evaluateSome(ctx context.Context, batch map[identity.ID]uint64, changes *[]membershipChange) (int, error) {
+	s.evaluating.Lock()
+	defer s.evaluating.Unlock()
+	s.pending.take(evaluateBatch, batch)
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	e := s.newEvaluation(s.plan.Load())
+	*changes = (*changes)[:0]
+	for id, touched := range batch {
+		*changes = s.settle(e, id, scope{touched: touched}, *changes)
+	}
+	return len(batch), s.announce(ctx, *changes)
+}
+
+// Settle works out everybody who changed by what memory was told before the call, and
+// whom time alone has changed; for a clock that jumps. [Segments.Run] must be under way.
+func (s *Segments) Settle(ctx context.Context) error {
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	batch, changes := make(map[identity.ID]uint64, evaluateBatch), []membershipChange(nil)
+	for {
+		if n, err := s.evaluateSome(ctx, batch, &changes); err != nil || n == 0 {
 			return err
 		}
 	}

@@ -392,6 +392,8 @@ func (s *Segments) rescanLoop(ctx context.Context) error {
 }
 
 func (s *Segments) look(ctx context.Context) error {
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	p := s.plan.Load()
 	started := s.now().UnixMilli()
 	s.histories.sweep(p.keeps(), started)

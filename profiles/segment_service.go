@@ -59,6 +59,10 @@ type Segments struct {
 	looked    atomic.Int64            // when time was last looked at, Unix milliseconds
 	lists     sync.Mutex              // one change of lists at a time
 
+	// evaluating is held while people are taken from the pending and worked out.
+	evaluating sync.Mutex
+	looking    sync.Mutex // one look at what time has changed at a time
+
 	applying sync.Mutex // guards what follows, and that a record is of one plan
 	through  uint64     // the last record of the stream that was shown
 	sets     int

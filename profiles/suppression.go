@@ -240,12 +240,12 @@ func (s *Service) Suppress(ctx context.Context, list []Suppression, by string) (
 				WITH ORDINALITY AS n (hash, namespace, value, reason, scope, note, position) ORDER BY n.hash, n.position DESC
 		), before AS (SELECT p.hash FROM profile_suppressions p JOIN told USING (hash) WHERE NOT p.removed),
 		written AS (
-			INSERT INTO profile_suppressions AS p (hash, namespace, value, reason, scope, note, created_by, change)
-			SELECT hash, namespace, value, reason, scope, note, $7, nextval('profile_suppression_changes') FROM told
+			INSERT INTO profile_suppressions AS p (hash, namespace, value, reason, scope, note, created_at, created_by, change)
+			SELECT hash, namespace, value, reason, scope, note, $8::timestamptz, $7, nextval('profile_suppression_changes') FROM told
 			ON CONFLICT (hash) DO UPDATE SET value = excluded.value, reason = excluded.reason, scope = excluded.scope, note = excluded.note,
-				created_at = now(), created_by = excluded.created_by, change = excluded.change, removed = false
+				created_at = excluded.created_at, created_by = excluded.created_by, change = excluded.change, removed = false
 			RETURNING 1)
-		SELECT (SELECT count(*) FROM written) - (SELECT count(*) FROM before)`, hashes, namespaces, values, reasons, scopes, notes, by).Scan(&added)
+		SELECT (SELECT count(*) FROM written) - (SELECT count(*) FROM before)`, hashes, namespaces, values, reasons, scopes, notes, by, s.now().UTC()).Scan(&added)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("suppressing %d addresses: %w", n, err)
@@ -257,8 +257,8 @@ func (s *Service) Suppress(ctx context.Context, list []Suppression, by string) (
 func (s *Service) Unsuppress(ctx context.Context, i Identifier, by string) (removed bool, err error) {
 	sum := s.store.suppressions.hash(i)
 	err = s.changeSuppressions(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE profile_suppressions SET removed = true, created_at = now(), created_by = $2,
-			change = nextval('profile_suppression_changes') WHERE hash = $1 AND NOT removed`, sum[:], by)
+		tag, err := tx.Exec(ctx, `UPDATE profile_suppressions SET removed = true, created_at = $3, created_by = $2,
+			change = nextval('profile_suppression_changes') WHERE hash = $1 AND NOT removed`, sum[:], by, s.now().UTC())
 		removed = err == nil && tag.RowsAffected() > 0
 		return err
 	})

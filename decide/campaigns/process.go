@@ -53,6 +53,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// Settle does all that is due now, once: for a clock that jumps. It may run beside
+// [Service.Run].
+func (s *Service) Settle(ctx context.Context) error { return s.work(ctx) }
+
 // work does all that can be done now.
 func (s *Service) work(ctx context.Context) error {
 	if err := s.due(ctx); err != nil {

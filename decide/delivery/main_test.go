@@ -46,13 +46,24 @@ type town struct {
 	commits  map[string]int
 	releases map[string]int
 	inactive map[string]bool
-	full     bool // no contact is allowed any more
+	full     bool                 // no contact is allowed any more
+	quiet    map[string]time.Time // channel -> end; zero for never
+}
+
+func (w *town) Quiet(_ *profiles.View, channel, class string, at time.Time) (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	until, ok := w.quiet[channel]
+	if !ok || class == decide.ClassService || !until.IsZero() && !at.Before(until) {
+		return at, true
+	}
+	return until, !until.IsZero()
 }
 
 func newTown(n int) *town {
 	w := &town{
 		views: map[identity.ID]*profiles.View{}, refused: map[string]string{}, now: time.Date(2026, 3, 28, 10, 0, 0, 0, time.UTC), taken: map[string]int{},
-		text: map[string]channels.Outgoing{}, notes: map[string]profiles.Note{}, commits: map[string]int{}, releases: map[string]int{}, inactive: map[string]bool{},
+		text: map[string]channels.Outgoing{}, notes: map[string]profiles.Note{}, commits: map[string]int{}, releases: map[string]int{}, inactive: map[string]bool{}, quiet: map[string]time.Time{},
 	}
 	for i := range n {
 		id := person(i)
@@ -168,7 +179,7 @@ func (w *town) process(t testing.TB, pool *pgxpool.Pool, configs map[string]chan
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), Deps{Definitions: defs, Postgres: pool, Seal: seal, People: w, Consent: w, Known: w, Caps: w, Note: w.note, PublicURL: "https://shop.example", Now: w.time})
+	s, err := Open(t.Context(), Deps{Definitions: defs, Postgres: pool, Seal: seal, People: w, Consent: w, Known: w, Caps: w, Quiet: w.Quiet, Note: w.note, PublicURL: "https://shop.example", Now: w.time})
 	if err != nil {
 		t.Fatal(err)
 	}

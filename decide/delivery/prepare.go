@@ -57,6 +57,14 @@ func (s *Service) prepare(ctx context.Context, d *openDriver, j *job) (*channels
 			return nil, verdict{later: next}
 		}
 	}
+	if s.quiet != nil {
+		switch next, ok := s.quiet(view, j.channel, m.Class, now); {
+		case !ok:
+			return nil, verdict{skip: ReasonQuiet}
+		case next.After(now):
+			return nil, verdict{later: next}
+		}
+	}
 	to := Address(view, &channel, &d.config)
 	if to == "" {
 		return nil, verdict{skip: ReasonUnreachable}

@@ -123,6 +123,7 @@ func TestLookedAtAgain(t *testing.T) {
 		"no such template":   {nil, func(m *outbound.Message) { m.Offer = "autumn" }, ReasonNoTemplate},
 		"no room in a cap":   {func(w *town) { w.full = true }, nil, "cap:weekly"},
 		"no driver":          {nil, func(m *outbound.Message) { m.Channel = "pigeon" }, ReasonNoDriver},
+		"never a quiet end":  {func(w *town) { w.quiet["sms"] = time.Time{} }, nil, ReasonQuiet},
 		"too late":           {nil, func(m *outbound.Message) { m.ExpiresAt = m.SendAt }, ReasonExpired},
 		"a driver in a loop": {nil, func(m *outbound.Message) { m.Channel = "both2" }, ReasonNoDriver},
 	} {
@@ -188,6 +189,21 @@ func TestQuietHoursAndRetries(t *testing.T) {
 	}
 	if tries != 3 || w.sent() != 2 {
 		t.Errorf("%d attempts, %d sent", tries, w.sent())
+	}
+	// Quiet hours that are defined for the channel hold a message too that was planned for
+	// a moment in them, as one is whose campaign names a time of day.
+	w.answer, w.quiet["sms"] = nil, w.now.Add(time.Hour)
+	enqueue(t, s, w.message(0, func(m *outbound.Message) { m.Key = "held" }))
+	settle(t, s)
+	w.pass(59 * time.Minute)
+	settle(t, s)
+	if got := steps(t, pool, "held")[0]; got.State != string(Queued) {
+		t.Errorf("in quiet hours it is %+v", got)
+	}
+	w.pass(time.Minute)
+	settle(t, s)
+	if got := steps(t, pool, "held")[0]; got.State != string(Sent) {
+		t.Errorf("behind quiet hours it is %+v", got)
 	}
 	// An address that is dead is not tried again.
 	w.answer = answers("sms", channels.Dead)

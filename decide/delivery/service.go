@@ -63,6 +63,10 @@ type Deps struct {
 	Consent     Consent
 	Known       Definitions
 	Caps        Caps // nil where nothing is capped
+	// Quiet is the first moment from at on at which no quiet hours keep a message of a
+	// class from a person on a channel, false when there is none soon; nil where there are
+	// none beside those of the channel's driver.
+	Quiet func(view *profiles.View, channel, class string, at time.Time) (time.Time, bool)
 	// Code hands out the promo code of a decision, "" for an offer without codes and
 	// [decide.ErrNoCode] when there is none left; nil where no offer has codes.
 	Code func(ctx context.Context, decisionID, offer string) (string, error)
@@ -83,6 +87,7 @@ type Service struct {
 	consent   Consent
 	known     Definitions
 	caps      Caps
+	quiet     func(view *profiles.View, channel, class string, at time.Time) (time.Time, bool)
 	code      func(ctx context.Context, decisionID, offer string) (string, error)
 	note      func(ctx context.Context, notes []profiles.Note) error
 	public    string
@@ -108,7 +113,7 @@ type compiledTemplate struct {
 // Open loads templates; [Service.Run] does the work.
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
-		log: d.Logger, pool: d.Postgres, seal: d.Seal, people: d.People, consent: d.Consent, known: d.Known, caps: d.Caps, code: d.Code, note: d.Note,
+		log: d.Logger, pool: d.Postgres, seal: d.Seal, people: d.People, consent: d.Consent, known: d.Known, caps: d.Caps, quiet: d.Quiet, code: d.Code, note: d.Note,
 		public: d.PublicURL, now: d.Now, worker: newID(), compiled: map[string]compiledTemplate{}, drivers: map[string]*openDriver{}, wake: make(chan struct{}, 1),
 	}
 	if s.log == nil {

@@ -30,6 +30,7 @@ const (
 	ReasonUnreachable  = "channel-unreachable"
 	ReasonDeadAddress  = "dead-address"
 	ReasonExpired      = "expired"
+	ReasonQuiet        = "quiet-hours"
 	ReasonNoTemplate   = "template-unknown"
 	ReasonMissingValue = "value-missing"
 	ReasonRender       = "template-failed"

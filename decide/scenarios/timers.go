@@ -97,6 +97,27 @@ func (s *Service) runTimers(ctx context.Context) error {
 	}
 }
 
+// Settle looks for triggers as far as the log is whole and moves everybody on who is
+// due, and returns how many were: for a clock that jumps. It may run beside
+// [Service.Run].
+func (s *Service) Settle(ctx context.Context) (moved int, err error) {
+	if _, err := s.listenPages(ctx); err != nil {
+		return 0, fmt.Errorf("looking for triggers of scenarios: %w", err)
+	}
+	if err := s.dates(ctx); err != nil {
+		return 0, fmt.Errorf("looking for dates of scenarios: %w", err)
+	}
+	for {
+		n, err := s.movePage(ctx)
+		if err != nil {
+			return moved, fmt.Errorf("moving people on in scenarios: %w", err)
+		}
+		if moved += n; n == 0 {
+			return moved, nil
+		}
+	}
+}
+
 // movePage moves the runs on that are due, and stores where they stand then with their
 // messages, in one transaction.
 func (s *Service) movePage(ctx context.Context) (n int, err error) {
