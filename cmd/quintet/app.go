@@ -83,6 +83,9 @@ type pace struct {
 	// storeWait is how long what came in waits for more before it is stored; the
 	// stream's own unless set. Whoever moves the clock waits for it at every step.
 	storeWait time.Duration
+	// stepped leaves to [app.settle] what looks again and again for what is due: models,
+	// campaigns, scenarios and deliveries.
+	stepped bool
 }
 
 // openApp starts the engines, brings their schemas up to date and wires the
@@ -93,9 +96,6 @@ func openApp(ctx context.Context, cfg config.Config, log *slog.Logger) (*app, er
 
 // openAppAt is [openApp] by another clock.
 func openAppAt(ctx context.Context, cfg config.Config, log *slog.Logger, p pace) (*app, error) {
-	if p.now == nil {
-		p.now = time.Now
-	}
 	a := &app{cfg: cfg, log: log, registry: prometheus.NewRegistry(), pace: p}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
@@ -255,11 +255,14 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
-	for _, run := range []func(context.Context) error{
+	runs := []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
 		a.policies.Run, a.catalogue.Run, a.catalogue.RunFeeds, a.predictions.Run,
-		func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) },
-	} {
+	}
+	if !a.pace.stepped {
+		runs = append(runs, func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) })
+	}
+	for _, run := range runs {
 		group.Go(func() error { return ignoreCanceled(run(work)) })
 	}
 	// These write events of their own, such as moves between segments: they end
@@ -268,7 +271,11 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWriting()
 	written := make(chan struct{})
 	var writers sync.WaitGroup
-	for _, run := range []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run, a.campaigns.Run, a.scenarios.Run, a.outbox.Run, a.delivery.Run} {
+	runs = []func(context.Context) error{a.flags.Run, a.attributes.Run, a.segments.Run, a.eraser.Run, a.retention.Run}
+	if !a.pace.stepped {
+		runs = append(runs, a.campaigns.Run, a.scenarios.Run, a.outbox.Run, a.delivery.Run)
+	}
+	for _, run := range runs {
 		writers.Add(1)
 		group.Go(func() error {
 			defer writers.Done()

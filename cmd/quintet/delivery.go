@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"quintet/decide"
 	"quintet/decide/channels"
@@ -24,10 +25,13 @@ func (a *app) openDelivery(ctx context.Context) error {
 	if public == "" {
 		public = "http://" + a.cfg.Listen
 	}
-	people := a.profiles.Store()
+	people, now := a.profiles.Store(), a.pace.now
+	if now == nil {
+		now = time.Now
+	}
 	if a.delivery, err = delivery.Open(ctx, delivery.Deps{
 		Logger: a.log, Definitions: a.definitions, Postgres: a.engines.Postgres, Seal: seal, People: people,
-		Consent: outbound.NewJudge(people, a.decide, a.pace.now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public, Now: a.pace.now,
+		Consent: outbound.NewJudge(people, a.decide, now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Quiet: a.decide.Quiet, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public, Now: a.pace.now,
 	}); err != nil {
 		return fmt.Errorf("opening delivery: %w", err)
 	}

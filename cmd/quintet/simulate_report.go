@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"quintet/experiments"
+	"quintet/internal/shop"
+)
+
+// weekOutcome is what a week came to: by the reports of the service, and by what the
+// simulator knows.
+type weekOutcome struct {
+	Plan  weekPlan
+	Took  time.Duration
+	Lived *shop.WeekResult
+
+	// Groups are the people of the universal holdout's arms, by what the log says.
+	Treated, HeldOut int
+	// Truth is the mean over the treated of what they brought less what the same people
+	// bring without any contact; Contacts is what their messages cost on average.
+	Truth, Contacts float64
+	// Report is of the margin of orders and of that less costs, by the method of the
+	// service and by that of a fixed horizon.
+	Effects []weekEffect
+	Groups  []weekGroup
+}
+
+// weekEffect is a difference as a report has it, with the truth.
+type weekEffect struct {
+	Metric, Method       string
+	Difference, Low, Top float64
+	Truth                float64
+}
+
+// Covers says whether the interval has the truth.
+func (e *weekEffect) Covers() bool { return e.Low <= e.Truth && e.Truth <= e.Top }
+
+// weekGroup is a group of the decision point with letters.
+type weekGroup struct {
+	Variant              string
+	People               int64
+	Margin               float64 // per person
+	Unsubscribed         float64 // share of people
+	Difference, Low, Top float64 // of that share, to business as usual
+}
+
+func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
+	sides, err := sidesOf(ctx, s.app)
+	if err != nil {
+		return err
+	}
+	var made, cost float64
+	for i := range o.Lived.People {
+		p := &o.Lived.People[i]
+		switch sides[p.UserID] {
+		case experiments.TreatedVariant:
+			o.Treated++
+			made += p.Made - p.Untouched
+			cost += p.Cost
+		case experiments.HoldoutVariant:
+			o.HeldOut++
+			if p.Messages > 0 || math.Abs(p.Made-p.Untouched) > 1e-6 {
+				return fmt.Errorf("%s is held out, had %d messages and brought %.2f, which would have been %.2f", p.UserID, p.Messages, p.Made, p.Untouched)
+			}
+		}
+	}
+	if o.Treated > 0 {
+		o.Truth, o.Contacts = made/float64(o.Treated), cost/float64(o.Treated)
+	}
+	for _, metric := range []string{shop.MetricMade, shop.MetricNet} {
+		truth := o.Truth
+		if metric == shop.MetricNet {
+			truth -= o.Contacts
+		}
+		var r experiments.Report
+		if err := s.Client.Get(ctx, "/v1/experiments/"+experiments.UniversalExperiment+"/report?metric="+metric, &r); err != nil {
+			return fmt.Errorf("reading the report of the holdout: %w", err)
+		}
+		f := effectOn(&r, experiments.TreatedVariant)
+		if f == nil || f.Absolute == nil || f.Sequential == nil || f.Sequential.Absolute == nil {
+			return fmt.Errorf("the report on %s has no figures: %+v", metric, r.Metrics)
+		}
+		for method, i := range map[string]*experiments.Interval{"single look": f.Absolute, "always valid": f.Sequential.Absolute} {
+			o.Effects = append(o.Effects, weekEffect{Metric: metric, Method: method, Truth: truth, Difference: i.Estimate, Low: i.Lower, Top: i.Upper})
+		}
+	}
+	slices.SortFunc(o.Effects, func(a, b weekEffect) int {
+		return cmp.Or(cmp.Compare(b.Metric, a.Metric), cmp.Compare(b.Method, a.Method))
+	})
+	return o.groups(ctx, s)
+}
+
+// effectOn is the effect of a variant on the one metric of a report.
+func effectOn(r *experiments.Report, variant string) *experiments.Effect {
+	if len(r.Metrics) == 1 {
+		for i := range r.Metrics[0].Effects {
+			if f := &r.Metrics[0].Effects[i]; f.Variant == variant {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// groups reads what the groups of the letters came to.
+func (o *weekOutcome) groups(ctx context.Context, s *weekService) error {
+	reports := map[string]*experiments.Report{}
+	for _, metric := range []string{shop.MetricMade, shop.MetricUnsubscribe} {
+		r := new(experiments.Report)
+		if err := s.Client.Get(ctx, "/v1/experiments/"+experiments.GroupsExperiment(shop.PointLetters)+"/report?metric="+metric, r); err != nil {
+			return fmt.Errorf("reading the report of the groups: %w", err)
+		}
+		if len(r.Metrics) != 1 {
+			return fmt.Errorf("the report of the groups on %s has %d metrics", metric, len(r.Metrics))
+		}
+		reports[metric] = r
+	}
+	margin, left := reports[shop.MetricMade].Metrics[0], reports[shop.MetricUnsubscribe].Metrics[0]
+	for i, arm := range left.Arms {
+		g := weekGroup{Variant: arm.Variant, People: arm.Units}
+		if arm.Mean != nil {
+			g.Unsubscribed = *arm.Mean
+		}
+		if i < len(margin.Arms) && margin.Arms[i].Mean != nil {
+			g.Margin = *margin.Arms[i].Mean
+		}
+		if f := effectOn(reports[shop.MetricUnsubscribe], arm.Variant); f != nil && f.Absolute != nil {
+			g.Difference, g.Low, g.Top = f.Absolute.Estimate, f.Absolute.Lower, f.Absolute.Upper
+		}
+		o.Groups = append(o.Groups, g)
+	}
+	return nil
+}
+
+// sidesOf is on which side of the universal holdout people were exposed first, by the ids
+// that the shop gave them.
+func sidesOf(ctx context.Context, a *app) (map[string]string, error) {
+	rows, err := a.engines.ClickHouse.Read.Query(ctx, `SELECT u.user, argMin(x.variant, x.exposed_at) FROM exposures AS x
+		JOIN (SELECT profile_id, max(user_id) AS user FROM events WHERE user_id != '' GROUP BY profile_id) AS u ON u.profile_id = x.unit
+		WHERE x.experiment = ? GROUP BY u.user`, experiments.UniversalExperiment)
+	if err != nil {
+		return nil, fmt.Errorf("reading who is held out: %w", err)
+	}
+	defer rows.Close()
+	out := map[string]string{}
+	for rows.Next() {
+		var user, variant string
+		if err := rows.Scan(&user, &variant); err != nil {
+			return nil, fmt.Errorf("reading who is held out: %w", err)
+		}
+		out[user] = variant
+	}
+	return out, rows.Err()
+}
