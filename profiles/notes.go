@@ -22,8 +22,18 @@ type Note struct {
 	// MessageID makes a note that is written twice count once in ClickHouse.
 	MessageID string
 	Time      time.Time
-	// Properties must be JSON.
+	// Properties must be JSON. A decisionId among them is the decision that the event is an
+	// outcome of, as in messages that come in.
 	Properties map[string]any
+}
+
+// decision is the decision that the event is an outcome of, empty for none.
+func (n *Note) decision() string {
+	id, _ := n.Properties["decisionId"].(string)
+	if len(id) > tracking.MaxDecisionID {
+		return ""
+	}
+	return id
 }
 
 // WriteNotes appends notes to the stream of events, from where they reach memory
@@ -48,7 +58,7 @@ func (s *Service) WriteNotes(ctx context.Context, notes []Note) error {
 		}
 		e.add(&item{
 			profile: n.Profile, kind: tracking.Track, time: n.Time.UnixMilli(), index: uint32(e.items), messageID: n.MessageID,
-			event: n.Event, properties: string(properties),
+			event: n.Event, properties: string(properties), decisionID: n.decision(),
 		})
 		if i+1 < len(notes) && len(e.buffer) < maxRecord-tracking.MaxMessage {
 			continue
