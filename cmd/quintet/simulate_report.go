@@ -28,6 +28,9 @@ type weekOutcome struct {
 	// service and by that of a fixed horizon.
 	Effects []weekEffect
 	Groups  []weekGroup
+	// Violations are what the audit of the log found of what it looked for.
+	Violations []violation
+	Checked    []string
 }
 
 // weekEffect is a difference as a report has it, with the truth.
@@ -50,6 +53,10 @@ type weekGroup struct {
 }
 
 func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
+	var err error
+	if o.Violations, o.Checked, err = auditLog(ctx, s.app.engines); err != nil {
+		return err
+	}
 	sides, err := sidesOf(ctx, s.app)
 	if err != nil {
 		return err

@@ -24,7 +24,10 @@ func TestWeek(t *testing.T) {
 			t.Errorf("the interval of %s does not have the truth: %+v", e.Metric, e)
 		}
 	}
-	if len(out.Groups) != 4 {
+	for _, v := range out.Violations {
+		t.Errorf("the log has a violation: %+v", v)
+	}
+	if len(out.Checked) < 10 || len(out.Groups) != 4 {
 		t.Errorf("the groups are %+v", out.Groups)
 	}
 }
