@@ -19,6 +19,7 @@ type Database struct {
 	Write driver.Conn
 
 	guarded driver.Conn // of QueryGuarded
+	direct  *pool       // of the embedded engine, see Texts
 
 	readOptions, writeOptions *chgo.Options
 	sqlMu                     sync.Mutex

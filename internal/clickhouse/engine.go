@@ -141,7 +141,7 @@ func (e *Engine) DropDatabase(ctx context.Context, name string) error {
 
 // Ping runs the smallest query on a reading connection.
 func (e *Engine) Ping(ctx context.Context) error {
-	if err := e.admin.Read.Ping(ctx); err != nil {
+	if _, err := e.admin.Texts(ctx, "SELECT 'pong'", nil); err != nil {
 		return fmt.Errorf("pinging ClickHouse: %w", err)
 	}
 	return nil
@@ -185,6 +185,9 @@ func (e *Engine) connect(name string) (*Database, error) {
 	}
 	if d.guarded, err = e.connectGuarded(name); err != nil {
 		return nil, errors.Join(err, d.Read.Close(), d.Write.Close())
+	}
+	if e.local != nil {
+		d.direct = e.local.readers
 	}
 	return d, nil
 }

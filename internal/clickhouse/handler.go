@@ -245,7 +245,7 @@ func (e *embedded) runAlone(ctx context.Context, st *statement, base map[string]
 		return nil, fmt.Errorf("opening a ClickHouse connection: %w", err)
 	}
 	p.hold()
-	return e.execute(ctx, st, s, base, func(s *session) {
+	return e.execute(ctx, st, s, settingsWithin(ctx, base, st), func(s *session) {
 		s.close()
 		p.done()
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -11,22 +13,44 @@ import (
 // the context allows.
 type pool struct {
 	engine *embedded
-	free   chan *session
+	// free has an element for each session in idle.
+	free chan struct{}
+	mu   sync.Mutex
+	idle []*session // the one that came back first is the first
 	// base are the settings of every statement that does not set them itself.
 	base map[string]string
 }
 
 func newPool(e *embedded, size int, base map[string]string) (*pool, error) {
-	p := &pool{engine: e, free: make(chan *session, size), base: base}
+	p := &pool{engine: e, free: make(chan struct{}, size), base: base}
 	for range size {
 		s, err := openSession(e.lib, e.dir)
 		if err != nil {
 			p.close()
 			return nil, err
 		}
-		p.free <- s
+		p.add(s)
 	}
 	return p, nil
+}
+
+func (p *pool) add(s *session) {
+	p.mu.Lock()
+	p.idle = append(p.idle, s)
+	p.mu.Unlock()
+	p.free <- struct{}{}
+}
+
+// take is the session with fewest settings to change, after an element of free was
+// taken. To change them is a statement of its own, a third of what a short query takes.
+func (p *pool) take(database string, settings map[string]string) *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.IndexFunc(p.idle, func(s *session) bool { return s.prepared(database, settings) })
+	at = max(at, 0)
+	s := p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
+	return s
 }
 
 // run executes the statement on a free session. When the context ends first,
@@ -37,15 +61,15 @@ func (p *pool) run(ctx context.Context, st *statement) (*answer, error) {
 		st.release()
 		return nil, err
 	}
-	var s *session
 	select {
-	case s = <-p.free:
+	case <-p.free:
 	case <-ctx.Done():
 		st.release()
 		p.engine.leave()
 		return nil, fmt.Errorf("waiting for a free ClickHouse connection: %w", ctx.Err())
 	}
-	return p.engine.execute(ctx, st, s, p.base, p.put)
+	settings := settingsWithin(ctx, p.base, st)
+	return p.engine.execute(ctx, st, p.take(st.database, settings), settings, p.put)
 }
 
 // put takes a session back, a fresh one in place of one in an unknown state.
@@ -59,14 +83,18 @@ func (p *pool) put(s *session) {
 			s = fresh
 		}
 	}
-	p.free <- s
+	p.add(s)
 }
 
 // close ends the sessions that are free.
 func (p *pool) close() {
 	for {
 		select {
-		case s := <-p.free:
+		case <-p.free:
+			p.mu.Lock()
+			s := p.idle[0]
+			p.idle = p.idle[1:]
+			p.mu.Unlock()
 			s.close()
 		default:
 			return
@@ -85,6 +113,15 @@ func settingsFor(base map[string]string, st *statement) map[string]string {
 	}
 	maps.Copy(merged, st.settings)
 	return merged
+}
+
+// settingsWithin are settingsFor the statement with no more time than the context has.
+func settingsWithin(ctx context.Context, base map[string]string, st *statement) map[string]string {
+	settings := settingsFor(base, st)
+	if deadline, ok := ctx.Deadline(); ok {
+		settings = withDeadline(settings, time.Until(deadline))
+	}
+	return settings
 }
 
 // deadlineSteps are the values, in seconds, that max_execution_time takes. It

@@ -32,6 +32,14 @@ func openSession(lib *chdb, dir string) (*session, error) {
 // defaultDatabase is the one that every connection starts in.
 const defaultDatabase = "default"
 
+// prepared says whether database and settings are those of the session.
+func (s *session) prepared(database string, settings map[string]string) bool {
+	if database == "" {
+		database = defaultDatabase
+	}
+	return database == s.database && maps.Equal(settings, s.settings)
+}
+
 // prepare makes database and settings those of the session.
 func (s *session) prepare(database string, settings map[string]string) error {
 	if database == "" {
