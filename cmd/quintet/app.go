@@ -256,7 +256,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	defer stopWork()
 	group, work := errgroup.WithContext(work)
 	runs := []func(context.Context) error{
-		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, tuneCollector,
+		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, a.compact, tuneCollector,
 		a.policies.Run, a.catalogue.Run, a.catalogue.RunFeeds, a.predictions.Run,
 	}
 	if !a.pace.stepped {
