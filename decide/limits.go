@@ -351,14 +351,26 @@ func (s *Service) Budgets() *definitions.Collection[Budget] { return s.budgets }
 // before there were caps, may be sent. Doing it again changes nothing.
 func (s *Service) Commit(ctx context.Context, decisionID string) error {
 	at := s.now().UTC().Truncate(time.Millisecond)
-	rule, known := s.contactsHeld.Commit(decisionID, at)
+	made, rule, known := s.contactsHeld.Commit(decisionID, at)
 	if rule != "" {
 		return &CapError{Rule: ruleCap + rule}
 	}
 	if !known {
 		return nil
 	}
-	return s.storeContact(ctx, decisionID, contactSent, at)
+	return s.storeContact(ctx, decisionID, contactSent, made)
+}
+
+// Postpone says that the contact of a decision could not be made when it was committed and
+// is tried again at a later moment, at which [Service.Commit] is asked again: what was
+// allowed then may not be any more.
+func (s *Service) Postpone(ctx context.Context, decisionID string, at time.Time) error {
+	at = at.UTC().Truncate(time.Millisecond)
+	if err := s.storeContact(ctx, decisionID, contactPlanned, at); err != nil {
+		return err
+	}
+	s.contactsHeld.Postpone(decisionID, at)
+	return nil
 }
 
 // Release gives back what a decision reserved: its message will not be sent. Doing it

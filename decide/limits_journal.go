@@ -20,6 +20,7 @@ import (
 const (
 	contactSent     = "sent"
 	contactReleased = "released"
+	contactPlanned  = "planned" // not made yet, and put off
 )
 
 const (
@@ -55,7 +56,7 @@ func (s *Service) storeContact(ctx context.Context, id, outcome string, at time.
 	defer cancel()
 	if _, err := s.pool.Exec(ctx, `INSERT INTO contact_outcomes (decision_id, outcome, at) VALUES ($1, $2, $3)
 		ON CONFLICT (decision_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at, change = DEFAULT
-		WHERE contact_outcomes.outcome <> excluded.outcome`, id, outcome, at); err != nil {
+		WHERE contact_outcomes.outcome <> excluded.outcome OR contact_outcomes.at <> excluded.at`, id, outcome, at); err != nil {
 		return fmt.Errorf("storing that the contact of decision %s was %s: %w", id, outcome, err)
 	}
 	return nil
@@ -255,6 +256,10 @@ func (s *Service) readOutcomes(ctx context.Context) error {
 	var change int64
 	if _, err := pgx.ForEachRow(rows, []any{&id, &outcome, &at, &change}, func() error {
 		s.journal.outcomes = max(s.journal.outcomes, change)
+		if outcome == contactPlanned {
+			s.contactsHeld.Postpone(id, at)
+			return nil
+		}
 		if outcome == contactReleased {
 			s.contactsHeld.Release(id)
 			s.spending.Release(id)

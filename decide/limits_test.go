@@ -185,6 +185,58 @@ func TestCapIsExplainedAndReplayed(t *testing.T) {
 	}
 }
 
+// A message that the provider was too busy for counts where it is tried again, before and
+// after a restart.
+func TestContactThatIsPutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	point := onSite("email")
+	point.NoneAction = new(false)
+	w.put(t, "home", point)
+	putCap(t, w, "one-a-day", Cap{Limit: 1, Hours: 24})
+	at := time.Now().UTC().Truncate(time.Hour)
+	w.setClock(func() time.Time { return at })
+	begin := at
+	contacted := func(s *Service) bool {
+		t.Helper()
+		rec, err := s.Preview(t.Context(), &Request{Decision: "home", User: w.person(1)}, "key-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec.Channel != ""
+	}
+	resp, _ := w.ask(t, Request{Decision: "home", User: w.person(1)})
+	if resp.Where == nil {
+		t.Fatal("nothing is sent")
+	}
+	if err := w.Commit(t.Context(), resp.DecisionID); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Postpone(t.Context(), resp.DecisionID, begin.Add(30*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if at = begin.Add(24 * time.Hour); contacted(w.Service) {
+		t.Error("the contact counts where it was not made")
+	}
+	at = begin.Add(31 * time.Minute)
+	for range 2 { // the second changes nothing
+		if err := w.Commit(t.Context(), resp.DecisionID); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(time.Hour)
+	}
+	w.deps.Now = func() time.Time { return at }
+	again := w.restart(t)
+	for _, s := range []*Service{w.Service, again} {
+		if at = begin.Add(24*time.Hour + 30*time.Minute); contacted(s) {
+			t.Error("less than a day after the contact there is room")
+		}
+		if at = begin.Add(24*time.Hour + 31*time.Minute); !contacted(s) {
+			t.Error("a day after the contact there is no room")
+		}
+	}
+}
+
 // TestQuietHoursHoldAndDrop moves the clock over a year, both changes of daylight saving
 // among it, and looks at what the clock of the person shows.
 func TestQuietHoursHoldAndDrop(t *testing.T) {

@@ -116,9 +116,29 @@ func TestNoScheduleExceedsACap(t *testing.T) {
 							delete(journal, c.ID)
 							mu.Unlock()
 							ledger.Release(c.ID)
+						case 2: // is to be sent, cannot be, and is tried again
+							if _, rule, known := ledger.Commit(c.ID, c.At); !known || rule != "" {
+								break
+							}
+							at := c.At.Add(time.Duration(1+chance.IntN(600)) * time.Minute)
+							ledger.Postpone(c.ID, at)
+							made, rule, _ := ledger.Commit(c.ID, at)
+							if again, _, _ := ledger.Commit(c.ID, at.Add(time.Hour)); rule == "" && !again.Equal(made) {
+								panic("made again")
+							}
+							mu.Lock()
+							if c.At = at; rule == "" {
+								journal[c.ID] = c
+							} else {
+								delete(journal, c.ID)
+							}
+							mu.Unlock()
+							if rule != "" {
+								ledger.Release(c.ID)
+							}
 						case 1: // is sent later
 							at := c.At.Add(time.Duration(chance.IntN(600)) * time.Minute)
-							if rule, known := ledger.Commit(c.ID, at); known && rule == "" {
+							if _, rule, known := ledger.Commit(c.ID, at); known && rule == "" {
 								mu.Lock()
 								c.At = at
 								journal[c.ID] = c
@@ -176,7 +196,7 @@ func TestLedgerForgets(t *testing.T) {
 	if n := l.Sweep(start.Add(3 * time.Hour)); n != 1 || l.Size() != 0 {
 		t.Errorf("swept %d, %d left", n, l.Size())
 	}
-	if _, known := l.Commit("1", start); known || l.Release("1") {
+	if _, _, known := l.Commit("1", start); known || l.Release("1") {
 		t.Error("a contact that was swept is still there")
 	}
 }

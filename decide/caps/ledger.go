@@ -208,21 +208,33 @@ func (l *Ledger) find(id string, f func(list []Contact, i int) []Contact) bool {
 
 // Commit says that the contact of a decision is made at a moment. When that is another
 // moment than it was reserved for, the rules are asked again, and the contact stays
-// where it was if one forbids it: it must then not be made. Doing it again changes nothing. known is false for a
-// decision that holds no place.
-func (l *Ledger) Commit(id string, at time.Time) (rule string, known bool) {
+// where it was if one forbids it: it must then not be made. Doing it again changes
+// nothing, and made is when it was made the first time. known is false for a decision that
+// holds no place.
+func (l *Ledger) Commit(id string, at time.Time) (made time.Time, rule string, known bool) {
 	known = l.find(id, func(list []Contact, i int) []Contact {
-		if list[i].Made {
+		if made = list[i].At; list[i].Made {
 			return list
 		}
 		moved := list[i]
 		moved.At, moved.Made = at, true
 		if rule = Refused(*l.rules.Load(), list, &moved); rule == "" {
-			list[i] = moved
+			list[i], made = moved, at
 		}
 		return list
 	})
-	return rule, known
+	return made, rule, known
+}
+
+// Postpone says that a contact was not made after all and is planned for a later moment,
+// at which [Ledger.Commit] asks the rules again. An earlier moment changes nothing.
+func (l *Ledger) Postpone(id string, at time.Time) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		if at.After(list[i].At) {
+			list[i].At, list[i].Made = at, false
+		}
+		return list
+	})
 }
 
 // Moved says that the contact of a decision was made at a moment, whatever the rules say.

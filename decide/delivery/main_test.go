@@ -35,19 +35,20 @@ func TestMain(m *testing.M) {
 
 // town is everything around a service: people, what is known, the provider.
 type town struct {
-	mu       sync.Mutex
-	views    map[identity.ID]*profiles.View
-	refused  map[string]string // channel -> rule
-	now      time.Time
-	taken    map[string]int // ids that the provider took
-	text     map[string]channels.Outgoing
-	answer   func(channel string, m *channels.Outgoing) error
-	notes    map[string]profiles.Note
-	commits  map[string]int
-	releases map[string]int
-	inactive map[string]bool
-	full     bool                 // no contact is allowed any more
-	quiet    map[string]time.Time // channel -> end; zero for never
+	mu        sync.Mutex
+	views     map[identity.ID]*profiles.View
+	refused   map[string]string // channel -> rule
+	now       time.Time
+	taken     map[string]int // ids that the provider took
+	text      map[string]channels.Outgoing
+	answer    func(channel string, m *channels.Outgoing) error
+	notes     map[string]profiles.Note
+	commits   map[string]int
+	releases  map[string]int
+	inactive  map[string]bool
+	full      bool                 // no contact is allowed any more
+	quiet     map[string]time.Time // channel -> end; zero for never
+	postponed map[string][]time.Time
 }
 
 func (w *town) Quiet(_ *profiles.View, channel, class string, at time.Time) (time.Time, bool) {
@@ -63,7 +64,7 @@ func (w *town) Quiet(_ *profiles.View, channel, class string, at time.Time) (tim
 func newTown(n int) *town {
 	w := &town{
 		views: map[identity.ID]*profiles.View{}, refused: map[string]string{}, now: time.Date(2026, 3, 28, 10, 0, 0, 0, time.UTC), taken: map[string]int{},
-		text: map[string]channels.Outgoing{}, notes: map[string]profiles.Note{}, commits: map[string]int{}, releases: map[string]int{}, inactive: map[string]bool{}, quiet: map[string]time.Time{},
+		text: map[string]channels.Outgoing{}, notes: map[string]profiles.Note{}, commits: map[string]int{}, releases: map[string]int{}, inactive: map[string]bool{}, quiet: map[string]time.Time{}, postponed: map[string][]time.Time{},
 	}
 	for i := range n {
 		id := person(i)
@@ -105,6 +106,13 @@ func (w *town) Commit(_ context.Context, id string) error {
 		return &decide.CapError{Rule: "cap:weekly"}
 	}
 	w.commits[id]++
+	return nil
+}
+
+func (w *town) Postpone(_ context.Context, id string, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.postponed[id] = append(w.postponed[id], at)
 	return nil
 }
 

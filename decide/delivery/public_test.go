@@ -190,6 +190,9 @@ func TestQuietHoursAndRetries(t *testing.T) {
 	if tries != 3 || w.sent() != 2 {
 		t.Errorf("%d attempts, %d sent", tries, w.sent())
 	}
+	if at := w.postponed["d0"]; len(at) != 2 || !at[0].Before(at[1]) {
+		t.Errorf("the contact was put off to %v", at)
+	}
 	// Quiet hours that are defined for the channel hold a message too that was planned for
 	// a moment in them, as one is whose campaign names a time of day.
 	w.answer, w.quiet["sms"] = nil, w.now.Add(time.Hour)

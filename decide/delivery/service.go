@@ -49,6 +49,9 @@ type Caps interface {
 	// Commit counts the contact of a decision, which is about to be made. A
 	// [decide.CapError] forbids it. Doing it again changes nothing.
 	Commit(ctx context.Context, decisionID string) error
+	// Postpone says that a contact which was counted was not made, and is tried again at
+	// a later moment.
+	Postpone(ctx context.Context, decisionID string, at time.Time) error
 	// Release gives back a reservation that came to nothing.
 	Release(ctx context.Context, decisionID string) error
 }

@@ -142,6 +142,11 @@ func (s *Service) work(ctx context.Context, d *openDriver, j *job) error {
 		// Wrong credentials are put right by people, so that these wait as well.
 		if j.attempts+1 < d.config.Attempts() {
 			e.state, e.again = Queued, s.now().Add(backoff(j.attempts+1, f.RetryAfter))
+			if s.caps != nil && j.step == 0 && j.message.DecisionID != "" { // of later steps the contact was made
+				if err := s.caps.Postpone(ctx, j.message.DecisionID, e.again); err != nil {
+					s.log.Warn("a contact that is put off stays counted where it was", "decision", j.message.DecisionID, "error", err)
+				}
+			}
 		} else {
 			e.state = Failed
 		}
