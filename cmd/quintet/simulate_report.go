@@ -31,25 +31,45 @@ type weekOutcome struct {
 	// Violations are what the audit of the log found of what it looked for.
 	Violations []violation
 	Checked    []string
+	Sent       []weekSent
+}
+
+// Methods of the intervals of a report.
+const (
+	singleLook  = "single look"
+	alwaysValid = "always valid"
+)
+
+// weekSent is how many messages a campaign or scenario sent.
+type weekSent struct {
+	Origin   string `json:"origin"`
+	Key      string `json:"key"`
+	Messages uint64 `json:"messages"`
 }
 
 // weekEffect is a difference as a report has it, with the truth.
 type weekEffect struct {
-	Metric, Method       string
-	Difference, Low, Top float64
-	Truth                float64
+	Metric   string  `json:"metric"`
+	Method   string  `json:"method"`
+	Estimate float64 `json:"estimate"`
+	Lower    float64 `json:"lower"`
+	Upper    float64 `json:"upper"`
+	Truth    float64 `json:"truth"`
 }
 
 // Covers says whether the interval has the truth.
-func (e *weekEffect) Covers() bool { return e.Low <= e.Truth && e.Truth <= e.Top }
+func (e *weekEffect) Covers() bool { return e.Lower <= e.Truth && e.Truth <= e.Upper }
 
 // weekGroup is a group of the decision point with letters.
 type weekGroup struct {
-	Variant              string
-	People               int64
-	Margin               float64 // per person
-	Unsubscribed         float64 // share of people
-	Difference, Low, Top float64 // of that share, to business as usual
+	Variant      string  `json:"variant"`
+	People       int64   `json:"people"`
+	Messages     float64 `json:"messages"`     // per person
+	Margin       float64 `json:"margin"`       // likewise
+	Unsubscribed float64 `json:"unsubscribed"` // share of people
+	Difference   float64 `json:"difference"`   // of that share, to business as usual
+	Lower        float64 `json:"lower"`
+	Upper        float64 `json:"upper"`
 }
 
 func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
@@ -92,13 +112,16 @@ func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
 		if f == nil || f.Absolute == nil || f.Sequential == nil || f.Sequential.Absolute == nil {
 			return fmt.Errorf("the report on %s has no figures: %+v", metric, r.Metrics)
 		}
-		for method, i := range map[string]*experiments.Interval{"single look": f.Absolute, "always valid": f.Sequential.Absolute} {
-			o.Effects = append(o.Effects, weekEffect{Metric: metric, Method: method, Truth: truth, Difference: i.Estimate, Low: i.Lower, Top: i.Upper})
+		for method, i := range map[string]*experiments.Interval{singleLook: f.Absolute, alwaysValid: f.Sequential.Absolute} {
+			o.Effects = append(o.Effects, weekEffect{Metric: metric, Method: method, Truth: truth, Estimate: i.Estimate, Lower: i.Lower, Upper: i.Upper})
 		}
 	}
 	slices.SortFunc(o.Effects, func(a, b weekEffect) int {
 		return cmp.Or(cmp.Compare(b.Metric, a.Metric), cmp.Compare(b.Method, a.Method))
 	})
+	if err := o.sent(ctx, s.app); err != nil {
+		return err
+	}
 	return o.groups(ctx, s)
 }
 
@@ -137,11 +160,44 @@ func (o *weekOutcome) groups(ctx context.Context, s *weekService) error {
 			g.Margin = *margin.Arms[i].Mean
 		}
 		if f := effectOn(reports[shop.MetricUnsubscribe], arm.Variant); f != nil && f.Absolute != nil {
-			g.Difference, g.Low, g.Top = f.Absolute.Estimate, f.Absolute.Lower, f.Absolute.Upper
+			g.Difference, g.Lower, g.Upper = f.Absolute.Estimate, f.Absolute.Lower, f.Absolute.Upper
+		}
+		var err error
+		if g.Messages, err = messagesOf(ctx, s.app, g.Variant); err != nil {
+			return err
 		}
 		o.Groups = append(o.Groups, g)
 	}
 	return nil
+}
+
+// sent counts the messages of each campaign and scenario, and of each group.
+func (o *weekOutcome) sent(ctx context.Context, a *app) error {
+	rows, err := a.engines.ClickHouse.Read.Query(ctx, `SELECT JSONExtractString(properties, 'origin') AS origin, JSONExtractString(properties, 'originKey') AS key, count() AS n
+		FROM events FINAL WHERE event = 'Message Sent' GROUP BY origin, key ORDER BY origin, key`)
+	if err != nil {
+		return fmt.Errorf("counting messages: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s weekSent
+		if err := rows.Scan(&s.Origin, &s.Key, &s.Messages); err != nil {
+			return fmt.Errorf("counting messages: %w", err)
+		}
+		o.Sent = append(o.Sent, s)
+	}
+	return rows.Err()
+}
+
+// messagesOf is how many messages the people of a variant of the groups had on average.
+func messagesOf(ctx context.Context, a *app, variant string) (mean float64, err error) {
+	err = a.engines.ClickHouse.Read.QueryRow(ctx, `SELECT if(count() = 0, 0, sum(m.n) / count()) FROM (SELECT unit, argMin(variant, exposed_at) AS variant FROM exposures WHERE experiment = ? GROUP BY unit) AS x
+		LEFT JOIN (SELECT profile_id, count() AS n FROM events FINAL WHERE event = 'Message Sent' GROUP BY profile_id) AS m ON m.profile_id = x.unit WHERE x.variant = ?`,
+		experiments.GroupsExperiment(shop.PointLetters), variant).Scan(&mean)
+	if err != nil {
+		err = fmt.Errorf("counting the messages of the group %s: %w", variant, err)
+	}
+	return mean, err
 }
 
 // sidesOf is on which side of the universal holdout people were exposed first, by the ids

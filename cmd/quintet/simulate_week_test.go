@@ -20,7 +20,7 @@ func TestWeek(t *testing.T) {
 		t.Errorf("%d people are held out, %d treated", out.HeldOut, out.Treated)
 	}
 	for _, e := range out.Effects {
-		if e.Method == "always valid" && !e.Covers() {
+		if e.Method == alwaysValid && !e.Covers() {
 			t.Errorf("the interval of %s does not have the truth: %+v", e.Metric, e)
 		}
 	}
