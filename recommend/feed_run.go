@@ -63,6 +63,7 @@ type feedReading struct {
 	seen   map[string]struct{} // of the ids of the feed
 	batch  map[string]Item
 	rows   map[string]int // of the batch
+	unread int            // rows of which not even the id is known
 }
 
 // readFeed fetches a feed and writes its items. validator is what the run before
@@ -151,6 +152,7 @@ func (r *feedReading) fetch(ctx context.Context, validator string) (body io.Read
 
 func (r *feedReading) take(ctx context.Context, row feeds.Row) error {
 	if row.Reject != "" {
+		r.unread++
 		r.report.reject(row.Number, "", row.Reject)
 		return nil
 	}
@@ -244,6 +246,10 @@ func (r *feedReading) gone(ctx context.Context) error {
 		}
 	}
 	if len(gone) == 0 {
+		return nil
+	}
+	if r.unread > 0 {
+		r.report.Note = fmt.Sprintf("%d items of the feed are not in it and stay as they are: they may be in the %d rows that cannot be read", len(gone), r.unread)
 		return nil
 	}
 	if 2*len(gone) > all {
