@@ -61,7 +61,7 @@ type Report struct {
 	Judged   int       `json:"judged" doc:"People by whose later events it was judged"`
 	// NDCG at 10 on what came in the last tenth of the time, of models that were trained
 	// on what was before.
-	Figures map[string][]offline.Figure `json:"figures,omitempty" doc:"By recommender: hit rate, recall and NDCG at 10 on the last tenth of the time, with 95% intervals"`
+	Figures map[string][]offline.Figure `json:"figures,omitempty" doc:"By recommender: measures at 10 on the last tenth of the time, with 95% intervals, and its coverage, the share of all items that anybody was shown"`
 	// Taken is how probable it is that the item at each rank is taken.
 	Taken []float64 `json:"taken,omitempty" doc:"For each rank from the first on, the share of people who took that item, never rising"`
 }
@@ -183,7 +183,7 @@ func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *
 	}
 	r.Figures = map[string][]offline.Figure{}
 	reports := map[string]*offline.Report{}
-	for _, name := range []string{modelPopular, modelPersonal, modelNext, modelAlike} {
+	for _, name := range []string{modelPopular, modelTrending, modelPersonal, modelNext, modelAlike, modelBaskets} {
 		m := models[name]
 		if m == nil {
 			continue

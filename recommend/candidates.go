@@ -163,6 +163,8 @@ type gathering struct {
 	most  int // candidates of each source
 	pool  *pool
 	items map[string]bool // of the request: not candidates themselves
+
+	bought int // candidates that were left out because the person bought them
 }
 
 // from takes the best of a model.
@@ -321,7 +323,7 @@ func (a *allowedSets) get(key string) (allowedSet, uint64) {
 func (a *allowedSets) put(key string, set allowedSet, made uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.made != made {
+	if a.made != made || key == "" { // a draft has no key
 		return
 	}
 	if a.sets == nil {

@@ -18,6 +18,7 @@ import (
 // administrators'.
 func (s *Service) feedRoutes(srv *api.Server) {
 	definitions.Routes(srv.API, s.feeds, definitions.RouteOptions{Tag: "Feeds", Singular: "feed", Admin: true})
+	s.feedTryRoute(srv)
 	type runInput struct {
 		Key string `path:"key" maxLength:"64"`
 	}

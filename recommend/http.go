@@ -15,14 +15,17 @@ import (
 	"quintet/internal/problem"
 )
 
-// Routes registers /v1/items, /v1/placements, /v1/recommendations and
-// /v1/recommenders.
+// Routes registers /v1/items, /v1/catalogue, /v1/feeds, /v1/placements,
+// /v1/recommendations and /v1/recommenders.
 func (s *Service) Routes(srv *api.Server) {
 	definitions.Routes(srv.API, s.items, definitions.RouteOptions{Tag: "Items", Singular: "item", ItemKeys: true})
 	definitions.Routes(srv.API, s.placements, definitions.RouteOptions{Tag: "Placements", Singular: "placement"})
 	s.recommendationRoute(srv)
 	s.recommenderRoute(srv)
 	s.feedRoutes(srv)
+	s.catalogueRoutes(srv)
+	s.previewRoute(srv)
+	s.servedRoute(srv)
 }
 
 func (s *Service) recommendationRoute(srv *api.Server) {

@@ -46,6 +46,11 @@ type Query struct {
 	At time.Time
 	// ID decides what exploration draws; a new ULID when empty.
 	ID string
+
+	// Of a preview: rules in the place of those that are saved, and who looks at how the
+	// list came about.
+	draft *Placement
+	look  func(g *gathering, list []placed)
 }
 
 // Recommended is one item of a list.
@@ -122,6 +127,11 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 	g.exclude(past, q.At)
 	g.rank(history)
 	ranked := g.arrange(q.Limit, q.ID)
+	if q.look != nil {
+		q.look(g, ranked)
+	} else {
+		s.served.note(list, ranked, q.Limit, snap)
+	}
 	for i, c := range ranked {
 		r := &ranked[i]
 		list.Items = append(list.Items, Recommended{ID: c.key, Score: r.value, Probability: r.probability, Margin: c.item.Margin(), Reason: c.reason,
@@ -132,14 +142,17 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 }
 
 func (s *Service) checkQuery(q *Query) (*Placement, error) {
-	if q.Placement == "" {
+	if q.Placement == "" && q.draft == nil {
 		if q.Placement = string(Home); len(q.Items) > 0 {
 			q.Placement = string(Product)
 		}
 	}
-	p, err := s.placement(q.Placement)
-	if err != nil {
-		return nil, err
+	p := q.draft
+	if p == nil {
+		var err error
+		if p, err = s.placement(q.Placement); err != nil {
+			return nil, err
+		}
 	}
 	var bad problem.Invalid
 	if q.Limit == 0 {
@@ -240,7 +253,9 @@ func (g *gathering) exclude(past []did, now time.Time) {
 			bought[d.item] = true
 		}
 	}
+	before := len(g.pool.list)
 	g.pool.list = slices.DeleteFunc(g.pool.list, func(c *candidate) bool { return bought[c.key] })
+	g.bought = before - len(g.pool.list)
 }
 
 // rank gives each candidate what it is ordered by.

@@ -79,6 +79,9 @@ type Service struct {
 	expired   atomic.Pointer[map[string]bool] // feeds whose items are not shown
 	fetch     *http.Client
 	wakeFeeds chan struct{}
+
+	served  served
+	started time.Time // when served began to count
 }
 
 // snapshot is one build, as it is served.
@@ -118,6 +121,7 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.started = s.now()
 	if s.person == nil {
 		s.person = func(text string) (string, error) { return text, nil }
 	}

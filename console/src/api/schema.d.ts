@@ -917,6 +917,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The catalogue as a whole, with its tree of categories
+         * @description Needs the scope read.
+         */
+        get: operations["catalogue-overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/catalogue/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look through the items by words, category, price and whether they can be offered
+         * @description Needs the scope read.
+         */
+        get: operations["search-catalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/catalogue/items/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An item as it stands, with what recommenders know of it
+         * @description Needs the scope read.
+         */
+        get: operations["catalogue-item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channel-drivers": {
         parameters: {
             query?: never;
@@ -2471,6 +2531,26 @@ export interface paths {
         get: operations["get-experiment-version"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feed-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read the beginning of a feed that need not be saved, and write nothing
+         * @description Needs the scope admin.
+         */
+        post: operations["test-feed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4665,6 +4745,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/recommendations/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What somebody would be shown, with the sources of every item, by rules that need not be saved
+         * @description Needs the scope read.
+         */
+        post: operations["preview-recommendations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/recommenders": {
         parameters: {
             query?: never;
@@ -4677,6 +4777,26 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["recommenders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommenders/served": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How well lists were filled, and by what, since this process started
+         * @description Needs the scope read.
+         */
+        get: operations["served-recommendations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7349,6 +7469,53 @@ export interface components {
             /** @description How long is waited for the receipt before the next step, as in 4h; not for the last */
             wait?: string;
         };
+        CatalogueItem: {
+            /** Format: date-time */
+            createdAt: string;
+            item: components["schemas"]["Item"];
+            key: string;
+            /**
+             * Format: double
+             * @description Price less cost
+             */
+            margin: number;
+            /**
+             * @description Whether it can be offered now, or why not
+             * @enum {string}
+             */
+            standing: "offered" | "sold-out" | "not-yet" | "over" | "feed-gone";
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** Format: int64 */
+            version: number;
+        };
+        Category: {
+            /**
+             * Format: int64
+             * @description Items of this category and those below it
+             */
+            items: number;
+            /**
+             * Format: int64
+             * @description 0 at the top
+             */
+            level: number;
+            /** @description Last level */
+            name: string;
+            /**
+             * Format: int64
+             * @description Items, of those below as well, that can be offered now
+             */
+            offered: number;
+            /**
+             * Format: int64
+             * @description Of those, items of this very category
+             */
+            own: number;
+            /** @description With / between levels */
+            path: string;
+        };
         Change: {
             /** @description edit, submit, approve, reject, schedule, start, ramp, drop, stop, roll-back or archive */
             action?: string;
@@ -7946,6 +8113,20 @@ export interface components {
             reason: string;
             /** Format: double */
             score: number;
+        };
+        DecideOverview: {
+            /** @description The last hour */
+            decisionsPerMinute: components["schemas"]["Minute"][];
+            /** @description embedded or external, by engine */
+            engines: {
+                [key: string]: string;
+            };
+            holdout: components["schemas"]["HoldoutOverview"];
+            /** @description How far each store is behind the stream */
+            lag: {
+                [key: string]: components["schemas"]["Lag"];
+            };
+            totals: components["schemas"]["Totals"];
         };
         DecidePolicy: {
             /** @description Action of a fixed policy; the default action unless set */
@@ -9642,6 +9823,16 @@ export interface components {
             /** Format: int64 */
             readonly version?: number;
         };
+        FeedColumn: {
+            /** @description Property of items that it becomes; an attribute of its own name where empty */
+            field?: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Rows with a value
+             */
+            rows: number;
+        };
         FeedDefinition: {
             /** Format: date-time */
             readonly createdAt: string;
@@ -9755,6 +9946,31 @@ export interface components {
             rejected: number;
             /** @description Twice its pause has gone by without a run that succeeded */
             stale: boolean;
+        };
+        FeedTrial: {
+            columns: components["schemas"]["FeedColumn"][];
+            /** @description Why it could not be read */
+            error?: string;
+            /** @description The first 10 that would be taken */
+            items: components["schemas"]["CatalogueItem"][];
+            /** Format: int64 */
+            rejected: number;
+            /** @description The first 100 rows that would not be taken */
+            rejects: components["schemas"]["FeedReject"][];
+            /**
+             * Format: int64
+             * @description Rows that were read, at most 1,000
+             */
+            rows: number;
+            /** Format: double */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Rows that would become items
+             */
+            taken: number;
+            /** @description Whether the feed was read to its end */
+            whole: boolean;
         };
         FeedVersion: {
             /** @description This version ended the definition */
@@ -10942,6 +11158,28 @@ export interface components {
             /** Format: int64 */
             readonly version: number;
         };
+        ItemOutputBody: {
+            /** Format: date-time */
+            createdAt: string;
+            item: components["schemas"]["Item"];
+            key: string;
+            knowledge: components["schemas"]["Knowledge"];
+            /**
+             * Format: double
+             * @description Price less cost
+             */
+            margin: number;
+            /**
+             * @description Whether it can be offered now, or why not
+             * @enum {string}
+             */
+            standing: "offered" | "sold-out" | "not-yet" | "over" | "feed-gone";
+            /** Format: date-time */
+            updatedAt: string;
+            updatedBy: string;
+            /** Format: int64 */
+            version: number;
+        };
         ItemVersion: {
             /** @description This version ended the definition */
             deleted: boolean;
@@ -10984,6 +11222,35 @@ export interface components {
             skliftQini?: number;
             /** @description Slope of the actual on the predicted effect: 1 is calibrated, 0 means that it tells nothing */
             slope: components["schemas"]["UpliftInterval"];
+        };
+        Knowledge: {
+            /** @description Whether the item was there when the build was made; what came later is recommended as new */
+            inBuild: boolean;
+            recommenders: components["schemas"]["KnowsItem"][];
+            /** @description Those that name anything */
+            related: components["schemas"]["Related"][];
+            /**
+             * Format: int64
+             * @description The build in use; none where nothing has been learned yet
+             */
+            version?: number;
+        };
+        KnowsItem: {
+            knows: boolean;
+            /** @description How it was learned */
+            method: string;
+            /**
+             * Format: int64
+             * @description Place among all items, of what is popular or trends
+             */
+            rank?: number;
+            /** @description Name of the model in the build */
+            recommender: string;
+            /**
+             * Format: double
+             * @description Of what is popular or trends
+             */
+            score?: number;
         };
         Lag: {
             /** Format: int64 */
@@ -12222,6 +12489,33 @@ export interface components {
             /** @description Two people who each have a value are never joined by a rule */
             unique?: boolean;
         };
+        Neighbour: {
+            /**
+             * Format: double
+             * @description Share of the item's baskets, or people, with the other
+             */
+            confidence?: number;
+            /**
+             * Format: int32
+             * @description Baskets with both, or people who had the other later
+             */
+            count?: number;
+            /**
+             * Format: double
+             * @description Of what comes after: lower end of the 95% interval of the share of people with this order; above 0.5 the order is more than chance
+             */
+            direction?: number;
+            id: string;
+            /** @description Empty for an item that is not in the catalogue any more */
+            name?: string;
+            /** @description Whether it can be offered now */
+            offered: boolean;
+            /**
+             * Format: double
+             * @description As the recommender gives it: a lift, a cosine, a probability or a weight
+             */
+            score: number;
+        };
         NewAPIKey: {
             /** @description Encrypt what clients load by the key, which needs the scope flags */
             encrypted?: boolean;
@@ -12560,18 +12854,37 @@ export interface components {
             size: number;
         };
         Overview: {
-            /** @description The last hour */
-            decisionsPerMinute: components["schemas"]["Minute"][];
-            /** @description embedded or external, by engine */
-            engines: {
-                [key: string]: string;
+            /** Format: date-time */
+            at: string;
+            /** @description The tree, every category before those below it; the first 2,000 */
+            categories: components["schemas"]["Category"][];
+            /** Format: int64 */
+            items: number;
+            /**
+             * Format: int64
+             * @description Categories beyond those
+             */
+            moreCategories: number;
+            /** Format: int64 */
+            noCategory: number;
+            /**
+             * Format: int64
+             * @description Items with a price and no cost: their whole price counts as margin
+             */
+            noCost: number;
+            /** Format: int64 */
+            noImage: number;
+            /**
+             * Format: int64
+             * @description Items without a price
+             */
+            noPrice: number;
+            /** @description Least price, the quartiles and the largest, of items with a price; empty without any */
+            priceBands: number[];
+            /** @description How many items are offered, sold-out, not-yet, over or feed-gone */
+            standings: {
+                [key: string]: number;
             };
-            holdout: components["schemas"]["HoldoutOverview"];
-            /** @description How far each store is behind the stream */
-            lag: {
-                [key: string]: components["schemas"]["Lag"];
-            };
-            totals: components["schemas"]["Totals"];
         };
         Parameter: {
             /** @description An example to begin with */
@@ -13385,6 +13698,13 @@ export interface components {
         PresetOutputBody: {
             items: components["schemas"]["Preset"][];
         };
+        Preview: {
+            list: components["schemas"]["PreviewList"];
+            /** @description ULID from which exploration drew, in both lists the same */
+            recommendationId: string;
+            /** @description With a draft: the list by what is saved under the key */
+            saved?: components["schemas"]["PreviewList"];
+        };
         PreviewInputBody: {
             /**
              * Format: int64
@@ -13399,6 +13719,125 @@ export interface components {
             locale?: string;
             /** @description Profile id of whom to fill it with */
             person?: string;
+        };
+        PreviewItem: {
+            /** @description Items of the person's history or of the request that speak most for it */
+            because?: string[] | null;
+            category?: string;
+            /**
+             * Format: double
+             * @description What boosts multiply its score by
+             */
+            factor: number;
+            /**
+             * Format: double
+             * @description What the sources add up to, before probability, goal and rules
+             */
+            fused: number;
+            id: string;
+            imageUrl?: string;
+            /**
+             * Format: double
+             * @description Price less cost
+             */
+            margin: number;
+            name: string;
+            /** @description Largest first; none for what only a rule brings */
+            parts: components["schemas"]["PreviewPart"][];
+            /**
+             * Format: int64
+             * @description From 1 on
+             */
+            place: number;
+            /** Format: double */
+            price?: number;
+            /**
+             * Format: double
+             * @description That the person takes the item, as people took items of this rank; 0 where nothing is known yet
+             */
+            probability: number;
+            /**
+             * Format: double
+             * @description Probability with which the item was drawn for this place, given those before it; 1 without exploration
+             */
+            propensity: number;
+            /** @description for-you, next, also-bought, bought-with, similar, trending, popular, new or pinned */
+            reason: string;
+            /**
+             * Format: double
+             * @description What the list is ordered by: the probability that the person takes the item, or with the goal margin probability times margin, after boosts
+             */
+            score: number;
+            /** Format: int64 */
+            stock?: number;
+        };
+        PreviewList: {
+            /**
+             * Format: int64
+             * @description Candidates that were left out because the person bought them
+             */
+            bought: number;
+            /**
+             * Format: int64
+             * @description Items that were ranked
+             */
+            candidates: number;
+            /** @description Nothing of it comes from the person or the items that were named */
+            fallBack: boolean;
+            items: components["schemas"]["PreviewItem"][];
+            /**
+             * Format: int64
+             * @description Events of the person in memory
+             */
+            known: number;
+            /** @description Whether anything that the person did was used */
+            personal: boolean;
+            placement: string;
+            sources: components["schemas"]["PreviewSource"][];
+            /**
+             * Format: int64
+             * @description Build that recommended; none where nothing has been learned yet
+             */
+            version?: number;
+        };
+        PreviewPart: {
+            /**
+             * Format: double
+             * @description Of what all sources add
+             */
+            share: number;
+            /** @description Reason that the source gives */
+            source: string;
+        };
+        PreviewQuery: {
+            /** @description Rules that are not saved; the list by those that are, if any, is there too */
+            draft?: components["schemas"]["Placement"];
+            /** @description The item of the page, what is in the cart, or what a search found */
+            items?: string[] | null;
+            /**
+             * Format: int64
+             * @description 10 unless set
+             */
+            limit?: number;
+            /** @description Key of a placement, or a kind; home, or product when items are named, unless set */
+            placement?: string;
+            /** @description Items that the page has already */
+            shown?: string[] | null;
+            /** @description The person: profile id, namespace:value, or a user id */
+            user?: string;
+        };
+        PreviewSource: {
+            /**
+             * Format: int64
+             * @description Items that it named
+             */
+            candidates: number;
+            /**
+             * Format: int64
+             * @description Places of the list that it led in
+             */
+            places: number;
+            source: string;
         };
         Prior: {
             /**
@@ -14212,6 +14651,12 @@ export interface components {
             index: number;
             messageId?: string;
         };
+        Related: {
+            /** @description Best first, at most 10, also those that cannot be offered now */
+            items: components["schemas"]["Neighbour"][];
+            /** @description bought-with, bought-after, also-bought, similar, next or for-you */
+            reason: string;
+        };
         Reliability: {
             bins: components["schemas"]["ReliabilityBin"][];
             /**
@@ -14330,7 +14775,7 @@ export interface components {
              * @description Interactions learned from
              */
             events: number;
-            /** @description By recommender: hit rate, recall and NDCG at 10 on the last tenth of the time, with 95% intervals */
+            /** @description By recommender: measures at 10 on the last tenth of the time, with 95% intervals, and its coverage, the share of all items that anybody was shown */
             figures?: {
                 [key: string]: components["schemas"]["Figure"][] | null;
             };
@@ -15032,6 +15477,17 @@ export interface components {
             /** @description Oldest first; a day without events has none */
             items: components["schemas"]["SourceScore"][];
         };
+        SearchOutputBody: {
+            /** @description By key */
+            items: components["schemas"]["CatalogueItem"][];
+            /** @description Pass as after to read on; empty at the end */
+            next: string;
+            /**
+             * Format: int64
+             * @description Items of the filter, on all pages
+             */
+            total: number;
+        };
         Segment: {
             description?: string;
             /** @description Of a list that was made of another segment */
@@ -15190,6 +15646,61 @@ export interface components {
              */
             units: number;
             variant: string;
+        };
+        ServedLists: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description Items of the catalogue that can be offered now
+             */
+            offered: number;
+            /** @description By key */
+            placements: components["schemas"]["ServedPlacement"][];
+            /**
+             * Format: int64
+             * @description Different items of the build in use that were in any list since it is used
+             */
+            shown: number;
+            /**
+             * Format: date-time
+             * @description When this process began to count
+             */
+            since: string;
+        };
+        ServedPlacement: {
+            /**
+             * Format: int64
+             * @description Items that were asked for
+             */
+            asked: number;
+            /**
+             * Format: int64
+             * @description Lists without any item
+             */
+            empty: number;
+            /**
+             * Format: int64
+             * @description Lists of which every item is popular, trends, is new or pinned: nothing in them comes from the person or the items that were named
+             */
+            fallBack: number;
+            /**
+             * Format: int64
+             * @description Items that were given
+             */
+            given: number;
+            /** Format: int64 */
+            lists: number;
+            /**
+             * Format: int64
+             * @description Lists for which something was known of the person
+             */
+            personal: number;
+            placement: string;
+            /** @description Items by reason */
+            reasons: {
+                [key: string]: number;
+            };
         };
         Session: {
             /** @description False until the user has set one; then links are the only way in */
@@ -20000,6 +20511,190 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CapDefinition"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "catalogue-overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "search-catalogue": {
+        parameters: {
+            query?: {
+                /** @description Words that the key, the name or the supplier all have */
+                q?: string;
+                /** @description And those below it */
+                category?: string;
+                standing?: "offered" | "not-offered" | "sold-out" | "not-yet" | "over" | "feed-gone";
+                /** @description Key of the feed that brought them */
+                feed?: string;
+                minPrice?: number;
+                /** @description No bound when 0 */
+                maxPrice?: number;
+                /** @description Key after which the page begins; the next of the page before */
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchOutputBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "catalogue-item": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemOutputBody"];
                 };
             };
             /** @description Unauthorized */
@@ -26792,6 +27487,66 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Feed"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedTrial"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -33745,7 +34500,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Overview"];
+                    "application/json": components["schemas"]["DecideOverview"];
                 };
             };
             /** @description Unauthorized */
@@ -36908,6 +37663,75 @@ export interface operations {
             };
         };
     };
+    "preview-recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewQuery"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     recommenders: {
         parameters: {
             query?: never;
@@ -36955,6 +37779,53 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "served-recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServedLists"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
