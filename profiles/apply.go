@@ -66,7 +66,11 @@ func (s *Store) apply(h *recordHeader, it *item, names *interner, c *changes) {
 		c.oldest = h.received
 	}
 	if h.source == NoteSource && there {
-		return // about the person, not by the person
+		// About the person, not by the person, but for what came by a link of a message or
+		// from a provider: who unsubscribes there, and whose address is dead.
+		s.consent(st, h, it, names, c)
+		s.delivered(st, h, it, c)
+		return
 	}
 	if !strings.HasPrefix(h.source, traits.HandPrefix) { // an edit by hand is no sign of life
 		st.created = min(st.created, it.time)

@@ -57,7 +57,7 @@ func (s *Service) WriteNotes(ctx context.Context, notes []Note) error {
 			return fmt.Errorf("the note %s has %d bytes of properties; %d may be", n.Event, len(properties), tracking.MaxMessage)
 		}
 		e.add(&item{
-			profile: n.Profile, kind: tracking.Track, time: n.Time.UnixMilli(), index: uint32(e.items), messageID: n.MessageID,
+			profile: n.Profile, kind: tracking.Track, flags: flagTrusted, time: n.Time.UnixMilli(), index: uint32(e.items), messageID: n.MessageID,
 			event: n.Event, properties: string(properties), decisionID: n.decision(),
 		})
 		if i+1 < len(notes) && len(e.buffer) < maxRecord-tracking.MaxMessage {
