@@ -87,7 +87,7 @@ FROM (
 WHERE (begins < ends AND today AND now >= begins AND now < ends) OR (begins >= ends AND (now >= begins AND today OR now < ends AND yesterday));
 
 -- audit: consent: given for the purpose of the channel before, and not taken back since
-SELECT 'consent' AS rule, profile, at, channel AS detail
+SELECT 'consent' AS rule, profile, at, concat(channel, ', given ', toString(yes), ', taken back ', toString(no)) AS detail
 FROM (
   SELECT s.profile AS profile, s.at AS at, s.channel AS channel, s.decision AS decision, any(s.consent_needed) AS needed,
     maxIf(t.at, t.given AND t.at <= s.at AND t.purpose = s.purpose AND t.channel IN ('', s.channel)) AS yes,
