@@ -176,7 +176,7 @@ func TestPersonWithManyEvents(t *testing.T) {
 		catalogue[key] = &v.Value
 	}
 	began = time.Now()
-	bundle, report, err := build(t.Context(), log, catalogue, time.Now(), halfLife)
+	bundle, report, _, err := build(t.Context(), log, catalogue, time.Now(), halfLife)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestEmptyCatalogue(t *testing.T) {
 	}
 	// A build without anything to sell, and without anything done.
 	var b interactions.Builder
-	if _, report, err := build(t.Context(), b.Build(), nil, time.Now(), halfLife); err != nil || report.Personal != "" {
+	if _, report, _, err := build(t.Context(), b.Build(), nil, time.Now(), halfLife); err != nil || report.Personal != "" {
 		t.Errorf("a build of nothing: %+v, %v", report, err)
 	}
 	if _, err := s.items.Put(t.Context(), "first", Item{Name: "First", Price: 3}, "me", 0); err != nil {

@@ -31,6 +31,7 @@ const (
 	modelAlike    = "alike" // by who had them
 	modelBaskets  = "baskets"
 	modelContent  = "content"
+	modelLatest   = "latest" // by when they came
 )
 
 const (
@@ -68,14 +69,14 @@ type Report struct {
 
 // build trains all models on a log, and judges the personal one on the last part of it:
 // one that is worse than popularity is not used.
-func build(ctx context.Context, l *interactions.Log, catalogue map[string]*Item, now time.Time, halfLife time.Duration) (*trained.Bundle, *Report, error) {
+func build(ctx context.Context, l *interactions.Log, catalogue map[string]*Item, now time.Time, halfLife time.Duration) (*trained.Bundle, *Report, *held, error) {
 	started := time.Now()
 	first, last := l.Span()
 	r := &Report{Events: l.Len(), People: l.People().Len(), Items: l.Items().Len(), Since: time.Unix(first, 0).UTC(), Through: time.Unix(last, 0).UTC()}
 	b := &trained.Bundle{Items: l.Items(), Models: map[string]scoring.Model{}}
 	m, err := trainAll(ctx, l, now.Unix(), halfLife)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	b.Models = m
 	if c, err := content.New(contentOf(l.Items(), catalogue), content.Settings{}); err == nil {
@@ -83,8 +84,9 @@ func build(ctx context.Context, l *interactions.Log, catalogue map[string]*Item,
 	} else if !errors.Is(err, context.Canceled) {
 		r.Refused = joined(r.Refused, fmt.Sprintf("contents are not compared: %v", err))
 	}
-	if err := judge(ctx, l, halfLife, r); err != nil {
-		return nil, nil, err
+	held, err := judge(ctx, l, halfLife, r)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	personal := b.Models[modelPersonal]
 	if personal != nil && r.Refused == "" {
@@ -93,7 +95,14 @@ func build(ctx context.Context, l *interactions.Log, catalogue map[string]*Item,
 		delete(b.Models, modelPersonal)
 	}
 	r.Seconds = time.Since(started).Seconds()
-	return b, r, nil
+	return b, r, held, nil
+}
+
+// held is what the judgement of a build was made with: models of what came before a
+// moment.
+type held struct {
+	at     int64
+	models map[string]scoring.Model
 }
 
 func joined(a, b string) string {
@@ -120,6 +129,7 @@ func trainAll(ctx context.Context, l *interactions.Log, now int64, halfLife time
 		return nil, fmt.Errorf("counting what trends: %w", err)
 	}
 	models[modelTrending] = t
+	models[modelLatest] = popular.Latest(since(l))
 	n, err := neighbours.Train(ctx, l, neighbours.Settings{})
 	if err != nil {
 		return nil, fmt.Errorf("comparing items: %w", err)
@@ -159,12 +169,25 @@ func trainAll(ctx context.Context, l *interactions.Log, now int64, halfLife time
 	return models, nil
 }
 
+// since is when anybody first did anything with each item; 0 where nobody did.
+func since(l *interactions.Log) []int64 {
+	out := make([]int64, l.Items().Len())
+	for p := range l.People().Len() {
+		for _, e := range l.Events(p) {
+			if at := &out[e.Item]; *at == 0 || e.At < *at {
+				*at = e.At
+			}
+		}
+	}
+	return out
+}
+
 // judge trains once more on all but the last part of the time and looks at what people
-// did then.
-func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *Report) error {
+// did then. It gives nothing where there is too little to judge by.
+func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *Report) (*held, error) {
 	if l.Len() < leastEvents {
 		r.Refused = joined(r.Refused, fmt.Sprintf("there are %d events, fewer than %d", l.Len(), leastEvents))
-		return nil
+		return nil, nil
 	}
 	at := offline.Quantile(l, 1-judgedShare)
 	split := offline.TimeSplit(l, 0, at, 0, false)
@@ -175,11 +198,11 @@ func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *
 	}
 	if r.Judged = len(split.Cases); r.Judged < 20 {
 		r.Refused = joined(r.Refused, fmt.Sprintf("only %d people came back in the last tenth of the time, too few to judge it by", r.Judged))
-		return nil
+		return nil, nil
 	}
 	models, err := trainAll(ctx, split.Train, at, halfLife)
 	if err != nil {
-		return fmt.Errorf("training for judgement: %w", err)
+		return nil, fmt.Errorf("training for judgement: %w", err)
 	}
 	r.Figures = map[string][]offline.Figure{}
 	reports := map[string]*offline.Report{}
@@ -190,7 +213,7 @@ func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *
 		}
 		report, err := offline.Evaluate(ctx, m, split, offline.Options{K: []int{10}})
 		if err != nil {
-			return fmt.Errorf("judging %s: %w", name, err)
+			return nil, fmt.Errorf("judging %s: %w", name, err)
 		}
 		reports[name], r.Figures[name] = report, report.Figures
 	}
@@ -203,7 +226,7 @@ func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *
 		best = models[modelPersonal]
 	}
 	r.Taken = taken(best, split)
-	return nil
+	return &held{at, models}, nil
 }
 
 // taken estimates for each rank how probable it is that the item there is taken: the

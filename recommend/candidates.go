@@ -56,11 +56,20 @@ type candidate struct {
 	score  float64
 	reason string
 	parts  [sources]float64 // what each source added
+	told   [sources]told    // what each source said, for the ranker
 	lead   float64          // the largest of them, whose source is the reason
 	value  float64          // what it is ranked by
+	chance float64          // that it is taken, by the ranker
 	// alike is the largest likeness to those of the first compared places.
 	alike    float64
 	compared int
+}
+
+// told is what a source said of a candidate.
+type told struct {
+	rank  int32   // from 1 on; 0 where the source did not name it
+	score float32 // as the source gives it
+	share float32 // of the best score of its list
 }
 
 // fusion is the constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009):
@@ -74,6 +83,8 @@ type pool struct {
 	list   []*candidate
 	room   []candidate // that candidates are taken from
 	scores []float32   // for models to score in
+	taste  taste       // for the ranker
+	row    [columns + 1]float32
 }
 
 // pools keeps the memory of requests.
@@ -109,7 +120,7 @@ func (p *pool) find(key string, number int32) *candidate {
 	return nil
 }
 
-func (p *pool) add(key string, number int32, item *Item, source string, weight float64, rank int) {
+func (p *pool) add(key string, number int32, item *Item, source string, weight float64, rank int) *candidate {
 	c := p.find(key, number)
 	if c == nil {
 		if len(p.room) == cap(p.room) {
@@ -131,6 +142,10 @@ func (p *pool) add(key string, number int32, item *Item, source string, weight f
 	if c.parts[n] > c.lead {
 		c.lead, c.reason = c.parts[n], source
 	}
+	if t := &c.told[n]; t.rank == 0 || t.rank > int32(rank)+1 {
+		t.rank = int32(rank) + 1
+	}
+	return c
 }
 
 // grow makes room for more candidates; those that there are move.
@@ -158,13 +173,14 @@ type gathering struct {
 	s         *Service
 	snap      *snapshot
 	now       time.Time
+	at        int64 // the moment of the request, in seconds since 1970
 	placement *Placement
 	allowedSet
-	most  int // candidates of each source
-	pool  *pool
-	items map[string]bool // of the request: not candidates themselves
-
-	bought int // candidates that were left out because the person bought them
+	most   int // candidates of each source
+	pool   *pool
+	items  map[string]bool // of the request: not candidates themselves
+	ranker *Ranker         // that gave the values, or nil
+	bought int             // candidates that were left out because the person bought them
 }
 
 // from takes the best of a model.
@@ -181,7 +197,7 @@ func (g *gathering) from(name, source string, weight float64, history []interact
 }
 
 func (g *gathering) take(list []scoring.Scored, source string, weight float64) {
-	rank := 0
+	rank, best := 0, float32(0)
 	for _, scored := range list {
 		item := g.known[scored.Item]
 		if item == nil {
@@ -191,7 +207,14 @@ func (g *gathering) take(list []scoring.Scored, source string, weight float64) {
 		if len(g.items) > 0 && g.items[key] {
 			continue
 		}
-		g.pool.add(key, scored.Item, item, source, weight, rank)
+		t := &g.pool.add(key, scored.Item, item, source, weight, rank).told[sourceNumber(source)]
+		if rank == 0 {
+			best = scored.Score
+		}
+		t.score = max(t.score, scored.Score)
+		if best > 0 {
+			t.share = max(t.share, scored.Score/best)
+		}
 		rank++
 	}
 }
@@ -298,6 +321,7 @@ type allowedSet struct {
 	known []*Item                     // by number of the build; nil for what is not in the catalogue
 	same  map[string][]scoring.Scored // what models recommend that are the same for everybody
 	fresh []freshItem                 // that came after the build, newest first
+	facts *itemFacts                  // of known, where a ranker needs them
 }
 
 // freshItem is an item that no model knows.
@@ -360,6 +384,7 @@ func (s *Service) allowedBy(key string, p *Placement, snap *snapshot, now time.T
 		}
 	}
 	out.until = until
+	out.facts = s.factsFor(snap, out.known)
 	for _, name := range []string{modelPopular, modelTrending} {
 		if m := snap.model(name); m != nil {
 			out.same[name] = scoring.Recommend(m, nil, set, breadth*maxLimit+maxContext, nil, nil)

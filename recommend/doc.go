@@ -8,6 +8,9 @@
 // judges them, and a personal recommender that is worse than popularity is not used. A
 // build is a version in Postgres (store.go) that every process takes up.
 //
+// Beside a build a ranker is learned (rank_learn.go) from what people took of lists, and
+// used where a later time shows that it is better (rank_gate.go).
+//
 // It serves from memory (serve.go): the history of the person, which events reach at
 // once (history.go), candidates of all methods (candidates.go), the rules of the
 // placement (placement.go), and for each item a reason and an exact propensity.

@@ -73,6 +73,7 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 type State struct {
 	Version  *Version    `json:"version,omitempty" doc:"The build in use; none where nothing has been learned yet"`
 	Builds   []Version   `json:"builds" doc:"The latest builds, newest first" nullable:"false"`
+	Rankers  []Ranker    `json:"rankers" doc:"The latest rankers that were learned, newest first, also those that the gate refused" nullable:"false"`
 	Signals  []Signal    `json:"signals" doc:"Events that are learned from" nullable:"false"`
 	Items    int         `json:"items" doc:"Items of the catalogue"`
 	InStock  int         `json:"inStock" doc:"Of those, items that can be sold"`
@@ -92,6 +93,9 @@ func (s *Service) recommenderRoute(srv *api.Server) {
 		out := &output{Body: State{Signals: s.signals, Received: s.seen.Load(), At: s.now().UTC()}}
 		var err error
 		if out.Body.Builds, err = s.versions(ctx); err != nil {
+			return nil, err
+		}
+		if out.Body.Rankers, err = s.rankers(ctx); err != nil {
 			return nil, err
 		}
 		if out.Body.Feeds, err = s.feedStates(ctx); err != nil {

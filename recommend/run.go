@@ -81,11 +81,13 @@ func (s *Service) follow(ctx context.Context) error {
 		above = current.version.Version
 	}
 	snap, err := s.newest(ctx, above)
-	if err != nil || snap == nil {
+	if err != nil {
 		return err
 	}
-	s.use(snap)
-	return nil
+	if snap != nil {
+		s.use(snap)
+	}
+	return s.followRanker(ctx)
 }
 
 func (s *Service) use(snap *snapshot) {
@@ -122,7 +124,7 @@ func (s *Service) buildOnce(ctx context.Context) (built bool, err error) {
 	for key, v := range s.items.Snapshot() {
 		catalogue[key] = &v.Value
 	}
-	b, r, err := build(ctx, l, catalogue, now, halfLife)
+	b, r, held, err := build(ctx, l, catalogue, now, halfLife)
 	if err != nil {
 		return false, err
 	}
@@ -132,5 +134,9 @@ func (s *Service) buildOnce(ctx context.Context) (built bool, err error) {
 	}
 	s.use(newSnapshot(Version{Version: version, BuiltAt: now, Report: *r}, b))
 	s.log.Info("recommenders in use", "version", version, "interactions", r.Events, "items", r.Items, "personal", r.Personal, "refused", r.Refused, "seconds", r.Seconds)
-	return true, nil
+	// The build serves already: a ranker that cannot be learned takes nothing from it.
+	if err := s.learnRanking(ctx, l, catalogue, b, r, held); err != nil && ctx.Err() == nil {
+		s.log.Error("learning to rank", "error", err)
+	}
+	return true, ctx.Err()
 }

@@ -59,7 +59,7 @@ type Recommended struct {
 	// Score orders the list: the probability, or with the goal margin the expected
 	// profit, after the rules' factors.
 	Score       float64  `json:"score" doc:"What the list is ordered by: the probability that the person takes the item, or with the goal margin probability times margin, after boosts"`
-	Probability float64  `json:"probability" doc:"That the person takes the item, as people took items of this rank; 0 where nothing is known yet"`
+	Probability float64  `json:"probability" doc:"That the person takes the item, by the ranker, or as people took items of this rank; 0 where nothing is known yet"`
 	Margin      float64  `json:"margin" doc:"Price less cost"`
 	Reason      string   `json:"reason" doc:"for-you, next, also-bought, bought-with, similar, trending, popular, new or pinned"`
 	Because     []string `json:"because,omitempty" doc:"Items of the person's history or of the request that speak most for it"`
@@ -75,6 +75,7 @@ type List struct {
 	ID        string        `json:"recommendationId" doc:"ULID; the draws of exploration come from it"`
 	Placement string        `json:"placement"`
 	Version   int64         `json:"version,omitempty" doc:"Build that recommended; none where nothing has been learned yet"`
+	Ranker    int64         `json:"ranker,omitempty" doc:"Version of the ranker that ordered it; none where the ranks that the sources gave did"`
 	Personal  bool          `json:"personal" doc:"Whether anything that the person did was used"`
 	Items     []Recommended `json:"items" nullable:"false"`
 }
@@ -109,7 +110,7 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 		past = nil
 	}
 	list := &List{ID: q.ID, Placement: q.Placement, Personal: len(past) > 0, Items: []Recommended{}}
-	g := &gathering{s: s, snap: snap, placement: p, now: now, allowedSet: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
+	g := &gathering{s: s, snap: snap, placement: p, now: now, at: q.At.Unix(), allowedSet: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
 		items: make(map[string]bool)}
 	g.pool = newPool(len(g.known))
 	defer g.pool.release()
@@ -126,6 +127,9 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 	g.gather(q.Items, past, history)
 	g.exclude(past, q.At)
 	g.rank(history)
+	if g.ranker != nil {
+		list.Ranker = g.ranker.Version
+	}
 	ranked := g.arrange(q.Limit, q.ID)
 	if q.look != nil {
 		q.look(g, ranked)
@@ -208,13 +212,17 @@ func (g *gathering) gather(items []string, past []did, history []interactions.Ev
 		g.personal(history)
 		g.latest(past, 1.2)
 	}
-	// What everybody takes, behind what is known of somebody.
-	g.from(modelTrending, reasonTrending, 0.15, nil)
-	g.from(modelPopular, reasonPopular, 0.1, nil)
+	g.common()
 	if len(g.pool.list) == 0 {
 		g.latest(past, 0.01)
 		g.anything()
 	}
+}
+
+// common is what everybody takes, behind what is known of somebody.
+func (g *gathering) common() {
+	g.from(modelTrending, reasonTrending, 0.15, nil)
+	g.from(modelPopular, reasonPopular, 0.1, nil)
 }
 
 func (g *gathering) personal(history []interactions.Event) {
@@ -261,8 +269,15 @@ func (g *gathering) exclude(past []did, now time.Time) {
 // rank gives each candidate what it is ordered by.
 func (g *gathering) rank(history []interactions.Event) {
 	slices.SortFunc(g.pool.list, byScore)
+	if r := g.s.rankerFor(g.snap); r != nil && g.ranks(history) {
+		g.ranker = r
+		g.judge(r.model, history)
+	}
 	for i, c := range g.pool.list {
-		p := g.probability(i, c)
+		p := c.chance
+		if g.ranker == nil {
+			p = g.probability(i, c)
+		}
 		c.value = p * g.placement.factor(c.key, c.item)
 		if g.placement.Goal == ByMargin {
 			c.value *= math.Max(c.item.Margin(), 0)
@@ -373,8 +388,8 @@ func (g *gathering) best(among []*candidate, before []placed) int {
 	if weight == 0 || len(before) == 0 {
 		return 0
 	}
-	// Values are probabilities, which are the same over many ranks; scores tell those
-	// apart. Both are taken relative to the best that is left.
+	// Without a ranker values are probabilities that are the same over many ranks; scores
+	// tell those apart. Both are taken relative to the best that is left.
 	value, score := 0.0, 0.0
 	for _, c := range among {
 		value, score = math.Max(value, c.value), math.Max(score, c.score)
@@ -385,7 +400,11 @@ func (g *gathering) best(among []*candidate, before []placed) int {
 		for ; c.compared < len(before); c.compared++ {
 			c.alike = math.Max(c.alike, g.likeness(c, before[c.compared].candidate))
 		}
-		if v := (1-weight)*(c.value/math.Max(value, tiny)+c.score/math.Max(score, tiny))/2 - weight*c.alike; v > most {
+		v := c.value / math.Max(value, tiny)
+		if g.ranker == nil {
+			v = (v + c.score/math.Max(score, tiny)) / 2
+		}
+		if v = (1-weight)*v - weight*c.alike; v > most {
 			at, most = i, v
 		}
 	}

@@ -68,7 +68,7 @@ func (s *Service) learnTaste(t *testing.T) {
 		catalogue[key] = &v.Value
 	}
 	now := time.Now()
-	bundle, report, err := build(t.Context(), b.Build(), catalogue, now, halfLife)
+	bundle, report, _, err := build(t.Context(), b.Build(), catalogue, now, halfLife)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestMovieLens(t *testing.T) {
 	}
 	l := b.Build()
 	_, last := l.Span()
-	_, report, err := build(context.Background(), l, nil, time.Unix(last, 0), halfLife)
+	_, report, _, err := build(context.Background(), l, nil, time.Unix(last, 0), halfLife)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,10 @@ type Deps struct {
 	// Signals are the events that are learned from; those of the Segment specification
 	// for shops when nil.
 	Signals []Signal
+	// Shown reads lists that people were shown since a moment, oldest first, at most limit:
+	// what the ranker learns from. Without it, and while too little was taken from lists,
+	// it learns from what people did anyway.
+	Shown func(ctx context.Context, since time.Time, limit int) ([]Shown, error)
 	// Interval is how often it is looked whether a build is due; 10 s when zero.
 	Interval time.Duration
 	// Now is the clock; time.Now unless set.
@@ -68,9 +72,11 @@ type Service struct {
 	interval   time.Duration
 	now        func() time.Time
 	person     func(text string) (string, error)
+	shown      func(ctx context.Context, since time.Time, limit int) ([]Shown, error)
 
 	histories *histories
 	current   atomic.Pointer[snapshot]
+	ranker    atomic.Pointer[Ranker] // the newest; nil before there was one
 	allowed   allowedSets
 	fresh     atomic.Pointer[[]string] // items of the catalogue, newest first
 	seen      atomic.Uint64            // interactions since the service was opened
@@ -104,7 +110,7 @@ func (s *snapshot) model(name string) scoring.Model {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		pool: d.Postgres, db: d.ClickHouse, log: d.Logger, signals: d.Signals, interval: d.Interval, now: d.Now,
-		person: d.Person, histories: newHistories(), wake: make(chan struct{}, 1), wakeFeeds: make(chan struct{}, 1), fetch: newFetch(), weights: make(map[string]Signal),
+		person: d.Person, shown: d.Shown, histories: newHistories(), wake: make(chan struct{}, 1), wakeFeeds: make(chan struct{}, 1), fetch: newFetch(), weights: make(map[string]Signal),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -151,6 +157,9 @@ func Open(ctx context.Context, d Deps) (*Service, error) {
 			s.log.Error("the last build of recommenders cannot be read", "error", err)
 		} else if snap != nil {
 			s.current.Store(snap)
+		}
+		if err := s.followRanker(ctx); err != nil {
+			s.log.Error("the last ranker cannot be read", "error", err)
 		}
 	}
 	return s, nil

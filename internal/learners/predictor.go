@@ -170,10 +170,8 @@ func (p *Predictor) UnmarshalBinary(data []byte) error {
 		}
 		out.Model = l
 	case a.Kind == "forest" && a.Forest != nil:
-		for i := range a.Forest.Trees {
-			if err := a.Forest.Trees[i].check(columns); err != nil {
-				return err
-			}
+		if err := a.Forest.Check(columns); err != nil {
+			return err
 		}
 		out.Model = a.Forest
 	default:

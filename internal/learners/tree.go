@@ -181,3 +181,40 @@ func (f *Forest) Explain(x []float32, contributions []float64) float64 {
 	}
 	return base
 }
+
+// Check gives [ErrArtefact] for trees on which scoring rows of so many columns could go
+// where it should not.
+func (f *Forest) Check(columns int) error {
+	for i := range f.Trees {
+		if err := f.Trees[i].check(columns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RowScorer scores one row after the other without allocating. Many may use it at once.
+type RowScorer struct {
+	nodes    []packed
+	roots    []int32
+	base     float64
+	logistic bool
+}
+
+// Rows is the forest as it scores single rows.
+func (f *Forest) Rows() *RowScorer {
+	nodes, roots := f.pack()
+	return &RowScorer{nodes: nodes, roots: roots, base: f.Base, logistic: f.Logistic}
+}
+
+// Score is what [Forest.Predict] gives for a row: x has one place per column.
+func (s *RowScorer) Score(x []float32) float64 {
+	z := s.base
+	for _, root := range s.roots {
+		z += walk(s.nodes, root, x)
+	}
+	if s.logistic {
+		return Sigmoid(z)
+	}
+	return z
+}

@@ -296,7 +296,7 @@ func (e *evaluation) report() *Report {
 	r := &Report{Protocol: e.split.Protocol, People: len(e.split.Cases), Items: e.scorer.Items(), confidence: e.options.Confidence, perCase: e.perCase}
 	for _, k := range e.options.K {
 		for _, m := range e.measures {
-			value, half := meanAndHalf(e.perCase[key{m, k}], e.options.Confidence)
+			value, half := MeanInterval(e.perCase[key{m, k}], e.options.Confidence)
 			r.Figures = append(r.Figures, Figure{m, k, value, value - half, value + half})
 		}
 		covered := float64(e.shown[k].Len()) / float64(e.scorer.Items())
@@ -305,8 +305,9 @@ func (e *evaluation) report() *Report {
 	return r
 }
 
-// meanAndHalf gives a mean and half the width of its interval by Student's t.
-func meanAndHalf(values []float64, confidence float64) (mean, half float64) {
+// MeanInterval gives a mean and half the width of its interval by Student's t; the width is
+// infinite with fewer than two values.
+func MeanInterval(values []float64, confidence float64) (mean, half float64) {
 	n := float64(len(values))
 	for _, v := range values {
 		mean += v
@@ -335,6 +336,6 @@ func Difference(a, b *Report, measure string, k int) (Figure, error) {
 	for i := range x {
 		differences[i] = y[i] - x[i]
 	}
-	value, half := meanAndHalf(differences, a.confidence)
+	value, half := MeanInterval(differences, a.confidence)
 	return Figure{measure, k, value, value - half, value + half}, nil
 }

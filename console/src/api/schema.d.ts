@@ -7680,6 +7680,17 @@ export interface components {
             observed: number;
             variant: string;
         };
+        Choice: {
+            /** Format: double */
+            gain?: number;
+            /** Format: int64 */
+            lists?: number;
+            method: string;
+            /** Format: double */
+            place?: number;
+            /** Format: double */
+            standardError?: number;
+        };
         ChosenActions: {
             action: string;
             /** Format: int64 */
@@ -10969,6 +10980,11 @@ export interface components {
              */
             loss: number;
         };
+        Influence: {
+            column: string;
+            /** Format: double */
+            weight: number;
+        };
         IngestResult: {
             /**
              * Format: int64
@@ -11505,6 +11521,11 @@ export interface components {
             /** @description Whether anything that the person did was used */
             personal: boolean;
             placement: string;
+            /**
+             * Format: int64
+             * @description Version of the ranker that ordered it; none where the ranks that the sources gave did
+             */
+            ranker?: number;
             /** @description ULID; the draws of exploration come from it */
             recommendationId: string;
             /**
@@ -13753,7 +13774,7 @@ export interface components {
             price?: number;
             /**
              * Format: double
-             * @description That the person takes the item, as people took items of this rank; 0 where nothing is known yet
+             * @description That the person takes the item, by the ranker, or as people took items of this rank; 0 where nothing is known yet
              */
             probability: number;
             /**
@@ -14471,6 +14492,91 @@ export interface components {
              */
             to: number;
         };
+        Ranker: {
+            /** @description It passed the gate. The newest decides: where it was refused, lists are in the order that the sources give */
+            accepted: boolean;
+            /** Format: date-time */
+            learnedAt: string;
+            report: components["schemas"]["RankerReport"];
+            /** Format: int64 */
+            version: number;
+        };
+        RankerReport: {
+            /** @description How the method was chosen */
+            choice: components["schemas"]["Choice"];
+            /**
+             * Format: double
+             * @description Share of the catalogue in the first ten of anybody
+             */
+            coverage: number;
+            /** Format: double */
+            coverageOfRetrieval: number;
+            /** @description lists that were shown, or interactions while too little was taken from lists */
+            from: string;
+            /** @description The columns that move it most */
+            influences?: components["schemas"]["Influence"][] | null;
+            /**
+             * Format: int64
+             * @description People by whom it was judged
+             */
+            judged: number;
+            /**
+             * Format: date-time
+             * @description It was judged by what was taken from this moment on, of which it knows nothing
+             */
+            judgedSince: string;
+            /**
+             * Format: date-time
+             * @description It learned from what was taken from this moment on
+             */
+            learnedSince: string;
+            /**
+             * Format: int64
+             * @description Lists, or people, that it learned from
+             */
+            lists: number;
+            /** @description Why one that was learned from lists was not used */
+            listsRefused?: string;
+            /** @description logistic or boosted trees */
+            method?: string;
+            /** @description The same among items that the person had nothing to do with before */
+            newOverRetrieval: components["schemas"]["Figure"];
+            /**
+             * Format: double
+             * @description Share of the first ten that were taken
+             */
+            observed: number;
+            overPopular: components["schemas"]["Figure"];
+            /** @description By how much NDCG at 10 is above that of retrieval, with the 95% interval over people */
+            overRetrieval: components["schemas"]["Figure"];
+            /** @description Personal recommender whose scores it reads; it ranks what that one retrieves only */
+            personal: string;
+            /** @description NDCG at 10 of what is popular */
+            popular: components["schemas"]["Figure"];
+            /**
+             * Format: double
+             * @description Mean probability of the first ten, by the ranker
+             */
+            predicted: number;
+            /** @description NDCG at 10 of its lists. Where it learned from lists, DCG at 10 by what was taken from later lists, each weighed by the inverse of the probability that it was shown and looked at */
+            ranker: components["schemas"]["Figure"];
+            /** @description Why lists stay in the order that the sources give */
+            refused?: string;
+            /** @description NDCG at 10 of the order that the sources give */
+            retrieval: components["schemas"]["Figure"];
+            /**
+             * Format: int64
+             * @description Candidates that it learned from
+             */
+            rows: number;
+            /** Format: double */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Of those, taken
+             */
+            taken: number;
+        };
         ReEntry: {
             /**
              * Format: double
@@ -14537,7 +14643,7 @@ export interface components {
             price?: number;
             /**
              * Format: double
-             * @description That the person takes the item, as people took items of this rank; 0 where nothing is known yet
+             * @description That the person takes the item, by the ranker, or as people took items of this rank; 0 where nothing is known yet
              */
             probability: number;
             /**
@@ -16114,6 +16220,8 @@ export interface components {
              * @description Items of the catalogue
              */
             items: number;
+            /** @description The latest rankers that were learned, newest first, also those that the gate refused */
+            rankers: components["schemas"]["Ranker"][];
             /**
              * Format: int64
              * @description Interactions that came in since this process started
