@@ -102,7 +102,7 @@ func (o *weekOutcome) summary() map[string]any {
 	return map[string]any{
 		"seed": o.Plan.seed, "people": o.Plan.people, "from": o.Plan.from, "days": o.Plan.days, "seconds": o.Took.Seconds(),
 		"visits": o.Lived.Visits, "messages": len(o.Lived.Arrivals), "busy": o.Lived.Busy, "treated": o.Treated, "heldOut": o.HeldOut,
-		"contactCost": o.Contacts, "effects": o.Effects, "groups": o.Groups, "audited": o.Checked, "violations": violations, "sent": o.Sent,
+		"contactCost": o.Contacts, "apart": o.Apart, "effects": o.Effects, "groups": o.Groups, "audited": o.Checked, "violations": violations, "sent": o.Sent,
 	}
 }
 
@@ -117,6 +117,7 @@ func (o *weekOutcome) writeText(out io.Writer) error {
 	for _, e := range o.Effects {
 		fmt.Fprintf(w, "%s, %s\t%+.3f\t%+.3f to %+.3f\t%+.3f\t\n", e.Metric, e.Method, e.Estimate, e.Lower, e.Upper, e.Truth)
 	}
+	fmt.Fprintf(w, "difference of the arms, as people lived\t%+.3f\t\t\t\n", o.Apart)
 	fmt.Fprintf(w, "\ngroups of the letters\tpeople\tmessages\tmargin\tunsubscribed\tto business as usual, 95 %%\t\n")
 	for _, g := range o.Groups {
 		fmt.Fprintf(w, "%s\t%d\t%.2f\t%.3f\t%.2f %%\t%+.2f (%+.2f to %+.2f)\t\n", g.Variant, g.People, g.Messages, g.Margin, 100*g.Unsubscribed, 100*g.Difference, 100*g.Lower, 100*g.Upper)

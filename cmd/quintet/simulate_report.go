@@ -19,13 +19,16 @@ type weekOutcome struct {
 	Took  time.Duration
 	Lived *shop.WeekResult
 
-	// Groups are the people of the universal holdout's arms, by what the log says.
+	// Treated and HeldOut are the people of the universal holdout's arms, by what the log says.
 	Treated, HeldOut int
 	// Truth is the mean over the treated of what they brought less what the same people
 	// bring without any contact; Contacts is what their messages cost on average.
 	Truth, Contacts float64
-	// Report is of the margin of orders and of that less costs, by the method of the
-	// service and by that of a fixed horizon.
+	// Apart is the difference of the margins of the arms as people lived: what a report
+	// without an error in it estimates, but for orders before somebody's first decision.
+	Apart float64
+	// Effects are on the margin of orders and on that less costs, with the interval of a
+	// single look and the always-valid one.
 	Effects []weekEffect
 	Groups  []weekGroup
 	// Violations are what the audit of the log found of what it looked for.
@@ -81,36 +84,39 @@ func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
 	if err != nil {
 		return err
 	}
-	var made, cost float64
+	var made, cost, with, without float64
 	for i := range o.Lived.People {
 		p := &o.Lived.People[i]
 		switch sides[p.UserID] {
 		case experiments.TreatedVariant:
 			o.Treated++
 			made += p.Made - p.Untouched
+			with += p.Made
 			cost += p.Cost
 		case experiments.HoldoutVariant:
 			o.HeldOut++
+			without += p.Made
 			if p.Messages > 0 || math.Abs(p.Made-p.Untouched) > 1e-6 {
 				return fmt.Errorf("%s is held out, had %d messages and brought %.2f, which would have been %.2f", p.UserID, p.Messages, p.Made, p.Untouched)
 			}
 		}
 	}
-	if o.Treated > 0 {
+	if o.Treated > 0 && o.HeldOut > 0 {
 		o.Truth, o.Contacts = made/float64(o.Treated), cost/float64(o.Treated)
+		o.Apart = with/float64(o.Treated) - without/float64(o.HeldOut)
+	}
+	r, err := reportOf(ctx, s, experiments.UniversalExperiment)
+	if err != nil {
+		return err
 	}
 	for _, metric := range []string{shop.MetricMade, shop.MetricNet} {
 		truth := o.Truth
 		if metric == shop.MetricNet {
 			truth -= o.Contacts
 		}
-		var r experiments.Report
-		if err := s.Client.Get(ctx, "/v1/experiments/"+experiments.UniversalExperiment+"/report?metric="+metric, &r); err != nil {
-			return fmt.Errorf("reading the report of the holdout: %w", err)
-		}
-		f := effectOn(&r, experiments.TreatedVariant)
+		f := effectOn(r, metric, experiments.TreatedVariant)
 		if f == nil || f.Absolute == nil || f.Sequential == nil || f.Sequential.Absolute == nil {
-			return fmt.Errorf("the report on %s has no figures: %+v", metric, r.Metrics)
+			return fmt.Errorf("the report of the holdout has no figures of %s: %+v", metric, r.Metrics)
 		}
 		for method, i := range map[string]*experiments.Interval{singleLook: f.Absolute, alwaysValid: f.Sequential.Absolute} {
 			o.Effects = append(o.Effects, weekEffect{Metric: metric, Method: method, Truth: truth, Estimate: i.Estimate, Lower: i.Lower, Upper: i.Upper})
@@ -125,32 +131,45 @@ func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
 	return o.groups(ctx, s)
 }
 
-// effectOn is the effect of a variant on the one metric of a report.
-func effectOn(r *experiments.Report, variant string) *experiments.Effect {
-	if len(r.Metrics) == 1 {
-		for i := range r.Metrics[0].Effects {
-			if f := &r.Metrics[0].Effects[i]; f.Variant == variant {
-				return f
-			}
-		}
+// reportOf is the report of an experiment on all metrics that there are.
+func reportOf(ctx context.Context, s *weekService, key string) (*experiments.Report, error) {
+	r := new(experiments.Report)
+	if err := s.Client.Get(ctx, "/v1/experiments/"+key+"/report", r); err != nil {
+		return nil, fmt.Errorf("reading the report of %s: %w", key, err)
+	}
+	return r, nil
+}
+
+// metricOf is a metric of a report, nil when it is not there.
+func metricOf(r *experiments.Report, key string) *experiments.MetricReport {
+	if i := slices.IndexFunc(r.Metrics, func(m experiments.MetricReport) bool { return m.Key == key }); i >= 0 {
+		return &r.Metrics[i]
+	}
+	return nil
+}
+
+// effectOn is the effect of a variant on a metric.
+func effectOn(r *experiments.Report, metric, variant string) *experiments.Effect {
+	m := metricOf(r, metric)
+	if m == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(m.Effects, func(e experiments.Effect) bool { return e.Variant == variant }); i >= 0 {
+		return &m.Effects[i]
 	}
 	return nil
 }
 
 // groups reads what the groups of the letters came to.
 func (o *weekOutcome) groups(ctx context.Context, s *weekService) error {
-	reports := map[string]*experiments.Report{}
-	for _, metric := range []string{shop.MetricMade, shop.MetricUnsubscribe} {
-		r := new(experiments.Report)
-		if err := s.Client.Get(ctx, "/v1/experiments/"+experiments.GroupsExperiment(shop.PointLetters)+"/report?metric="+metric, r); err != nil {
-			return fmt.Errorf("reading the report of the groups: %w", err)
-		}
-		if len(r.Metrics) != 1 {
-			return fmt.Errorf("the report of the groups on %s has %d metrics", metric, len(r.Metrics))
-		}
-		reports[metric] = r
+	r, err := reportOf(ctx, s, experiments.GroupsExperiment(shop.PointLetters))
+	if err != nil {
+		return err
 	}
-	margin, left := reports[shop.MetricMade].Metrics[0], reports[shop.MetricUnsubscribe].Metrics[0]
+	margin, left := metricOf(r, shop.MetricMade), metricOf(r, shop.MetricUnsubscribe)
+	if margin == nil || left == nil {
+		return fmt.Errorf("the report of the groups has no margin, or nobody who unsubscribes: %+v", r.Metrics)
+	}
 	for i, arm := range left.Arms {
 		g := weekGroup{Variant: arm.Variant, People: arm.Units}
 		if arm.Mean != nil {
@@ -159,10 +178,9 @@ func (o *weekOutcome) groups(ctx context.Context, s *weekService) error {
 		if i < len(margin.Arms) && margin.Arms[i].Mean != nil {
 			g.Margin = *margin.Arms[i].Mean
 		}
-		if f := effectOn(reports[shop.MetricUnsubscribe], arm.Variant); f != nil && f.Absolute != nil {
+		if f := effectOn(r, shop.MetricUnsubscribe, arm.Variant); f != nil && f.Absolute != nil {
 			g.Difference, g.Lower, g.Upper = f.Absolute.Estimate, f.Absolute.Lower, f.Absolute.Upper
 		}
-		var err error
 		if g.Messages, err = messagesOf(ctx, s.app, g.Variant); err != nil {
 			return err
 		}

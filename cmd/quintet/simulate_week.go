@@ -36,7 +36,7 @@ type weekService struct {
 // openWeek starts the service at a moment.
 func openWeek(ctx context.Context, cfg config.Config, at time.Time, log *slog.Logger) (*weekService, error) {
 	clock := shop.NewClock(at)
-	a, err := openAppAt(ctx, cfg, log, pace{now: clock.Now, storeWait: time.Millisecond, stepped: true})
+	a, err := openAppAt(ctx, cfg, log, pace{now: clock.Now, storeWait: 5 * time.Millisecond, stepped: true})
 	if err != nil {
 		return nil, err
 	}

@@ -243,7 +243,7 @@ func (w *Week) OnMessage(p *Person, number int, at time.Time, offer, channel str
 // Unsubscribing is the probability to unsubscribe at a message after so many in the last
 // days: it doubles with each.
 func Unsubscribing(anger float64, tired int) float64 {
-	return min(0.5, 0.006*anger*math.Pow(2, float64(tired)))
+	return min(0.5, 0.008*anger*math.Pow(2, float64(tired)))
 }
 
 // Untouched is the margin that somebody brings in the week without any contact, of visits
