@@ -9,24 +9,18 @@ import (
 
 	chgo "github.com/ClickHouse/clickhouse-go/v2"
 
+	"quintet/internal/clickhouse"
 	"quintet/internal/learners"
 )
 
 // lookBack is how many days of the past features are made of.
 const lookBack = 730
 
-// queryDeadline bounds one query for a training set, queryMemory what it may take before
-// it goes on on disk.
-const (
-	queryDeadline = 5 * time.Minute
-	queryMemory   = 1 << 30
-)
+// queryDeadline bounds one query for a training set.
+const queryDeadline = 5 * time.Minute
 
 func bounded(ctx context.Context) context.Context {
-	return chgo.Context(ctx, chgo.WithSettings(chgo.Settings{
-		"max_execution_time": int(queryDeadline.Seconds()), "os_thread_priority": 10,
-		"max_bytes_before_external_group_by": queryMemory, "max_bytes_before_external_sort": queryMemory,
-	}))
+	return chgo.Context(ctx, chgo.WithSettings(clickhouse.Spilling(chgo.Settings{"max_execution_time": int(queryDeadline.Seconds()), "os_thread_priority": 10})))
 }
 
 // feature is an aggregate over the events of a person before the moment T. In expressions

@@ -9,6 +9,7 @@ import (
 
 	chgo "github.com/ClickHouse/clickhouse-go/v2"
 
+	"quintet/internal/clickhouse"
 	"quintet/profiles/identity"
 	"quintet/profiles/lifecycle"
 )
@@ -27,16 +28,14 @@ type run struct {
 }
 
 // heavy bounds what a query over the whole log may take: half of the processors when
-// nobody else wants them, and memory beyond which grouping and sorting go on on disk.
+// nobody else wants them.
 func heavy(ctx context.Context) context.Context {
-	return chgo.Context(ctx, chgo.WithSettings(chgo.Settings{
-		"max_threads":                        max(1, runtime.GOMAXPROCS(0)/2),
-		"os_thread_priority":                 10, // behind what somebody waits for
-		"max_bytes_before_external_group_by": 1 << 30,
-		"max_bytes_before_external_sort":     1 << 30,
-		"max_partitions_per_insert_block":    0,
-		"max_execution_time":                 int(runDeadline.Seconds()),
-	}))
+	return chgo.Context(ctx, chgo.WithSettings(clickhouse.Spilling(chgo.Settings{
+		"max_threads":                     max(1, runtime.GOMAXPROCS(0)/2),
+		"os_thread_priority":              10, // behind what somebody waits for
+		"max_partitions_per_insert_block": 0,
+		"max_execution_time":              int(runDeadline.Seconds()),
+	})))
 }
 
 func (r *run) logOf() lifecycle.Log { return lifecycle.Log{Commerce: r.table.Commerce, Until: r.at} }
