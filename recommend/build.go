@@ -2,12 +2,15 @@ package recommend
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"quintet/recommend/baskets"
 	"quintet/recommend/content"
@@ -70,38 +73,57 @@ type Report struct {
 // build trains all models on a log, and judges the personal one on the last part of it:
 // one that is worse than popularity is not used.
 func build(ctx context.Context, l *interactions.Log, catalogue map[string]*Item, now time.Time, halfLife time.Duration) (*trained.Bundle, *Report, *held, error) {
+	return buildSoon(ctx, l, catalogue, now, halfLife, nil)
+}
+
+// buildSoon is build. Where the personal recommender passes, early, if not nil, is given
+// what it was judged with, which knows all but the last part, before everything is trained.
+func buildSoon(ctx context.Context, l *interactions.Log, catalogue map[string]*Item, now time.Time, halfLife time.Duration, early func(*trained.Bundle, *Report) error) (*trained.Bundle, *Report, *held, error) {
 	started := time.Now()
 	first, last := l.Span()
 	r := &Report{Events: l.Len(), People: l.People().Len(), Items: l.Items().Len(), Since: time.Unix(first, 0).UTC(), Through: time.Unix(last, 0).UTC()}
-	b := &trained.Bundle{Items: l.Items(), Models: map[string]scoring.Model{}}
-	m, err := trainAll(ctx, l, now.Unix(), halfLife)
+	likeness, err := content.New(contentOf(l.Items(), catalogue), content.Settings{})
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	b.Models = m
-	if c, err := content.New(contentOf(l.Items(), catalogue), content.Settings{}); err == nil {
-		b.Models[modelContent] = c
-	} else if !errors.Is(err, context.Canceled) {
+		likeness = nil
 		r.Refused = joined(r.Refused, fmt.Sprintf("contents are not compared: %v", err))
 	}
 	held, err := judge(ctx, l, halfLife, r)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	personal := b.Models[modelPersonal]
-	if personal != nil && r.Refused == "" {
-		r.Personal = personal.Kind()
-	} else {
-		delete(b.Models, modelPersonal)
+	bundle := func(models map[string]scoring.Model) *trained.Bundle {
+		b := &trained.Bundle{Items: l.Items(), Models: maps.Clone(models)}
+		if likeness != nil {
+			b.Models[modelContent] = likeness
+		}
+		personal := b.Models[modelPersonal]
+		if personal != nil && r.Refused == "" {
+			r.Personal = personal.Kind()
+		} else {
+			delete(b.Models, modelPersonal)
+		}
+		r.Seconds = time.Since(started).Seconds()
+		return b
 	}
-	r.Seconds = time.Since(started).Seconds()
-	return b, r, held, nil
+	if early != nil && held != nil && r.Refused == "" {
+		b, soon := bundle(held.models), *r
+		soon.Events = held.events
+		if err := early(b, &soon); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	m, err := trainAll(ctx, l, now.Unix(), halfLife)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return bundle(m), r, held, nil
 }
 
 // held is what the judgement of a build was made with: models of what came before a
 // moment.
 type held struct {
 	at     int64
+	events int // before it
 	models map[string]scoring.Model
 }
 
@@ -130,43 +152,44 @@ func trainAll(ctx context.Context, l *interactions.Log, now int64, halfLife time
 	}
 	models[modelTrending] = t
 	models[modelLatest] = popular.Latest(since(l))
-	n, err := neighbours.Train(ctx, l, neighbours.Settings{})
-	if err != nil {
-		return nil, fmt.Errorf("comparing items: %w", err)
+	// Each of these takes one core for the longest part of its time.
+	group, ctx := errgroup.WithContext(ctx)
+	var mu sync.Mutex
+	train := func(name, doing string, f func() (scoring.Model, error)) {
+		group.Go(func() error {
+			m, err := f()
+			if err != nil {
+				return fmt.Errorf("%s: %w", doing, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			models[name] = m
+			return nil
+		})
 	}
-	models[modelAlike] = n
-	k, err := baskets.Train(ctx, l, baskets.Settings{})
-	if err != nil {
-		return nil, fmt.Errorf("counting baskets: %w", err)
+	train(modelAlike, "comparing items", func() (scoring.Model, error) { return neighbours.Train(ctx, l, neighbours.Settings{}) })
+	train(modelBaskets, "counting baskets", func() (scoring.Model, error) { return baskets.Train(ctx, l, baskets.Settings{}) })
+	train(modelNext, "counting what comes next", func() (scoring.Model, error) { return sequential.Train(ctx, l, sequential.Settings{}) })
+	if l.Len() >= leastEvents {
+		train(modelPersonal, "learning personal taste", func() (scoring.Model, error) { return trainPersonal(ctx, l, decay) })
 	}
-	models[modelBaskets] = k
-	q, err := sequential.Train(ctx, l, sequential.Settings{})
-	if err != nil {
-		return nil, fmt.Errorf("counting what comes next: %w", err)
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
-	models[modelNext] = q
-	if l.Len() < leastEvents {
-		return models, nil
-	}
+	return models, nil
+}
+
+// trainPersonal trains EASE on a small catalogue, and otherwise factors.
+func trainPersonal(ctx context.Context, l *interactions.Log, decay interactions.Weighting) (scoring.Model, error) {
 	decay.Logarithm = true
 	matrix, err := l.Matrix(decay)
 	if err != nil {
 		return nil, fmt.Errorf("gathering interactions: %w", err)
 	}
 	if l.Items().Len() <= easeItems {
-		e, err := ease.Train(ctx, matrix, ease.Settings{Weighting: decay})
-		if err != nil {
-			return nil, fmt.Errorf("training the linear model: %w", err)
-		}
-		models[modelPersonal] = e
-		return models, nil
+		return ease.Train(ctx, matrix, ease.Settings{Weighting: decay})
 	}
-	f, err := implicit.Train(ctx, matrix, implicit.Settings{Weighting: decay}, implicit.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("factoring interactions: %w", err)
-	}
-	models[modelPersonal] = f
-	return models, nil
+	return implicit.Train(ctx, matrix, implicit.Settings{Weighting: decay}, implicit.Options{})
 }
 
 // since is when anybody first did anything with each item; 0 where nobody did.
@@ -226,7 +249,7 @@ func judge(ctx context.Context, l *interactions.Log, halfLife time.Duration, r *
 		best = models[modelPersonal]
 	}
 	r.Taken = taken(best, split)
-	return &held{at, models}, nil
+	return &held{at, split.Train.Len(), models}, nil
 }
 
 // taken estimates for each rank how probable it is that the item there is taken: the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"quintet/recommend/trained"
 )
 
 // buildLock is the advisory lock of the one process that builds.
@@ -30,11 +32,17 @@ func (s *Service) Run(ctx context.Context) error {
 				next = s.now().Add(time.Minute)
 			default:
 				first = false
+				pause := restShare * s.now().Sub(began)
 				if built {
 					s.learned.Store(count)
+					pause = max(pause, s.interval)
 				}
-				next = s.now().Add(max(s.interval, restShare*s.now().Sub(began)))
+				next = s.now().Add(pause)
 			}
+		}
+		wait := s.interval
+		if s.seen.Load() > s.learned.Load() {
+			wait = min(wait, max(settleTime, next.Sub(s.now())))
 		}
 		select {
 		case <-ctx.Done():
@@ -46,7 +54,7 @@ func (s *Service) Run(ctx context.Context) error {
 				return ctx.Err()
 			case <-time.After(min(s.interval, settleTime)):
 			}
-		case <-time.After(s.interval):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -124,19 +132,32 @@ func (s *Service) buildOnce(ctx context.Context) (built bool, err error) {
 	for key, v := range s.items.Snapshot() {
 		catalogue[key] = &v.Value
 	}
-	b, r, held, err := build(ctx, l, catalogue, now, halfLife)
+	var early func(*trained.Bundle, *Report) error
+	if s.current.Load() == nil {
+		// The first lists are worth more soon than of everything.
+		early = func(b *trained.Bundle, r *Report) error { return s.takeUp(ctx, b, r, now) }
+	}
+	b, r, held, err := buildSoon(ctx, l, catalogue, now, halfLife, early)
 	if err != nil {
 		return false, err
 	}
-	version, err := s.save(ctx, b, r, now)
-	if err != nil {
+	if err := s.takeUp(ctx, b, r, now); err != nil {
 		return false, err
 	}
-	s.use(newSnapshot(Version{Version: version, BuiltAt: now, Report: *r}, b))
-	s.log.Info("recommenders in use", "version", version, "interactions", r.Events, "items", r.Items, "personal", r.Personal, "refused", r.Refused, "seconds", r.Seconds)
 	// The build serves already: a ranker that cannot be learned takes nothing from it.
 	if err := s.learnRanking(ctx, l, catalogue, b, r, held); err != nil && ctx.Err() == nil {
 		s.log.Error("learning to rank", "error", err)
 	}
 	return true, ctx.Err()
+}
+
+// takeUp keeps a build and serves it.
+func (s *Service) takeUp(ctx context.Context, b *trained.Bundle, r *Report, now time.Time) error {
+	version, err := s.save(ctx, b, r, now)
+	if err != nil {
+		return err
+	}
+	s.use(newSnapshot(Version{Version: version, BuiltAt: now, Report: *r}, b))
+	s.log.Info("recommenders in use", "version", version, "interactions", r.Events, "items", r.Items, "personal", r.Personal, "refused", r.Refused, "seconds", r.Seconds)
+	return nil
 }

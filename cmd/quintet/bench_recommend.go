@@ -32,7 +32,7 @@ type recommendRun struct {
 	training, search, serving   bool
 	connections                 int
 	duration                    time.Duration
-	profile                     string
+	profile, movielens          string
 }
 
 func newBenchRecommendCommand(profile *string) *cobra.Command {
@@ -88,6 +88,7 @@ as many cores, in the same run. The scan stands beside the dot products alone.`,
 	cmd.Flags().BoolVar(&run.training, "training", true, "measure training and folding in")
 	cmd.Flags().BoolVar(&run.search, "search", true, "measure the scan")
 	cmd.Flags().BoolVar(&run.serving, "serving", true, "measure lists over HTTP, and the time from an import to the first of them; a profile is of the last round of it")
+	cmd.Flags().StringVar(&run.movielens, "movielens", "", "file of ratings of MovieLens (u.data) that is imported instead of generated interactions, for lists over HTTP")
 	cmd.Flags().IntVar(&run.connections, "connections", 16, "connections that ask for lists at the same time")
 	cmd.Flags().DurationVar(&run.duration, "duration", 3*time.Second, "length of one measurement of lists")
 	cmd.Flags().IntVar(&run.scan, "scan", 100_000, "number of items that are scanned")

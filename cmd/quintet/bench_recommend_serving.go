@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -44,25 +45,100 @@ func (l *recommendList) learned() bool {
 	return false
 }
 
+// servedShop is what is imported before lists are measured.
+type servedShop struct {
+	name   string
+	people []string
+	items  []string
+	events []servedEvent
+}
+
+type servedEvent struct {
+	person, item int32
+	at           time.Time
+	bought       bool
+}
+
+// generatedShop has the skew of real interactions.
+func generatedShop() (*servedShop, error) {
+	m, err := generated.Matrix(generated.Settings{People: servedPeople, Items: servedItems, Interactions: servedInteractions, Seed: 1})
+	if err != nil {
+		return nil, err
+	}
+	s := &servedShop{name: "generated"}
+	for i := range servedPeople {
+		s.people = append(s.people, fmt.Sprintf("person-%d", i))
+	}
+	for i := range servedItems {
+		s.items = append(s.items, fmt.Sprintf("item-%d", i))
+	}
+	begin := time.Now().Add(-60 * 24 * time.Hour)
+	for person := range m.Rows() {
+		items, _ := m.Row(person)
+		for n, item := range items {
+			// Spread over the time, so that what came last can judge the rest.
+			at := begin.Add(time.Duration((uint64(person)*7919+uint64(n)*104729+uint64(item)*31)%(59*24*3600)) * time.Second)
+			s.events = append(s.events, servedEvent{int32(person), item, at, n%10 == 9})
+		}
+	}
+	return s, nil
+}
+
+// movielensShop is the ratings of a file of MovieLens (u.data), moved in time so that the
+// last of them is now.
+func movielensShop(file string) (*servedShop, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("opening the ratings: %w", err)
+	}
+	defer in.Close()
+	var b interactions.Builder
+	if _, err := interactions.Read(in, interactions.MovieLens(), &b, nil); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	l := b.Build()
+	s := &servedShop{name: file}
+	for _, id := range l.People().IDs() {
+		s.people = append(s.people, "person-"+id)
+	}
+	for _, id := range l.Items().IDs() {
+		s.items = append(s.items, "item-"+id)
+	}
+	_, last := l.Span()
+	now := time.Now()
+	for p := range l.People().Len() {
+		for n, e := range l.Events(p) {
+			s.events = append(s.events, servedEvent{int32(p), e.Item, now.Add(time.Duration(e.At-last) * time.Second), n%10 == 9})
+		}
+	}
+	if len(s.people) < 8 {
+		return nil, fmt.Errorf("%s has %d people, too few to measure with", file, len(s.people))
+	}
+	return s, nil
+}
+
 // measureServing imports a shop through the API, takes the time until a list is
 // personal, and measures lists beside a bare handler that writes the same bytes.
 func measureServing(ctx context.Context, b *benchService, run recommendRun) error {
-	m, err := generated.Matrix(generated.Settings{People: servedPeople, Items: servedItems, Interactions: servedInteractions, Seed: 1})
+	shop, err := generatedShop()
+	if run.movielens != "" {
+		shop, err = movielensShop(run.movielens)
+	}
 	if err != nil {
 		return err
 	}
-	heading(fmt.Sprintf("Serving: %d interactions of %d people with %d items", m.Entries(), servedPeople, servedItems))
-	if err := putServedItems(ctx, b.client); err != nil {
+	heading(fmt.Sprintf("Serving: %d interactions of %d people with %d items (%s)", len(shop.events), len(shop.people), len(shop.items), shop.name))
+	if err := putServedItems(ctx, b.client, shop.items); err != nil {
 		return err
 	}
 	started := time.Now()
-	if err := sendInteractions(ctx, b.client, m); err != nil {
+	if err := sendInteractions(ctx, b.client, shop); err != nil {
 		return err
 	}
 	imported := time.Now()
 	var list recommendList
 	for !list.learned() {
-		if err := b.client.Get(ctx, "/v1/recommendations?user=person-7", &list); err != nil {
+		if err := b.client.Get(ctx, "/v1/recommendations?user="+shop.people[7], &list); err != nil {
 			return err
 		}
 		if time.Since(imported) > 2*time.Minute {
@@ -81,7 +157,7 @@ func measureServing(ctx context.Context, b *benchService, run recommendRun) erro
 			} `json:"report"`
 		} `json:"version"`
 	}
-	for state.Version == nil || state.Version.Report.Events < m.Entries() {
+	for state.Version == nil || state.Version.Report.Events < len(shop.events) {
 		if err := b.client.Get(ctx, "/v1/recommenders", &state); err != nil {
 			return err
 		}
@@ -91,13 +167,13 @@ func measureServing(ctx context.Context, b *benchService, run recommendRun) erro
 		time.Sleep(100 * time.Millisecond)
 	}
 	fmt.Printf("build of everything in use %.1f s after the import, built in %.2f s (%s)\n\n", time.Since(imported).Seconds(), state.Version.Report.Seconds, state.Version.Report.Personal)
-	return measureLists(ctx, b, run)
+	return measureLists(ctx, b, run, shop.people)
 }
 
-func putServedItems(ctx context.Context, c *client.Client) error {
-	items := make([]map[string]any, servedItems)
+func putServedItems(ctx context.Context, c *client.Client, ids []string) error {
+	items := make([]map[string]any, len(ids))
 	for i := range items {
-		items[i] = map[string]any{"key": fmt.Sprintf("item-%d", i), "name": fmt.Sprintf("Item %d", i), "category": fmt.Sprintf("shop/category-%d", i%30),
+		items[i] = map[string]any{"key": ids[i], "name": fmt.Sprintf("Item %d", i), "category": fmt.Sprintf("shop/category-%d", i%30),
 			"price": 10 + i%90, "cost": 5 + i%40, "stock": 100, "attributes": map[string]any{"brand": fmt.Sprintf("brand-%d", i%50)}}
 	}
 	for len(items) > 0 {
@@ -108,13 +184,13 @@ func putServedItems(ctx context.Context, c *client.Client) error {
 		items = items[n:]
 	}
 	return c.Put(ctx, "/v1/placements/"+servedPlacement, map[string]any{
-		"kind": "home", "goal": "margin", "except": []string{"shop/category-3"}, "maxPrice": 90, "pin": []string{"item-11"},
+		"kind": "home", "goal": "margin", "except": []string{"shop/category-3"}, "maxPrice": 90, "pin": []string{ids[11%len(ids)]},
 		"boost": []map[string]any{{"category": "shop/category-5", "factor": 1.5}}, "diversity": 0.2, "perSupplier": 3, "exploration": 0.05,
 	}, nil)
 }
 
-// sendInteractions sends every entry as an event: views, and every tenth a purchase.
-func sendInteractions(ctx context.Context, c *client.Client, m *interactions.Matrix) error {
+// sendInteractions sends every interaction as an event: views, and every tenth a purchase.
+func sendInteractions(ctx context.Context, c *client.Client, shop *servedShop) error {
 	const size, senders = 1000, 8
 	batches := make(chan []client.Message)
 	var wg sync.WaitGroup
@@ -131,22 +207,16 @@ func sendInteractions(ctx context.Context, c *client.Client, m *interactions.Mat
 			}
 		})
 	}
-	begin := time.Now().Add(-60 * 24 * time.Hour)
 	var batch []client.Message
-	for person := range m.Rows() {
-		items, _ := m.Row(person)
-		for n, item := range items {
-			// Spread over the time, so that what came last can judge the rest.
-			at := begin.Add(time.Duration((uint64(person)*7919+uint64(n)*104729+uint64(item)*31)%(59*24*3600)) * time.Second)
-			event, properties := "Product Viewed", map[string]any{"product_id": fmt.Sprintf("item-%d", item)}
-			if n%10 == 9 {
-				event = "Order Completed"
-			}
-			batch = append(batch, client.Message{Type: "track", UserID: fmt.Sprintf("person-%d", person), Event: event, Timestamp: &at, Properties: properties})
-			if len(batch) == size {
-				batches <- batch
-				batch = nil
-			}
+	for _, e := range shop.events {
+		name, properties := "Product Viewed", map[string]any{"product_id": shop.items[e.item]}
+		if e.bought {
+			name = "Order Completed"
+		}
+		batch = append(batch, client.Message{Type: "track", UserID: shop.people[e.person], Event: name, Timestamp: &e.at, Properties: properties})
+		if len(batch) == size {
+			batches <- batch
+			batch = nil
 		}
 	}
 	if len(batch) > 0 {
@@ -157,9 +227,9 @@ func sendInteractions(ctx context.Context, c *client.Client, m *interactions.Mat
 	return errors.Join(errs...)
 }
 
-func measureLists(ctx context.Context, b *benchService, run recommendRun) error {
+func measureLists(ctx context.Context, b *benchService, run recommendRun, people []string) error {
 	path := func(person int) string {
-		return fmt.Sprintf("/v1/recommendations?user=person-%d&placement=%s&limit=10", person, servedPlacement)
+		return fmt.Sprintf("/v1/recommendations?user=%s&placement=%s&limit=10", people[person], servedPlacement)
 	}
 	var sample json.RawMessage
 	if err := b.client.Get(ctx, path(7), &sample); err != nil {
@@ -171,7 +241,7 @@ func measureLists(ctx context.Context, b *benchService, run recommendRun) error 
 	}
 	defer bare.Close()
 	requests := func(host string) []load.Request {
-		out := make([]load.Request, servedPeople)
+		out := make([]load.Request, len(people))
 		for i := range out {
 			out[i] = load.Get(host, path(i), b.key)
 		}
@@ -189,7 +259,7 @@ func measureLists(ctx context.Context, b *benchService, run recommendRun) error 
 	if _, err := measure(b.address, own); err != nil {
 		return fmt.Errorf("warming up: %w", err)
 	}
-	fmt.Printf("lists of 10 for %d people, with key, rules, diversity, margin and exploration; %d connections, %d processors, %d bytes\n", servedPeople, run.connections, runtime.GOMAXPROCS(0), len(sample))
+	fmt.Printf("lists of 10 for %d people, with key, rules, diversity, margin and exploration; %d connections, %d processors, %d bytes\n", len(people), run.connections, runtime.GOMAXPROCS(0), len(sample))
 	fmt.Printf("%-8s %14s %10s %10s %14s %10s %10s %8s\n", "", "bare handler", "p50", "p99", "quintet", "p50", "p99", "ratio")
 	var ratios, rates []float64
 	const rounds = 3
