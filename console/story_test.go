@@ -39,7 +39,7 @@ func TestStory(t *testing.T) {
 	s := serve(ctx, t)
 	other := s.login(ctx, t)
 	var parts sync.WaitGroup
-	parts.Go(func() { s.tell(ctx, t, "decisions", s.link, 17) })
+	parts.Go(func() { s.tell(ctx, t, "decisions", s.link, 21) })
 	parts.Go(func() { s.tell(ctx, t, "people", other, 22) })
 	parts.Wait()
 	if !t.Failed() { // pages show what the parts left

@@ -37,7 +37,15 @@ async function knownAddresses(page, base) {
     experiments: { path: '/experiments', ready: 'Split' },
     report: { path: experiment, ready: 'Checks' },
     wizard: { path: '/experiments/new', ready: 'What you expect to happen' },
-    recommendations: { path: '/recommendations', ready: 'What was learned' },
+    recommendations: { path: '/recommendations', ready: 'Placement' },
+    rules: { path: '/recommendations/rules', ready: 'story-home' },
+    rule: { path: '/recommendations/rules/story-home', ready: 'Before and after' },
+    quality: { path: '/recommendations/quality', ready: 'Lists by placement' },
+    catalogue: { path: '/catalogue', ready: 'Standing' },
+    categories: { path: '/catalogue/categories', ready: 'Of its own' },
+    item: { path: '/catalogue/items/story-1', ready: 'What recommenders know' },
+    feeds: { path: '/catalogue/feeds', ready: 'in-the-story' },
+    feed: { path: '/catalogue/feeds/in-the-story', ready: 'Rejected rows' },
     metrics: { path: '/measures', ready: 'What it says' },
     metric: { path: '/measures/ordering', ready: 'In words' },
     flags: { path: '/feature-flags', ready: 'No flags yet' },
@@ -106,7 +114,7 @@ async function narrowScreen(session, base, addresses) {
   const { page } = session;
   const wide = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const name of ['overview', 'experiments', 'report', 'wizard', 'metrics', 'metric', 'flags', 'holdouts', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'model', 'segment', 'segment-editor']) {
+  for (const name of ['overview', 'experiments', 'report', 'wizard', 'metrics', 'metric', 'flags', 'rule', 'quality', 'catalogue', 'item', 'feed', 'holdouts', 'point', 'why', 'lifecycle', 'rfm', 'moves', 'attributes', 'experience', 'spend', 'profile', 'model', 'segment', 'segment-editor']) {
     const { path, ready } = addresses[name];
     await page.goto(base + path);
     await page.getByText(ready).first().waitFor({ timeout: 60_000 });

@@ -19,7 +19,7 @@ import { browsePages } from './pages.mjs';
 import { buildSegment, joinPeople, recordConsent, refuseRule } from './people.mjs';
 import { judgeCandidate } from './policies.mjs';
 import { trainModel } from './predicting.mjs';
-import { previewRecommendations } from './recommending.mjs';
+import { compareRules, previewRecommendations, readFeed, readQuality, searchCatalogue } from './recommending.mjs';
 import { signedOut, signIn, signOut } from './session.mjs';
 import { explainDecision, openReport, seeTraffic, useKeyboard } from './steps.mjs';
 
@@ -52,6 +52,10 @@ const parts = {
     ['a decision point is made, asked and taken back', () => editPoint(session, base)],
     ['a candidate is judged', () => judgeCandidate(session, base)],
     ['items are recommended', () => previewRecommendations(session, base)],
+    ['the catalogue is looked through', () => searchCatalogue(session, base)],
+    ['a feed is tried, saved and read', () => readFeed(session, base)],
+    ['rules are compared and saved', () => compareRules(session, base)],
+    ['the quality of lists is read', () => readQuality(session, base)],
     ['a model is trained and used', () => trainModel(session, base)],
     ['a template becomes a scenario', () => leadThroughScenario(session, base)],
     ['a campaign is tried', () => tryCampaign(session, base)],

@@ -54,7 +54,23 @@ export const router = createBrowserRouter([
         lazy: async () => ({ Component: (await import('../pages/limits/LimitsPage')).LimitsPage }),
       },
       {
-        path: 'recommendations',
+        path: 'catalogue/items/:key',
+        lazy: async () => ({ Component: (await import('../pages/catalogue/ItemPage')).ItemPage }),
+      },
+      {
+        path: 'catalogue/feeds/:key',
+        lazy: async () => ({ Component: (await import('../pages/catalogue/FeedPage')).FeedPage }),
+      },
+      {
+        path: 'catalogue/:view?',
+        lazy: async () => ({ Component: (await import('../pages/catalogue/CataloguePage')).CataloguePage }),
+      },
+      {
+        path: 'recommendations/rules/:key',
+        lazy: async () => ({ Component: (await import('../pages/recommendations/RulePage')).RulePage }),
+      },
+      {
+        path: 'recommendations/:view?',
         lazy: async () => ({ Component: (await import('../pages/recommendations/RecommendationsPage')).RecommendationsPage }),
       },
       {

@@ -9,6 +9,7 @@ import {
   IconHandStop,
   IconHeartHandshake,
   IconLayoutDashboard,
+  IconPackages,
   IconPlugConnected,
   IconRecycle,
   IconRoute,
@@ -53,6 +54,7 @@ export const groups: readonly PlaceGroup[] = [
       { to: '/holdouts', label: 'Holdouts', key: 'h', icon: IconHandStop },
       { to: '/decision-points', label: 'Decision points', key: 'd', icon: IconGitFork },
       { to: '/recommendations', label: 'Recommendations', key: 'k', icon: IconBasketHeart },
+      { to: '/catalogue', label: 'Catalogue', key: 'a', icon: IconPackages },
     ],
   },
   {

@@ -1,5 +1,5 @@
-import type { Build, RecommendedItem } from '../../api/recommendations';
-import { significant } from '../../format/number';
+import type { Build, PreviewItem, PreviewList, RecommendedItem, ServedLists } from '../../api/recommendations';
+import { count, percent, significant } from '../../format/number';
 
 const reasons: Readonly<Record<string, string>> = {
   'for-you': 'fits the person',
@@ -40,4 +40,47 @@ export function qualityWords(report: Build['report'], recommender: string): stri
 /** Items as they are written into a field: apart by commas or blanks, each once. */
 export function itemsOf(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter((item) => item !== ''))];
+}
+
+const sources: Readonly<Record<string, string>> = {
+  'for-you': 'taste',
+  next: 'next item',
+  'also-bought': 'item to item',
+  'bought-with': 'baskets',
+  similar: 'content',
+  trending: 'trending',
+  popular: 'popular',
+  new: 'new',
+  pinned: 'pinned',
+};
+
+/** A source of candidates in a word. */
+export const sourceTitle = (source: string): string => sources[source] ?? source;
+
+/** How much each source adds to an item. */
+export const partsWords = ({ parts }: Pick<PreviewItem, 'parts'>): string => parts.map(({ source, share }) => `${sourceTitle(source)} ${percent(share, 0)}`).join(', ');
+
+/** Where a list comes from, in a sentence or two. */
+export function listWords(list: Pick<PreviewList, 'items' | 'personal' | 'fallBack' | 'known' | 'bought' | 'candidates'>): string {
+  if (list.items.length === 0) return 'Nothing in the catalogue can be shown here: see the rules of the placement, and what is in stock.';
+  const person = list.personal ? `${count(list.known)} events of the person were used.` : 'Nothing is known of the person.';
+  const fallBack = list.fallBack ? ' Only fall-backs: what is popular, trends, is new or pinned.' : '';
+  const bought = list.bought > 0 ? `; ${count(list.bought)} were left out because the person bought them` : '';
+  return `${person}${fallBack} ${count(list.candidates)} candidates${bought}.`;
+}
+
+/** Where an item stood before. */
+export function moveOf(before: Pick<PreviewList, 'items'>, item: Pick<PreviewItem, 'id' | 'place'>): { readonly kind: 'up' | 'down' | 'new' | 'same'; readonly word: string } {
+  const was = before.items.find(({ id }) => id === item.id)?.place;
+  if (was === undefined) return { kind: 'new', word: 'new' };
+  if (was === item.place) return { kind: 'same', word: '' };
+  return was > item.place ? { kind: 'up', word: `up from ${was.toString()}` } : { kind: 'down', word: `down from ${was.toString()}` };
+}
+
+/** Of the items that were asked for, the share that was given. */
+export const fillRate = ({ asked, given }: Pick<ServedLists['placements'][number], 'asked' | 'given'>): number | undefined => (asked === 0 ? undefined : given / asked);
+
+/** Measures of a recommender by name, at lists of ten. */
+export function figureOf(report: Build['report'], recommender: string, measure: string) {
+  return (report.figures?.[recommender] ?? []).find((figure) => figure.measure === measure && figure.k === 10);
 }
