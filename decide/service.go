@@ -314,6 +314,9 @@ func (s *Service) validatePoint(ctx context.Context, key string, p *DecisionPoin
 			bad.Add("channels["+itoa(i)+"]", "must be the key of a channel", k)
 		}
 	}
+	if p.Policy.Type == PolicyModel && s.effects != nil && !s.effects.Knows(p.Policy.Model) {
+		bad.Add("policy.model", "must be the key of a predictive model of uplift", p.Policy.Model)
+	}
 	s.checkStanding(key, p, &bad)
 	for trial, e := range s.trials.Definitions().Snapshot() {
 		if e.Value.DecisionPoint != key || e.Value.Status != experiments.Running {

@@ -14,6 +14,8 @@ import (
 // table is what a model expects of treatments, by person.
 type table map[string]map[string]float64
 
+func (t table) Knows(model string) bool { return model != "" }
+
 func (t table) Effects(model, profileID string, treatments []string, effects []float64) bool {
 	row, ok := t[model+" "+profileID]
 	for i, name := range treatments {

@@ -22,6 +22,8 @@ type Effects interface {
 	// model does not know. It gives false when nothing is known of the person, or when
 	// there is no such model in use.
 	Effects(model, profileID string, treatments []string, effects []float64) bool
+	// Knows says whether there is a model of uplift of this key, trained or not.
+	Knows(model string) bool
 }
 
 // validateValued checks a policy that compares values.

@@ -28,3 +28,6 @@ func (e effects) Effects(model, profileID string, treatments []string, values []
 		return v, there
 	}, treatments, values)
 }
+
+// Knows implements [decide.Effects].
+func (e effects) Knows(model string) bool { return e.predictions.OfUplift(model) }

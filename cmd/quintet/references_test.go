@@ -76,6 +76,49 @@ func TestWhatExperimentsNameIsNotDeleted(t *testing.T) {
 	}
 }
 
+func TestWhatModelsNameIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	r := openResident(t, residentConfig(t))
+	put := func(path string, body map[string]any) error {
+		return r.client.Do(t.Context(), http.MethodPut, "/v1/"+path, body, nil)
+	}
+	point := map[string]any{"offers": []string{}, "channels": []string{}, "policy": map[string]any{"type": "model", "model": "lift"}}
+	if err := put("decision-points/hero", point); err == nil || !strings.Contains(err.Error(), "422") || !strings.Contains(err.Error(), "policy.model") {
+		t.Errorf("a policy by a model that does not exist: %v", err)
+	}
+	for path, body := range map[string]map[string]any{
+		"segments/gold":     {"rule": map[string]any{"trait": "tier", "op": "eq", "value": "gold"}},
+		"experiments/trial": {"variants": []map[string]any{{"key": "control", "weight": 0.5, "control": true}, {"key": "letter", "weight": 0.5}}},
+	} {
+		if err := put(path, body); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	for _, one := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"models/worth", map[string]any{"family": "lifetime", "segments": []string{"gold"}}},
+		{"models/lift", map[string]any{"family": "uplift", "experiment": "trial", "treatments": []string{"letter"}}},
+		{"decision-points/hero", point},
+	} {
+		if err := put(one.path, one.body); err != nil {
+			t.Fatalf("%s: %v", one.path, err)
+		}
+	}
+	for path, users := range map[string]string{"segments/gold": "models/worth", "experiments/trial": "models/lift", "models/lift": "decision-points/hero"} {
+		err := r.client.Delete(t.Context(), "/v1/"+path)
+		if err == nil || !strings.Contains(err.Error(), "409") || !strings.Contains(err.Error(), "is used by "+users+";") {
+			t.Errorf("deleting %s: %v, want a conflict with %s", path, err, users)
+		}
+	}
+	for _, path := range []string{"decision-points/hero", "models/lift", "models/worth", "experiments/trial", "segments/gold"} {
+		if err := r.client.Delete(t.Context(), "/v1/"+path); err != nil {
+			t.Errorf("deleting %s: %v", path, err)
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	audience := map[string]any{"audience": map[string]any{"$and": []any{

@@ -95,3 +95,9 @@ func (s *Spec) checkEffects() error {
 	}
 	return nil
 }
+
+// OfUplift says whether there is a definition of a model of uplift under the key.
+func (s *Service) OfUplift(key string) bool {
+	v, ok := s.specs.Get(key)
+	return ok && v.Value.Family == Uplift
+}
