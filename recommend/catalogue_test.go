@@ -194,7 +194,7 @@ func TestPreview(t *testing.T) {
 		t.Errorf("the preview: %+v", p.List)
 	}
 	for i, item := range p.List.Items {
-		if item.ID != want.Items[i].ID || item.Score != want.Items[i].Score || item.Place != i+1 || len(item.Parts) == 0 || item.Factor != 1 {
+		if item.ID != want.Items[i].ID || item.Score != want.Items[i].Score || item.Place != i+1 || len(item.Parts) == 0 || item.Parts[0].Rank < 1 || item.Factor != 1 {
 			t.Errorf("place %d has %+v, served is %+v", i+1, item, want.Items[i])
 		}
 		sum := 0.0

@@ -34,8 +34,8 @@ type KnowsItem struct {
 	Recommender string  `json:"recommender" doc:"Name of the model in the build"`
 	Method      string  `json:"method" doc:"How it was learned"`
 	Knows       bool    `json:"knows"`
-	Rank        int     `json:"rank,omitempty" doc:"Place among all items, of what is popular or trends"`
-	Score       float64 `json:"score,omitempty" doc:"Of what is popular or trends"`
+	Rank        int     `json:"rank,omitempty" doc:"Place among all items, of what is popular, trends or is new"`
+	Score       float64 `json:"score,omitempty" doc:"Of what is popular, trends or is new: for the last, seconds since the first item came"`
 }
 
 // Knowledge is what the build in use knows of an item.
@@ -57,7 +57,7 @@ func (s *Service) knowledge(key string) *Knowledge {
 	number := snap.bundle.Items.Number(key)
 	k.InBuild = number != interactions.Unknown
 	reasons := map[string]string{modelPersonal: reasonTaste, modelNext: reasonNext, modelAlike: reasonAlike, modelBaskets: reasonTogether, modelContent: reasonContent}
-	for _, name := range []string{modelPersonal, modelNext, modelAlike, modelBaskets, modelContent, modelTrending, modelPopular} {
+	for _, name := range []string{modelPersonal, modelNext, modelAlike, modelBaskets, modelContent, modelTrending, modelPopular, modelLatest} {
 		m := snap.model(name)
 		if m == nil {
 			continue

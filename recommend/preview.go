@@ -27,6 +27,7 @@ type PreviewQuery struct {
 type PreviewPart struct {
 	Source string  `json:"source" doc:"Reason that the source gives"`
 	Share  float64 `json:"share" doc:"Of what all sources add"`
+	Rank   int     `json:"rank,omitempty" doc:"Place in the list of the source, from 1 on"`
 }
 
 // PreviewItem is an item of a preview.
@@ -50,6 +51,7 @@ type PreviewSource struct {
 type PreviewList struct {
 	Placement  string          `json:"placement"`
 	Version    int64           `json:"version,omitempty" doc:"Build that recommended; none where nothing has been learned yet"`
+	Ranker     int64           `json:"ranker,omitempty" doc:"Version of the ranker that ordered it; none where the ranks that the sources gave did"`
 	Personal   bool            `json:"personal" doc:"Whether anything that the person did was used"`
 	FallBack   bool            `json:"fallBack" doc:"Nothing of it comes from the person or the items that were named"`
 	Known      int             `json:"known" doc:"Events of the person in memory"`
@@ -122,7 +124,7 @@ func (s *Service) previewList(ctx context.Context, q Query) (*PreviewList, error
 			item := PreviewItem{Place: len(parts) + 1, Fused: c.score, Factor: g.placement.factor(c.key, c.item), Stock: c.item.Stock, Parts: []PreviewPart{}}
 			for n, part := range c.parts {
 				if part > 0 {
-					item.Parts = append(item.Parts, PreviewPart{reasons[n], part / c.score})
+					item.Parts = append(item.Parts, PreviewPart{reasons[n], part / c.score, int(c.told[n].rank)})
 				}
 			}
 			slices.SortStableFunc(item.Parts, func(a, b PreviewPart) int {
@@ -147,6 +149,7 @@ func (s *Service) previewList(ctx context.Context, q Query) (*PreviewList, error
 		return nil, err
 	}
 	out.Placement, out.Version, out.Personal, out.FallBack = list.Placement, list.Version, list.Personal, true
+	out.Ranker = list.Ranker
 	if q.Person != "" {
 		out.Known = s.Remembered(q.Person)
 	}

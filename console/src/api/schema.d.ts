@@ -11257,14 +11257,14 @@ export interface components {
             method: string;
             /**
              * Format: int64
-             * @description Place among all items, of what is popular or trends
+             * @description Place among all items, of what is popular, trends or is new
              */
             rank?: number;
             /** @description Name of the model in the build */
             recommender: string;
             /**
              * Format: double
-             * @description Of what is popular or trends
+             * @description Of what is popular, trends or is new: for the last, seconds since 1970
              */
             score?: number;
         };
@@ -13814,6 +13814,11 @@ export interface components {
             /** @description Whether anything that the person did was used */
             personal: boolean;
             placement: string;
+            /**
+             * Format: int64
+             * @description Version of the ranker that ordered it; none where the ranks that the sources gave did
+             */
+            ranker?: number;
             sources: components["schemas"]["PreviewSource"][];
             /**
              * Format: int64
@@ -13822,6 +13827,11 @@ export interface components {
             version?: number;
         };
         PreviewPart: {
+            /**
+             * Format: int64
+             * @description Place in the list of the source, from 1 on
+             */
+            rank?: number;
             /**
              * Format: double
              * @description Of what all sources add

@@ -31,6 +31,7 @@ export function QualityView() {
         {(data) => (
           <>
             <Offline state={data} />
+            <Rankers state={data} />
             <Builds state={data} />
           </>
         )}
@@ -140,6 +141,61 @@ function Offline({ state }: { readonly state: RecommenderState }) {
           </Table.Td>
           <Table.Td colSpan={measures.length + 1} />
         </Table.Tr>
+      </Rows>
+    </Panel>
+  );
+}
+
+const rankerColumns: readonly Column[] = [
+  { label: 'Ranker' },
+  { label: 'Learned from' },
+  { label: 'Its order', number: true },
+  { label: 'Retrieval', number: true },
+  { label: 'Popular', number: true },
+  { label: 'Over retrieval', number: true },
+  { label: 'Foreseen / taken', number: true },
+  { label: 'Catalogue share', number: true },
+];
+
+type JudgedFigure = RecommenderState['rankers'][number]['report']['ranker'];
+
+const between = ({ lower, upper }: JudgedFigure) => `${significant(lower)} to ${significant(upper)}`;
+
+/** The rankers that were learned, and what the gate said of each. */
+function Rankers({ state }: { readonly state: RecommenderState }) {
+  if (state.rankers.length === 0) return null;
+  return (
+    <Panel title="Rankers" note="What orders the candidates: the newest decides. One that is not better than retrieval and popularity on a later time is refused, and the ranks of the sources order lists." flush>
+      <Rows columns={rankerColumns} minWidth={860}>
+        {state.rankers.map(({ version, learnedAt, accepted, report }, n) => (
+          <Table.Tr key={version}>
+            <Table.Td style={{ maxWidth: 320 }}>
+              version {version} <Tag tone={accepted ? (n === 0 ? 'better' : 'quiet') : 'warning'}>{accepted ? (n === 0 ? 'champion' : 'passed') : 'refused'}</Tag>
+              <span className="q-list-note">
+                <Moment at={learnedAt} as="ago" />
+                {report.refused !== undefined && `: ${report.refused}`}
+              </span>
+            </Table.Td>
+            <Table.Td>
+              {report.from}
+              <span className="q-list-note">{report.method ?? ''}</span>
+            </Table.Td>
+            <Table.Td className="q-number">
+              {significant(report.ranker.value)}
+              <span className="q-list-note">{between(report.ranker)}</span>
+            </Table.Td>
+            <Table.Td className="q-number">{significant(report.retrieval.value)}</Table.Td>
+            <Table.Td className="q-number">{significant(report.popular.value)}</Table.Td>
+            <Table.Td className="q-number">
+              {significant(report.overRetrieval.value)}
+              <span className="q-list-note">{between(report.overRetrieval)}</span>
+            </Table.Td>
+            <Table.Td className="q-number">
+              {percent(report.predicted)} / {percent(report.observed)}
+            </Table.Td>
+            <Table.Td className="q-number">{percent(report.coverage)}</Table.Td>
+          </Table.Tr>
+        ))}
       </Rows>
     </Panel>
   );

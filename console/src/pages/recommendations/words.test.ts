@@ -35,14 +35,15 @@ test('items are told apart', () => {
   expect(itemsOf(' a, b  b\nc ,')).toEqual(['a', 'b', 'c']);
 });
 
-const shown = { items: [], personal: true, fallBack: false, known: 3, bought: 2, candidates: 40 };
+const shown: Parameters<typeof listWords>[0] = { items: [], personal: true, fallBack: false, known: 3, bought: 2, candidates: 40 };
 const item = { id: 'tea', place: 2 } as never;
 
 test('a list says where it comes from', () => {
   expect(listWords(shown)).toMatch(/^Nothing in the catalogue/);
   expect(listWords({ ...shown, items: [item] })).toBe('3 events of the person were used. 40 candidates; 2 were left out because the person bought them.');
   expect(listWords({ ...shown, items: [item], personal: false, fallBack: true, bought: 0 })).toBe('Nothing is known of the person. Only fall-backs: what is popular, trends, is new or pinned. 40 candidates.');
-  expect(partsWords({ parts: [{ source: 'for-you', share: 0.75 }, { source: 'popular', share: 0.25 }] })).toBe('taste 75%, popular 25%');
+  expect(listWords({ ...shown, items: [item], bought: 0, ranker: 4 })).toBe('3 events of the person were used. 40 candidates. Ranker 4 ordered them.');
+  expect(partsWords({ parts: [{ source: 'for-you', share: 0.75, rank: 2 }, { source: 'popular', share: 0.25 }] })).toBe('taste 75% (its no. 2), popular 25%');
 });
 
 test('places move', () => {

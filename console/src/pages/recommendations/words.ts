@@ -58,15 +58,17 @@ const sources: Readonly<Record<string, string>> = {
 export const sourceTitle = (source: string): string => sources[source] ?? source;
 
 /** How much each source adds to an item. */
-export const partsWords = ({ parts }: Pick<PreviewItem, 'parts'>): string => parts.map(({ source, share }) => `${sourceTitle(source)} ${percent(share, 0)}`).join(', ');
+export const partsWords = ({ parts }: Pick<PreviewItem, 'parts'>): string =>
+  parts.map(({ source, share, rank }) => `${sourceTitle(source)} ${percent(share, 0)}${rank === undefined ? '' : ` (its no. ${count(rank)})`}`).join(', ');
 
 /** Where a list comes from, in a sentence or two. */
-export function listWords(list: Pick<PreviewList, 'items' | 'personal' | 'fallBack' | 'known' | 'bought' | 'candidates'>): string {
+export function listWords(list: Pick<PreviewList, 'items' | 'personal' | 'fallBack' | 'known' | 'bought' | 'candidates' | 'ranker'>): string {
   if (list.items.length === 0) return 'Nothing in the catalogue can be shown here: see the rules of the placement, and what is in stock.';
   const person = list.personal ? `${count(list.known)} events of the person were used.` : 'Nothing is known of the person.';
   const fallBack = list.fallBack ? ' Only fall-backs: what is popular, trends, is new or pinned.' : '';
   const bought = list.bought > 0 ? `; ${count(list.bought)} were left out because the person bought them` : '';
-  return `${person}${fallBack} ${count(list.candidates)} candidates${bought}.`;
+  const order = list.ranker === undefined ? '' : ` Ranker ${list.ranker.toString()} ordered them.`;
+  return `${person}${fallBack} ${count(list.candidates)} candidates${bought}.${order}`;
 }
 
 /** Where an item stood before. */
