@@ -273,10 +273,8 @@ func (r *weekRun) happen(ctx context.Context, at time.Time) error {
 		h := &list[i]
 		switch h.kind {
 		case "unsubscribes":
-			group.Go(func() error {
-				r.living[h.person].Unsubscribed = true // once is enough
-				return r.Client.Post(ctx, "/u/"+h.arrival.unsubscribe, nil, nil, client.Idempotent())
-			})
+			r.living[h.person].Unsubscribed = true
+			group.Go(func() error { return r.Client.Post(ctx, "/u/"+h.arrival.unsubscribe, nil, nil, client.Idempotent()) })
 		case "buys":
 			group.Go(func() error { return r.buy(ctx, h) })
 		default:
