@@ -102,7 +102,7 @@ func (o *weekOutcome) summary() map[string]any {
 	return map[string]any{
 		"seed": o.Plan.seed, "people": o.Plan.people, "from": o.Plan.from, "days": o.Plan.days, "seconds": o.Took.Seconds(),
 		"visits": o.Lived.Visits, "messages": len(o.Lived.Arrivals), "busy": o.Lived.Busy, "treated": o.Treated, "heldOut": o.HeldOut,
-		"contactCost": o.Contacts, "apart": o.Apart, "effects": o.Effects, "groups": o.Groups, "audited": o.Checked, "violations": violations, "sent": o.Sent,
+		"contactCost": o.Contacts, "apart": o.Apart, "effects": o.Effects, "groups": o.Groups, "audited": o.Checked, "violations": violations, "sent": o.Sent, "budgets": o.Budgets,
 	}
 }
 
@@ -112,6 +112,10 @@ func (o *weekOutcome) writeText(out io.Writer) error {
 	fmt.Fprintf(w, "what sent\tmessages\t\n")
 	for _, s := range o.Sent {
 		fmt.Fprintf(w, "%s %s\t%d\t\n", s.Origin, s.Key, s.Messages)
+	}
+	fmt.Fprintf(w, "\nbudget\tspent\tleft\t\n")
+	for _, b := range o.Budgets {
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t\n", b.Key, b.Spent, b.Left)
 	}
 	fmt.Fprintf(w, "\n%d treated and %d held out, per person\testimate\t95 %%\ttruth\t\n", o.Treated, o.HeldOut)
 	for _, e := range o.Effects {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"quintet/decide"
 	"quintet/experiments"
 	"quintet/internal/shop"
 )
@@ -35,6 +36,7 @@ type weekOutcome struct {
 	Violations []violation
 	Checked    []string
 	Sent       []weekSent
+	Budgets    []decide.BudgetStanding
 }
 
 // Methods of the intervals of a report.
@@ -125,6 +127,11 @@ func (o *weekOutcome) report(ctx context.Context, s *weekService) error {
 	slices.SortFunc(o.Effects, func(a, b weekEffect) int {
 		return cmp.Or(cmp.Compare(b.Metric, a.Metric), cmp.Compare(b.Method, a.Method))
 	})
+	var limits struct{ Budgets []decide.BudgetStanding }
+	if err := s.Client.Get(ctx, "/v1/limits", &limits); err != nil {
+		return fmt.Errorf("reading what was spent: %w", err)
+	}
+	o.Budgets = limits.Budgets
 	if err := o.sent(ctx, s.app); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const (
 const receiptsSecret = "receipts of a week"
 
 // Limits of a week, by the number of people.
-func (w *Week) money() float64 { return cents(0.045 * float64(len(w.People))) }
+func (w *Week) money() float64 { return cents(0.032 * float64(len(w.People))) }
 func (w *Week) codes() int     { return max(5, len(w.People)/12) }
 
 // Definitions is everything that the week defines, in the order in which one may refer
