@@ -41,7 +41,9 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		}
 		wait := s.interval
-		if s.seen.Load() > s.learned.Load() {
+		if fresh := s.seen.Load() - s.learned.Load(); muchNew(s.current.Load(), fresh) {
+			wait = min(wait, settleTime)
+		} else if fresh > 0 {
 			wait = min(wait, max(settleTime, next.Sub(s.now())))
 		}
 		select {
@@ -77,9 +79,9 @@ func (s *Service) due(first bool, fresh uint64, next time.Time) bool {
 	return float64(fresh) >= growth*float64(current.version.Report.Events) || s.now().Sub(current.version.BuiltAt) > maxAge
 }
 
-// muchNew says whether what came in since the build is at least half of what it knows.
+// muchNew says whether what came in since the build is at least a tenth of what it knows.
 func muchNew(current *snapshot, fresh uint64) bool {
-	return current != nil && 2*fresh >= uint64(current.version.Report.Events)
+	return current != nil && fresh > 0 && 10*fresh >= uint64(current.version.Report.Events)
 }
 
 // follow takes up the newest build.

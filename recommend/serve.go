@@ -212,7 +212,13 @@ func (g *gathering) gather(items []string, past []did, history []interactions.Ev
 		g.personal(history)
 		g.latest(past, 1.2)
 	}
-	g.common()
+	if len(history) > 0 {
+		g.common()
+	} else {
+		// Of somebody unknown, most people's choice is known best: what trends comes behind.
+		g.from(modelPopular, reasonPopular, 0.15, nil)
+		g.from(modelTrending, reasonTrending, 0.01, nil)
+	}
 	if len(g.pool.list) == 0 {
 		g.latest(past, 0.01)
 		g.anything()
