@@ -76,6 +76,10 @@ func (d *Distribution) sharesOf(c *learners.Column) []float64 {
 	return shares
 }
 
+// ages are features that grow with the log as long as it is younger than features look
+// back: they would tell of drift in every young installation.
+var ages = []string{"daysSinceFirstOrder", "daysSinceFirstEvent"}
+
 // drift compares features with those of training by the population stability index, the
 // largest first.
 func drift(reference []Distribution, t *learners.Table) []Drift {
@@ -85,6 +89,9 @@ func drift(reference []Distribution, t *learners.Table) []Drift {
 	}
 	for i := range reference {
 		d := &reference[i]
+		if slices.Contains(ages, d.Column) {
+			continue
+		}
 		for k := range t.Columns {
 			if t.Columns[k].Name != d.Column || t.Columns[k].Categorical() != (d.Levels != nil || d.Edges == nil && len(d.Shares) == 1) {
 				continue
