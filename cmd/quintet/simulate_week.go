@@ -85,7 +85,7 @@ func simulateWeek(ctx context.Context, cfg config.Config, p weekPlan, progress f
 
 // weekDir is an empty directory for a week on embedded engines.
 func weekDir(cfg config.Config) (config.Config, func() error, error) {
-	dir, err := os.MkdirTemp(".", "quintet-week-")
+	dir, err := os.MkdirTemp(".", ".quintet-week-")
 	if err != nil {
 		return cfg, nil, fmt.Errorf("creating the directory of the simulation: %w", err)
 	}
