@@ -209,15 +209,17 @@ func TestCompleteJourneyEndToEnd(t *testing.T) {
 	}
 	var state struct {
 		Version *struct {
-			Report struct {
+			BuiltAt time.Time `json:"builtAt"`
+			Report  struct {
 				Events   int    `json:"events"`
 				Personal string `json:"personal"`
 				Refused  string `json:"refused"`
 			} `json:"report"`
 		} `json:"version"`
 		Rankers []struct {
-			Accepted bool `json:"accepted"`
-			Report   struct {
+			LearnedAt time.Time `json:"learnedAt"`
+			Accepted  bool      `json:"accepted"`
+			Report    struct {
 				From          string         `json:"from"`
 				Refused       string         `json:"refused"`
 				Ranker        offline.Figure `json:"ranker"`
@@ -226,8 +228,8 @@ func TestCompleteJourneyEndToEnd(t *testing.T) {
 			} `json:"report"`
 		} `json:"rankers"`
 	}
-	complete := func() bool { // two lines of one product at one time are one thing that somebody did
-		return state.Version != nil && state.Version.Report.Events > j.rows*9/10 && len(state.Rankers) > 0
+	complete := func() bool { // with the ranker that was learned beside it
+		return state.Version != nil && state.Version.Report.Events > j.rows*99/100 && len(state.Rankers) > 0 && state.Rankers[0].LearnedAt.After(state.Version.BuiltAt)
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !complete(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
