@@ -86,7 +86,7 @@ function Offline({ state }: { readonly state: RecommenderState }) {
     .map((name) => ({ name, ndcg: figureOf(report, name, 'NDCG') }))
     .sort((a, b) => (b.ndcg?.value ?? 0) - (a.ndcg?.value ?? 0));
   const intervals = rows.flatMap(({ ndcg }) => (ndcg === undefined ? [] : [{ estimate: ndcg.value, lower: ndcg.lower, upper: ndcg.upper }]));
-  const scale = intervalScale(intervals);
+  const scale = intervalScale(intervals, 3);
   const champion = report.personal === '' ? 'popular' : 'personal';
   return (
     <Panel
@@ -169,7 +169,7 @@ function Rankers({ state }: { readonly state: RecommenderState }) {
       <Rows columns={rankerColumns} minWidth={860}>
         {state.rankers.map(({ version, learnedAt, accepted, report }, n) => (
           <Table.Tr key={version}>
-            <Table.Td style={{ maxWidth: 320 }}>
+            <Table.Td style={{ minWidth: 220, maxWidth: 320 }}>
               version {version} <Tag tone={accepted ? (n === 0 ? 'better' : 'quiet') : 'warning'}>{accepted ? (n === 0 ? 'champion' : 'passed') : 'refused'}</Tag>
               <span className="q-list-note">
                 <Moment at={learnedAt} as="ago" />
