@@ -15,7 +15,8 @@ import { SkeletonBlock } from '../../parts/Skeletons';
 import '../campaigns/campaigns.css';
 import { keyOf } from '../experiments/draft';
 import { blank, bodyOf, draftOf, faults, type Draft } from './draft';
-import { policyTypes } from './policyText';
+import { ExposureEditor } from './ExposureEditor';
+import { methods, policyTypes } from './policyText';
 
 /** Makes a decision point, or changes one. */
 export function PointEditorPage() {
@@ -31,7 +32,7 @@ export function PointEditorPage() {
 
 type Texts = { readonly [K in keyof Draft]: Draft[K] extends string ? K : never }[keyof Draft];
 
-const fields = ['name', 'key', 'offers', 'channels', 'defaultAction', 'policy.model', 'policy.action', 'policy.exploration', 'policy.rules', 'audience', 'features', 'creatives', 'objective', 'costs', 'policy.where', 'policy.how'];
+const fields = ['name', 'key', 'offers', 'channels', 'defaultAction', 'policy.model', 'policy.action', 'policy.exploration', 'policy.method', 'policy.alpha', 'policy.halfLifeDays', 'policy.exposure', 'policy.rules', 'audience', 'features', 'creatives', 'objective', 'costs', 'policy.where', 'policy.how'];
 
 function Editor({ found }: { readonly found?: DecisionPoint }) {
   const refused = useWhyNot('define');
@@ -119,6 +120,9 @@ function Editor({ found }: { readonly found?: DecisionPoint }) {
           <div className="q-form">
             <Select label="Policy" allowDeselect={false} data={policyTypes.map(({ value, label }) => ({ value, label }))} value={draft.type} error={at('policy.type')} onChange={(value) => { set({ type: policyTypes.find((each) => each.value === value)?.value ?? 'uniform' }); }} />
             {explores && <NumberInput label="Exploration" description="Share spread evenly" min={0} max={1} step={0.01} value={draft.exploration} error={at('policy.exploration')} onChange={(value) => { set({ exploration: value === '' ? '' : Number(value) }); }} />}
+            {draft.type === 'bandit' && <Select label="Method" description="How what it expects becomes probabilities" allowDeselect={false} data={methods.map(({ value, label }) => ({ value, label }))} value={draft.method} error={at('policy.method')} onChange={(value) => { set({ method: methods.find((each) => each.value === value)?.value ?? 'thompson' }); }} />}
+            {draft.type === 'bandit' && <NumberInput label="Spread α" description="How much what is hardly known is tried" min={0.01} max={10} step={0.1} value={draft.alpha} error={at('policy.alpha')} onChange={(value) => { set({ alpha: Number(value) }); }} />}
+            {draft.type === 'bandit' && <NumberInput label="Half-life in days" description="Age at which a decision counts half" min={1} max={3650} value={draft.halfLifeDays} error={at('policy.halfLifeDays')} onChange={(value) => { set({ halfLifeDays: Number(value) }); }} />}
             {draft.type === 'fixed' && <TextInput label="Action" value={draft.action} error={at('policy.action')} onChange={(event) => { set({ action: event.currentTarget.value }); }} />}
             {draft.type === 'rules' && json('rules', 'Rules', 'The first that has the person decides: [{"when": {…}, "actions": ["offer/*/*"]}]', 'policy.rules')}
             {draft.type === 'model' && <TextInput label="Model" description="Key of a model of uplift" value={draft.model} error={at('policy.model')} onChange={(event) => { set({ model: event.currentTarget.value }); }} />}
@@ -127,6 +131,9 @@ function Editor({ found }: { readonly found?: DecisionPoint }) {
             {json('how', 'Policy of how', 'Such as {"type": "bandit"}', 'policy.how')}
             {json('features', 'Features', 'What the policy may know, for what learns')}
           </div>
+        </Panel>
+        <Panel title="Bounds of exposure" note="Whatever the policy makes of them, these actions are chosen at least, or at most, with such a probability.">
+          <ExposureEditor bounds={draft.exposure} error={at('policy.exposure')} wrong={wrong} onChange={(exposure) => { set({ exposure }); }} />
         </Panel>
         <Panel title="What counts">
           <div className="q-form">

@@ -18,6 +18,11 @@ export interface Draft {
   readonly type: PolicyType;
   readonly exploration: number | '';
   readonly action: string;
+  /** How a bandit turns what it expects into probabilities, and how far back it looks. */
+  readonly method: NonNullable<Policy['method']>;
+  readonly alpha: number;
+  readonly halfLifeDays: number;
+  readonly exposure: readonly Bound[];
   readonly rules: string;
   readonly model: string;
   readonly treatment: NonNullable<Policy['treatment']>;
@@ -34,9 +39,20 @@ export interface Draft {
   readonly policyRest: Partial<Policy>;
 }
 
+/** Bounds of how probable some actions are together, and each of them; empty where there is none. */
+export interface Bound {
+  readonly actions: readonly string[];
+  readonly when: string;
+  readonly least: number | '';
+  readonly most: number | '';
+  readonly each: number | '';
+}
+
+export const free: Bound = { actions: [], when: '', least: '', most: '', each: '' };
+
 export const blank: Draft = {
   name: '', class: 'advertising', audience: '', random: 0.05, businessAsUsual: 0.05, offers: [], channels: [],
-  creatives: '[{"key": "default"}]', spread: false, withinHours: 24, type: 'uniform', exploration: '', action: '', rules: '', model: '',
+  creatives: '[{"key": "default"}]', spread: false, withinHours: 24, type: 'uniform', exploration: '', action: '', method: 'thompson', alpha: 0.5, halfLifeDays: 30, exposure: [], rules: '', model: '',
   treatment: 'offer', where: '', how: '', features: '', objective: '{"terms": [{"event": "Order Completed"}], "windowHours": 24}', costs: '',
   defaultAction: 'none', none: true, shadow: false, rest: {}, policyRest: {},
 };
@@ -69,6 +85,10 @@ export function draftOf(point: DecisionPoint): Draft {
     type: policy.type,
     exploration: policy.exploration ?? '',
     action: policy.action ?? '',
+    method: policy.method ?? 'thompson',
+    alpha: policy.alpha ?? 0.5,
+    halfLifeDays: policy.halfLifeDays ?? 30,
+    exposure: (policy.exposure ?? []).map(({ actions, when, least, most, each }) => ({ actions: actions ?? [], when: text(when), least: least ?? '', most: most ?? '', each: each ?? '' })),
     rules: text(policy.rules),
     model: policy.model ?? '',
     treatment: policy.treatment ?? 'offer',
@@ -81,7 +101,7 @@ export function draftOf(point: DecisionPoint): Draft {
     none: point.noneAction ?? true,
     shadow: point.shadow ?? false,
     rest: { ...rest, ...(point.groups?.yield === true ? { groups: point.groups } : {}), ...(point.when === undefined ? {} : { when: point.when }) } as Partial<PointBody>,
-    policyRest: without(policy, ['type', 'exploration', 'action', 'rules', 'model', 'treatment', 'where', 'how']),
+    policyRest: without(policy, ['type', 'exploration', 'action', 'method', 'alpha', 'halfLifeDays', 'exposure', 'rules', 'model', 'treatment', 'where', 'how']),
   };
 }
 
@@ -105,6 +125,7 @@ export function faults(d: Draft): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const name of lists) if (fault(d[name], 'list') !== '') found[name] = fault(d[name], 'list');
   for (const name of objects) if (fault(d[name], 'object') !== '') found[name] = fault(d[name], 'object');
+  for (const [i, { when }] of d.exposure.entries()) if (fault(when, 'object') !== '') found[`exposure[${i.toString()}].when`] = fault(when, 'object');
   return found;
 }
 
@@ -114,9 +135,20 @@ function parsed(name: string, value: string): Record<string, unknown> {
 
 const learns = (d: Draft): boolean => d.type === 'bandit' || [d.where, d.how].some((stage) => stage.includes('"bandit"'));
 
+function boundOf({ actions, when, least, most, each }: Bound) {
+  return {
+    actions: [...actions],
+    ...parsed('when', when),
+    ...(least === '' ? {} : { least }),
+    ...(most === '' ? {} : { most }),
+    ...(each === '' ? {} : { each }),
+  };
+}
+
 export function bodyOf(d: Draft): PointBody {
   const policy = {
-    ...(d.type === 'bandit' ? d.policyRest : {}),
+    ...(d.type === 'bandit' ? { ...d.policyRest, ...(d.method === 'thompson' ? {} : { method: d.method }), alpha: d.alpha, halfLifeDays: d.halfLifeDays } : {}),
+    ...(d.exposure.length === 0 ? {} : { exposure: d.exposure.map(boundOf) }),
     type: d.type,
     ...(d.exploration === '' || d.type === 'fixed' || d.type === 'uniform' ? {} : { exploration: d.exploration }),
     ...(d.type === 'fixed' && d.action !== '' ? { action: d.action } : {}),

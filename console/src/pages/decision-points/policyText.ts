@@ -1,5 +1,5 @@
 import { percent } from '../../format/number';
-import type { PolicyType } from './draft';
+import type { Draft, PolicyType } from './draft';
 
 /** The types of policies, with what each does. */
 export const policyTypes: readonly { readonly value: PolicyType; readonly label: string }[] = [
@@ -9,6 +9,14 @@ export const policyTypes: readonly { readonly value: PolicyType; readonly label:
   { value: 'bandit', label: 'bandit: learned here' },
   { value: 'model', label: 'model: the largest expected effect' },
   { value: 'recommender', label: 'recommender: what promises most' },
+];
+
+/** The methods of a bandit, with what each does. */
+export const methods: readonly { readonly value: Draft['method']; readonly label: string }[] = [
+  { value: 'thompson', label: 'thompson: by the probability of being the best' },
+  { value: 'squarecb', label: 'squarecb: by the gap to the best' },
+  { value: 'greedy', label: 'greedy: the best, others by exploration' },
+  { value: 'beta', label: 'beta: without features, for yes or no' },
 ];
 
 function field(policy: object, name: string): unknown {
