@@ -26,9 +26,15 @@ export async function editPoint(session, base) {
   await page.getByText('must be none or an offer/channel/creative of this decision point').first().waitFor();
   session.takeFaults(); // the browser itself reports the answer of 422
   await write(page, 'Rules', '[{"when": {"plan": "paid"}, "actions": ["*/*/*"]}, {"actions": ["none"]}]');
+  await page.getByRole('button', { name: 'Add a bound' }).click();
+  const bound = page.getByRole('group', { name: 'Bound 1' });
+  await bound.getByPlaceholder('spring/*/*').fill('*/*/*');
+  await page.keyboard.press('Enter');
+  await bound.getByRole('textbox', { name: 'Together at most' }).fill('0.9');
   await session.screenshot('point-editor-light');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('heading', { name: 'Story corner', level: 1 }).waitFor();
+  await page.getByText('rules, 1 bound of exposure').first().waitFor();
 
   await page.getByLabel('Person').fill('userId:somebody-of-the-story');
   await page.getByRole('button', { name: 'Ask', exact: true }).click();
