@@ -48,7 +48,7 @@ func (s *Service) logged(ctx context.Context, profiles []string, limit int) ([]S
 	// Without a step of its own for the condition, as with one ClickHouse now and then leaves
 	// empty what it read in the cards of rows from before there were cards.
 	cards, err := s.db.Texts(ctx, "SELECT card FROM decision_timeline WHERE "+whose+" ORDER BY decision_id DESC LIMIT 1 BY decision_id LIMIT "+strconv.Itoa(limit)+
-		" SETTINGS max_threads = 1, os_thread_priority = 0, optimize_read_in_order = 0, optimize_move_to_prewhere = 0", map[string]string{"profiles": strings.Join(profiles, " ")})
+		" SETTINGS max_threads = 1, os_thread_priority = -10, optimize_read_in_order = 0, optimize_move_to_prewhere = 0", map[string]string{"profiles": strings.Join(profiles, " ")})
 	if err != nil {
 		return nil, err
 	}

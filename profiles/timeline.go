@@ -31,10 +31,11 @@ type ProfileEvent struct {
 }
 
 // readNow are the settings of a read that somebody waits for: a few rows, by one thread,
-// which is not behind those of reports as other reads are. Without a step of its own for
+// which is before the collector of garbage and not, as other reads are, behind those of
+// reports, where the process may say so. Without a step of its own for
 // the conditions, as with one ClickHouse now and then leaves empty what they read in the
 // cards of rows from before there were cards.
-const readNow = "SETTINGS max_threads = 1, os_thread_priority = 0, optimize_move_to_prewhere = 0"
+const readNow = "SETTINGS max_threads = 1, os_thread_priority = -10, optimize_move_to_prewhere = 0"
 
 // Up to unsorted events are taken as they lie and sorted here: ClickHouse takes longer to
 // set out to sort than to read these. unordered has all rows of a person read and then

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"quintet/recommend/baskets"
+	"quintet/recommend/content"
 	"quintet/recommend/interactions"
 	"quintet/recommend/scoring"
 )
@@ -60,6 +61,9 @@ type candidate struct {
 	lead   float64          // the largest of them, whose source is the reason
 	value  float64          // what it is ranked by
 	chance float64          // that it is taken, by the ranker
+	// supplier is whose item it is, once that was asked for.
+	supplier      string
+	supplierKnown bool
 	// alike is the largest likeness to those of the first compared places.
 	alike    float64
 	compared int
@@ -101,10 +105,15 @@ func newPool(items int) *pool {
 
 // release gives the memory back: nothing of it may be used any more.
 func (p *pool) release() {
-	clear(p.places)
+	// Only what was used: a catalogue has many more items than a list candidates.
+	for i := range p.room {
+		if n := p.room[i].number; n != interactions.Unknown {
+			p.places[n] = 0
+		}
+	}
 	clear(p.byKey)
-	clear(p.list[:cap(p.list)])
-	clear(p.room[:cap(p.room)])
+	clear(p.list)
+	clear(p.room)
 	p.list, p.room = p.list[:0], p.room[:0]
 	pools.Put(p)
 }
@@ -180,6 +189,7 @@ type gathering struct {
 	pool   *pool
 	items  map[string]bool // of the request: not candidates themselves
 	ranker *Ranker         // that gave the values, or nil
+	texts  *content.Model  // of what items are like, or nil
 	bought int             // candidates that were left out because the person bought them
 }
 

@@ -112,6 +112,7 @@ func (s *Service) Recommend(_ context.Context, q Query) (*List, error) {
 	list := &List{ID: q.ID, Placement: q.Placement, Personal: len(past) > 0, Items: []Recommended{}}
 	g := &gathering{s: s, snap: snap, placement: p, now: now, at: q.At.Unix(), allowedSet: s.allowedBy(q.Placement, p, snap, now), most: max(leastCandidates, breadth*q.Limit),
 		items: make(map[string]bool)}
+	g.texts, _ = snap.model(modelContent).(*content.Model)
 	g.pool = newPool(len(g.known))
 	defer g.pool.release()
 	if p.Kind != Search {
@@ -336,7 +337,7 @@ func (g *gathering) arrange(limit int, id string) []placed {
 	left := g.pool.list
 	put := func(c *candidate, propensity float64) {
 		out = append(out, placed{c, c.lead, propensity})
-		suppliers[supplier(c.item)]++
+		suppliers[c.suppliedBy()]++
 		if i := slices.IndexFunc(left, func(o *candidate) bool { return o.key == c.key }); i >= 0 {
 			left = slices.Delete(left, i, i+1)
 		}
@@ -363,7 +364,7 @@ func (g *gathering) arrange(limit int, id string) []placed {
 		among := left[:min(len(left), max(leastCandidates, 3*limit))]
 		if g.placement.PerSupplier > 0 {
 			among = slices.DeleteFunc(slices.Clone(among), func(c *candidate) bool {
-				name := supplier(c.item)
+				name := c.suppliedBy()
 				return name != "" && suppliers[name] >= g.placement.PerSupplier
 			})
 		}
@@ -420,13 +421,20 @@ func (g *gathering) best(among []*candidate, before []placed) int {
 // likeness of two items, 0 to 1: of their contents, or of their categories where they
 // are not known.
 func (g *gathering) likeness(a, b *candidate) float64 {
-	if m, ok := g.snap.model(modelContent).(*content.Model); ok && a.number != interactions.Unknown && b.number != interactions.Unknown {
-		return math.Max(0, m.Cosine(a.number, b.number))
+	if g.texts != nil && a.number != interactions.Unknown && b.number != interactions.Unknown {
+		return math.Max(0, g.texts.Cosine(a.number, b.number))
 	}
 	if a.item.Category != "" && a.item.Category == b.item.Category {
 		return 0.5
 	}
 	return 0
+}
+
+func (c *candidate) suppliedBy() string {
+	if !c.supplierKnown {
+		c.supplier, c.supplierKnown = supplier(c.item), true
+	}
+	return c.supplier
 }
 
 // supplier is whose item it is, empty where nobody is named.
@@ -447,11 +455,25 @@ func (g *gathering) because(c *candidate, history []interactions.Event, items []
 			return items[:1]
 		}
 	}
-	names := map[string]string{reasonTaste: modelPersonal, reasonNext: modelNext, reasonAlike: modelAlike, reasonTogether: modelBaskets, reasonContent: modelContent}
+	var model string
+	switch c.reason {
+	case reasonTaste:
+		model = modelPersonal
+	case reasonNext:
+		model = modelNext
+	case reasonAlike:
+		model = modelAlike
+	case reasonTogether:
+		model = modelBaskets
+	case reasonContent:
+		model = modelContent
+	default:
+		return nil
+	}
 	type explainer interface {
 		Explain(history []interactions.Event, item int32, n int) []scoring.Reason
 	}
-	m, ok := g.snap.model(names[c.reason]).(explainer)
+	m, ok := g.snap.model(model).(explainer)
 	if !ok || c.number == interactions.Unknown || len(history) == 0 {
 		return nil
 	}
