@@ -140,7 +140,8 @@ func (s *Service) serveOpen(w http.ResponseWriter, r *http.Request) {
 // visit writes an open or a click down, unless a machine did it.
 func (s *Service) visit(ctx context.Context, r *http.Request, delivery string, step int, kind channels.ReceiptKind, more map[string]any) {
 	var sent *time.Time
-	err := s.pool.QueryRow(ctx, `SELECT sent_at FROM delivery_steps WHERE delivery = $1 AND step = $2`, delivery, step).Scan(&sent)
+	// Of what may have been sent it is known that it was not before it was due.
+	err := s.pool.QueryRow(ctx, `SELECT CASE WHEN sent_at IS NULL AND state = 'uncertain' THEN due_at ELSE sent_at END FROM delivery_steps WHERE delivery = $1 AND step = $2`, delivery, step).Scan(&sent)
 	now := s.now()
 	if err == nil {
 		if machine(r) || sent == nil || now.Sub(*sent) < instant {

@@ -23,11 +23,12 @@ const instant = 2 * time.Second
 // columns are those of the kinds of receipts.
 var columns = map[channels.ReceiptKind]string{
 	channels.Delivered: "delivered_at", channels.Opened: "opened_at", channels.Clicked: "clicked_at", channels.Replied: "replied_at",
-	channels.Failed: "failed_at", channels.Bounced: "failed_at", channels.Complained: "failed_at",
+	channels.Failed: "failed_at", channels.Bounced: "bounced_at", channels.Complained: "complained_at",
 }
 
 // Receipt takes what a provider tells of a message on a channel. It may come again, late
-// and in any order. One about a message that is not known is dropped.
+// and in any order, also before the sending was written down. One about a message that
+// does not become known is dropped.
 func (s *Service) Receipt(ctx context.Context, channel string, r channels.Receipt) error {
 	var delivery string
 	var step int
@@ -35,14 +36,16 @@ func (s *Service) Receipt(ctx context.Context, channel string, r channels.Receip
 	if r.ID != "" {
 		delivery, step, err = parseStepID(r.ID)
 	} else {
-		err = s.pool.QueryRow(ctx, `SELECT delivery, step FROM delivery_steps WHERE channel = $1 AND provider_id = $2 AND provider_id <> '' ORDER BY delivery DESC LIMIT 1`,
-			channel, r.ProviderID).Scan(&delivery, &step)
+		delivery, step, err = s.byProvider(ctx, channel, r.ProviderID)
+		if _, known := columns[r.Kind]; errors.Is(err, pgx.ErrNoRows) && known && r.ProviderID != "" {
+			return s.keepEarly(ctx, channel, r)
+		}
 	}
 	if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, errNoStep) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking for the message of a receipt: %w", err)
+		return err
 	}
 	return s.receive(ctx, delivery, step, r, nil)
 }

@@ -259,7 +259,7 @@ type ShownStep struct {
 
 const selectShown = `SELECT d.id, d.body, d.state, d.reason, d.created_at, d.updated_at, (SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
 	'step', s.step, 'channel', s.channel, 'state', s.state, 'reason', s.reason, 'dueAt', s.due_at, 'attempts', s.attempts, 'sentAt', s.sent_at, 'deliveredAt', s.delivered_at,
-	'openedAt', s.opened_at, 'clickedAt', s.clicked_at, 'repliedAt', s.replied_at, 'failedAt', s.failed_at, 'machineAt', s.machine_at)) ORDER BY s.step), '[]') FROM delivery_steps s WHERE s.delivery = d.id) FROM deliveries d `
+	'openedAt', s.opened_at, 'clickedAt', s.clicked_at, 'repliedAt', s.replied_at, 'failedAt', LEAST(s.failed_at, s.bounced_at, s.complained_at), 'machineAt', s.machine_at)) ORDER BY s.step), '[]') FROM delivery_steps s WHERE s.delivery = d.id) FROM deliveries d `
 
 func scanShown(row pgx.CollectableRow) (v Shown, err error) {
 	var body, list []byte

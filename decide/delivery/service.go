@@ -163,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer all.Wait()
 	all.Go(func() { s.every(ctx, workPause, "writing events of deliveries", s.relayNotes) })
 	all.Go(func() { s.every(ctx, reapPause, "looking for deliveries of workers that died", s.reap) })
+	all.Go(func() { s.every(ctx, reapPause, "looking for receipts that came early", s.sweepEarly) })
 	all.Go(func() { s.every(ctx, driverPause, "reading the drivers of channels", s.refreshDrivers) })
 	running := map[string]context.CancelFunc{}
 	defer func() {
@@ -218,6 +219,6 @@ func (s *Service) Settle(ctx context.Context) error {
 	for key := range s.driverKeys() {
 		errs = append(errs, s.sendDue(ctx, key))
 	}
-	errs = append(errs, s.skipUndriven(ctx), s.reap(ctx), s.relayNotes(ctx))
+	errs = append(errs, s.skipUndriven(ctx), s.reap(ctx), s.sweepEarly(ctx), s.relayNotes(ctx))
 	return errors.Join(errs...)
 }

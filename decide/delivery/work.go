@@ -264,6 +264,11 @@ func (s *Service) end(ctx context.Context, j *job, from State, e ending) error {
 			return err
 		}
 		changed = true
+		if e.state == Sent {
+			if e.state, e.reason, err = failedMeanwhile(ctx, tx, j); err != nil {
+				return err
+			}
+		}
 		if e.dead != "" {
 			if err := s.bury(ctx, tx, j, e.dead); err != nil {
 				return err
@@ -277,10 +282,22 @@ func (s *Service) end(ctx context.Context, j *job, from State, e ending) error {
 	if err != nil {
 		return fmt.Errorf("writing down what became of a message: %w", err)
 	}
-	if changed {
-		return s.settleCap(ctx, j)
+	if !changed {
+		return nil
 	}
-	return nil
+	return errors.Join(s.takeEarly(ctx, j.channel, e.provider), s.settleCap(ctx, j))
+}
+
+// failedMeanwhile is the state of a step that was just sent: failed, where its provider
+// told so while it was being sent.
+func failedMeanwhile(ctx context.Context, tx pgx.Tx, j *job) (state State, reason string, err error) {
+	err = tx.QueryRow(ctx, `UPDATE delivery_steps SET state = 'failed', reason = CASE WHEN bounced_at IS NULL THEN 'failed' ELSE 'bounced' END WHERE delivery = $1 AND step = $2
+		AND (failed_at IS NOT NULL OR bounced_at IS NOT NULL) AND delivered_at IS NULL AND opened_at IS NULL AND clicked_at IS NULL AND replied_at IS NULL RETURNING state, reason`,
+		j.delivery, j.step).Scan(&state, &reason)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Sent, "", nil
+	}
+	return state, reason, err
 }
 
 // moveOn starts the next step of a cascade where one follows, notes what happened and
