@@ -16,13 +16,18 @@ const buildLock = 0x7265636f6d6d
 func (s *Service) Run(ctx context.Context) error {
 	var next time.Time // before which no build begins, unless much is new
 	first := true
+	// Whether, and from when on, to build once more: the log had less than was seen, as
+	// what came last was still on its way to it.
+	again, retry := false, time.Time{}
 	for {
 		if err := s.follow(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("looking for a build of recommenders", "error", err)
 		}
-		if s.due(first, s.seen.Load()-s.learned.Load(), next) {
+		due := s.due(first, s.seen.Load()-s.learned.Load(), next)
+		if due || again && !s.now().Before(retry) {
 			began := s.now()
-			count := s.seen.Load()
+			count, known := s.seen.Load(), s.known()
+			again = false
 			built, err := s.buildOnce(ctx)
 			switch {
 			case ctx.Err() != nil:
@@ -32,8 +37,11 @@ func (s *Service) Run(ctx context.Context) error {
 				next = s.now().Add(time.Minute)
 			default:
 				first = false
-				pause := restShare * s.now().Sub(began)
+				took := s.now().Sub(began)
+				pause := restShare * took
 				if built {
+					again = due && s.known()-known < int(count-s.learned.Load())
+					retry = s.now().Add(max(settleTime, 2*took))
 					s.learned.Store(count)
 					pause = max(pause, s.interval)
 				}
@@ -45,6 +53,9 @@ func (s *Service) Run(ctx context.Context) error {
 			wait = min(wait, settleTime)
 		} else if fresh > 0 {
 			wait = min(wait, max(settleTime, next.Sub(s.now())))
+		}
+		if again {
+			wait = min(wait, max(settleTime, retry.Sub(s.now())))
 		}
 		select {
 		case <-ctx.Done():
@@ -59,6 +70,14 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// known is how many interactions the build in use was learned from.
+func (s *Service) known() int {
+	if current := s.current.Load(); current != nil {
+		return current.version.Report.Events
+	}
+	return 0
 }
 
 // due says whether to build: at the start, so that the histories of people are there;

@@ -235,7 +235,7 @@ func TestCompleteJourneyEndToEnd(t *testing.T) {
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !complete(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d purchases were not learned from in two minutes: %+v", j.rows, state)
+			t.Fatalf("%d purchases were not learned from in two minutes: %+v %+v", j.rows, *state.Version, state.Rankers)
 		}
 		if err := r.client.Get(t.Context(), "/v1/recommenders", &state); err != nil {
 			t.Fatal(err)
