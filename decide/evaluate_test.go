@@ -31,15 +31,14 @@ func orderRate(paid bool, action string) float64 {
 func logDecisions(t *testing.T, w *world, key string, n int, always string) (mean, truth float64) {
 	t.Helper()
 	start := time.Now().UTC().Add(-10 * 24 * time.Hour)
-	var at time.Time
-	w.setClock(func() time.Time { return at })
 	rng := rand.New(rand.NewPCG(1, 9))
 	batch, err := w.logged.Write.PrepareBatch(t.Context(), `INSERT INTO events (message_id, type, event, profile_id, decision_id, timestamp, received_at, numbers)`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
-		at = start.Add(time.Duration(i) * 8 * 24 * time.Hour / time.Duration(n))
+		at := start.Add(time.Duration(i) * 8 * 24 * time.Hour / time.Duration(n))
+		w.stand(at)
 		person := 1 + 3*rng.IntN(200) + rng.IntN(2) // all with an address
 		resp, rec := w.ask(t, Request{Decision: key, User: w.person(person), Context: map[string]any{"hour": float64(at.Hour())}})
 		if resp.Fallback {

@@ -194,9 +194,8 @@ func TestContactThatIsPutOff(t *testing.T) {
 	point.NoneAction = new(false)
 	w.put(t, "home", point)
 	putCap(t, w, "one-a-day", Cap{Limit: 1, Hours: 24})
-	at := time.Now().UTC().Truncate(time.Hour)
-	w.setClock(func() time.Time { return at })
-	begin := at
+	begin := time.Now().UTC().Truncate(time.Hour)
+	w.stand(begin)
 	contacted := func(s *Service) bool {
 		t.Helper()
 		rec, err := s.Preview(t.Context(), &Request{Decision: "home", User: w.person(1)}, "key-1")
@@ -215,23 +214,23 @@ func TestContactThatIsPutOff(t *testing.T) {
 	if err := w.Postpone(t.Context(), resp.DecisionID, begin.Add(30*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if at = begin.Add(24 * time.Hour); contacted(w.Service) {
+	if w.stand(begin.Add(24 * time.Hour)); contacted(w.Service) {
 		t.Error("the contact counts where it was not made")
 	}
-	at = begin.Add(31 * time.Minute)
+	w.stand(begin.Add(31 * time.Minute))
 	for range 2 { // the second changes nothing
 		if err := w.Commit(t.Context(), resp.DecisionID); err != nil {
 			t.Fatal(err)
 		}
-		at = at.Add(time.Hour)
+		w.stand(w.read().Add(time.Hour))
 	}
-	w.deps.Now = func() time.Time { return at }
+	w.deps.Now = w.read
 	again := w.restart(t)
 	for _, s := range []*Service{w.Service, again} {
-		if at = begin.Add(24*time.Hour + 30*time.Minute); contacted(s) {
+		if w.stand(begin.Add(24*time.Hour + 30*time.Minute)); contacted(s) {
 			t.Error("less than a day after the contact there is room")
 		}
-		if at = begin.Add(24*time.Hour + 31*time.Minute); !contacted(s) {
+		if w.stand(begin.Add(24*time.Hour + 31*time.Minute)); !contacted(s) {
 			t.Error("a day after the contact there is no room")
 		}
 	}
@@ -255,7 +254,6 @@ func TestQuietHoursHoldAndDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 3, 27, 0, 0, 0, 0, time.UTC)
-	w.setClock(func() time.Time { return at })
 	held, spread := 0, 0
 	for i := range 240 {
 		step := 37 * time.Minute
@@ -263,6 +261,7 @@ func TestQuietHoursHoldAndDrop(t *testing.T) {
 			at = time.Date(2026, 10, 23, 0, 0, 0, 0, time.UTC)
 		}
 		at = at.Add(step)
+		w.stand(at)
 		for _, point := range []string{"held", "spread"} {
 			resp, rec := w.ask(t, Request{Decision: point, User: w.person(1), Context: map[string]any{"timezone": "Europe/Berlin"}})
 			if rec.Channel == "" {
@@ -298,7 +297,7 @@ func TestQuietHoursHoldAndDrop(t *testing.T) {
 	if _, err := w.QuietHours().Put(t.Context(), "night", QuietHours{From: "21:00", To: "09:00", Action: quietDrop, Countries: []string{"de"}}, "test", 0); err != nil {
 		t.Fatal(err)
 	}
-	at = time.Date(2026, 6, 1, 23, 0, 0, 0, time.UTC)
+	w.stand(time.Date(2026, 6, 1, 23, 0, 0, 0, time.UTC))
 	_, rec := w.ask(t, Request{Decision: "held", User: w.person(1), Context: map[string]any{"country": "DE"}})
 	if len(rec.Removed) != 1 || rec.Removed[0].Rule != "quiet-hours:night" {
 		t.Errorf("removed %v", rec.Removed)
@@ -321,13 +320,12 @@ func TestQuietHoursByTheirOwnZones(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var at time.Time
-	w.setClock(func() time.Time { return at })
 	for clock, want := range map[string]string{"08:00": "08:00", "11:59": "11:59", "12:00": "08:00", "20:30": "08:00", "22:30": "08:00", "23:00": "08:00", "02:00": "08:00"} {
-		var err error
-		if at, err = time.Parse(time.RFC3339, "2026-06-01T"+clock+":00Z"); err != nil {
+		at, err := time.Parse(time.RFC3339, "2026-06-01T"+clock+":00Z")
+		if err != nil {
 			t.Fatal(err)
 		}
+		w.stand(at)
 		_, rec := w.ask(t, Request{Decision: "held", User: w.person(1)})
 		if got := rec.SendAt.UTC().Format("15:04"); rec.Channel == "" || got != want {
 			t.Errorf("decided at %s to be sent at %q on %q, want %s", clock, got, rec.Channel, want)

@@ -79,6 +79,12 @@ type world struct {
 // setClock has the service take now for the time.
 func (w *world) setClock(now func() time.Time) { w.clock.Store(&now) }
 
+// stand stops the clock of the service at a moment.
+func (w *world) stand(at time.Time) { w.setClock(func() time.Time { return at }) }
+
+// read is what the clock shows.
+func (w *world) read() time.Time { return (*w.clock.Load())() }
+
 type worldOptions struct {
 	stream  stream.Options
 	change  func(*Deps) // after the defaults
@@ -122,7 +128,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	}
 	w.clock = new(atomic.Pointer[func() time.Time])
 	w.setClock(time.Now)
-	w.now = func() time.Time { return (*w.clock.Load())() }
+	w.now = w.read
 	if !o.noSink {
 		run, stop := context.WithCancel(context.Background())
 		var wg sync.WaitGroup

@@ -185,7 +185,7 @@ func TestItemsStockAndExpiry(t *testing.T) {
 	sold := shelf{}
 	w := newWorld(t, worldOptions{noSink: true, change: func(d *Deps) { d.Stock = sold }})
 	now := time.Date(2026, 11, 22, 18, 0, 0, 123456789, time.FixedZone("", 3*3600))
-	w.setClock(func() time.Time { return now })
+	w.stand(now)
 	w.put(t, "hero", hero(func(p *DecisionPoint) {
 		p.Policy, p.ExpiresAfterMinutes = Policy{Type: PolicyFixed, Action: "spring/onsite/a"}, 1.5
 	}))

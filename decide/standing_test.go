@@ -413,7 +413,7 @@ func TestAnExperimentEndsByItself(t *testing.T) {
 	if rec.variant("trial") == "" {
 		t.Fatalf("before its end: %+v", rec)
 	}
-	w.setClock(func() time.Time { return end })
+	w.stand(end)
 	_, rec = w.ask(t, Request{Decision: "home", User: w.person(1)})
 	if rec.variant("trial") != "" || len(rec.Excluded) != 1 || rec.Excluded[0].Reason != "ended" {
 		t.Errorf("at its end: %+v", rec)
