@@ -24,8 +24,8 @@ func bounded(ctx context.Context) context.Context {
 }
 
 // feature is an aggregate over the events of a person before the moment T. In expressions
-// b says that an event is before T, age its age in days, o that it is a purchase, v its
-// value.
+// b says that an event is before T, a that it is besides something that the person did
+// (not one of [undergone]), age its age in days, o that it is a purchase, v its value.
 type feature struct {
 	name string
 	sql  string
@@ -36,25 +36,34 @@ var features = []feature{
 	{"orders", "countIf(b AND o)", false},
 	{"orders30", "countIf(b AND o AND age < 30)", false},
 	{"orders90", "countIf(b AND o AND age < 90)", false},
-	{"daysSinceLastOrder", "minIf(age, b AND o)", false},
-	{"daysSinceFirstOrder", "maxIf(age, b AND o)", false},
+	{"daysSinceLastOrder", "ifNull(minOrNullIf(age, b AND o), nan)", false},
+	{"daysSinceFirstOrder", "ifNull(maxOrNullIf(age, b AND o), nan)", false},
 	{"orderGapDays", "if(countIf(b AND o) > 1, (maxIf(age, b AND o) - minIf(age, b AND o)) / (countIf(b AND o) - 1), nan)", false},
 	{"spend", "sumIf(v, b AND o)", false},
 	{"spend90", "sumIf(v, b AND o AND age < 90)", false},
 	{"averageOrder", "avgIf(v, b AND o)", false},
-	{"events7", "countIf(b AND age < 7)", false},
-	{"events30", "countIf(b AND age < 30)", false},
-	{"events90", "countIf(b AND age < 90)", false},
-	{"activeDays30", "uniqExactIf(intDiv(at, 86400000), b AND age < 30)", false},
-	{"activeDays90", "uniqExactIf(intDiv(at, 86400000), b AND age < 90)", false},
-	{"daysSinceLastEvent", "minIf(age, b)", false},
-	{"daysSinceFirstEvent", "maxIf(age, b)", false},
-	{"kindsOfEvents90", "uniqExactIf(event, b AND age < 90)", false},
+	{"events7", "countIf(a AND age < 7)", false},
+	{"events30", "countIf(a AND age < 30)", false},
+	{"events90", "countIf(a AND age < 90)", false},
+	{"activeDays30", "uniqExactIf(intDiv(at, 86400000), a AND age < 30)", false},
+	{"activeDays90", "uniqExactIf(intDiv(at, 86400000), a AND age < 90)", false},
+	{"daysSinceLastEvent", "ifNull(minOrNullIf(age, a), nan)", false},
+	{"daysSinceFirstEvent", "ifNull(maxOrNullIf(age, a), nan)", false},
+	{"kindsOfEvents90", "uniqExactIf(event, a AND age < 90)", false},
 	{"views30", "countIf(b AND age < 30 AND event IN ('Product Viewed', '$page', '$screen'))", false},
 	{"carts30", "countIf(b AND age < 30 AND event = 'Product Added')", false},
 	{"messages30", "countIf(b AND age < 30 AND event IN ('Message Sent', 'Message Delivered', 'Email Delivered', 'SMS Delivered'))", false},
 	{"answers30", "countIf(b AND age < 30 AND event IN ('Message Opened', 'Message Clicked', 'Email Opened', 'Email Link Clicked', 'SMS Link Clicked'))", false},
 	{"device", "argMaxIf(device, at, b AND device != '')", true},
+}
+
+// undergone are events that happen to people and are none of their activity: more letters
+// make nobody livelier.
+var undergone = []string{
+	"Message Sent", "Message Delivered", "Message Failed", "Message Bounced", "Message Suppressed",
+	"Email Sent", "Email Delivered", "Email Deferred", "Email Bounced", "Email Dropped",
+	"SMS Sent", "SMS Delivered", "SMS Failed", "Push Notification Sent", "Push Notification Received", "Push Notification Bounced",
+	"Experiment Viewed",
 }
 
 // literal writes a text for SQL.
@@ -79,10 +88,10 @@ const person = "if(m.person = '', e.profile_id, m.person)"
 // is left out. Events beyond until are never read.
 func (s *Spec) source(from, until time.Time) string {
 	return fmt.Sprintf(`SELECT %s AS person_id, e.event AS event, toUnixTimestamp64Milli(e.timestamp) AS at,
-  e.type = 'track' AND e.event IN (%s) AS o, if(o, if(mapContains(e.numbers, %s), e.numbers[%[3]s], e.numbers['revenue']), 0.) AS v, lower(JSONExtractString(e.context, 'device', 'type')) AS device
+  e.type = 'track' AND e.event IN (%s) AS o, if(o, if(mapContains(e.numbers, %s), e.numbers[%[3]s], e.numbers['revenue']), 0.) AS v, lower(JSONExtractString(e.context, 'device', 'type')) AS device, e.event NOT IN (%s) AS own
 FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id
 WHERE e.source != 'system' AND e.profile_id != '' AND e.timestamp >= %s AND e.timestamp < %s`,
-		person, list(s.Events), literal(s.Value), people, moment(from), moment(until))
+		person, list(s.Events), literal(s.Value), list(undergone), people, moment(from), moment(until))
 }
 
 func moment(t time.Time) string {
@@ -110,7 +119,7 @@ func (s *Spec) query(events, joined, moments, label, population, more string) st
 		}
 	}
 	return fmt.Sprintf(`SELECT person_id, %s, toFloat64(%s) AS label%s FROM (
-SELECT *, at < %s AS b, (%[4]s - at) / 86400000. AS age FROM (%s)%s
+SELECT *, at < %s AS b, b AND own AS a, (%[4]s - at) / 86400000. AS age FROM (%s)%s
 ) GROUP BY person_id HAVING %s ORDER BY cityHash64(person_id), person_id LIMIT %d`,
 		strings.Join(columns, ", "), label, more, moments, events, joined, population, s.MaxRows)
 }
@@ -127,7 +136,7 @@ func (s *Service) asOf(ctx context.Context, spec *Spec, at time.Time, horizon ti
 	}
 	population := fmt.Sprintf("countIf(b AND o AND age < %d) > 0", spec.ActiveDays)
 	if spec.Family == NextPurchase {
-		population = fmt.Sprintf("countIf(b AND age < %d) > 0", spec.ActiveDays)
+		population = fmt.Sprintf("countIf(a AND age < %d) > 0", spec.ActiveDays)
 	}
 	sql := spec.query(spec.source(at.AddDate(0, 0, -lookBack), at.Add(horizon)), "", fmt.Sprint(at.UnixMilli()), label, population, "")
 	return s.read(ctx, sql, false)

@@ -382,3 +382,35 @@ func TestSpecsAreChecked(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What is sent to people is none of their activity, and who never did a thing did not do
+// it just now.
+func TestLettersAreNoActivity(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	var events []event
+	for day := 1; day <= 40; day++ {
+		events = append(events, event{name: "Message Sent", person: "told", at: now.AddDate(0, 0, -day)})
+	}
+	for _, name := range []string{"Product Viewed", "Message Opened", "Product Viewed"} {
+		events = append(events, event{name: name, person: "told", at: now.AddDate(0, 0, -10*len(events)/20)})
+	}
+	events = append(events, event{name: "Message Sent", person: "silent", at: now.AddDate(0, 0, -1)})
+	b.log(events)
+	spec := Spec{Family: NextPurchase}
+	spec.fill()
+	set, err := b.asOf(t.Context(), &spec, now, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.people) != 1 || set.people[0] != "told" {
+		t.Fatalf("active are %v", set.people)
+	}
+	want := map[string]float32{"events7": 0, "events30": 3, "events90": 3, "activeDays90": 2, "daysSinceLastEvent": 20, "daysSinceFirstEvent": 21, "kindsOfEvents90": 2,
+		"views30": 2, "messages30": 29, "answers30": 1, "orders": 0, "daysSinceLastOrder": float32(math.NaN()), "daysSinceFirstOrder": float32(math.NaN())}
+	for _, c := range set.table.Columns {
+		if w, ok := want[c.Name]; ok && c.Numbers[0] != w && (w == w || c.Numbers[0] == c.Numbers[0]) {
+			t.Errorf("%s is %g, want %g", c.Name, c.Numbers[0], w)
+		}
+	}
+}
