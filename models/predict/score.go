@@ -173,26 +173,17 @@ func digits(v float64) float64 {
 func (s *Service) write(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any) error {
 	const chunk = 50_000
 	erased := s.forgotSince()
+	// Two at a time: while the store sorts and compresses one, the next is encoded and sent.
+	group, inserting := errgroup.WithContext(ctx)
+	group.SetLimit(2)
 	for from := 0; from < len(people); from += chunk {
-		encoded, err := encode(attributes[from:min(from+chunk, len(people))])
-		if err != nil {
-			return err
-		}
-		batch, err := s.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO person_scores (model, person_id, attributes, version, scored_at)")
-		if err != nil {
-			return fmt.Errorf("preparing an insert of scores: %w", err)
-		}
-		for i := from; i < min(from+chunk, len(people)); i++ {
-			if _, gone := erased[people[i]]; gone {
-				continue
-			}
-			if err := batch.Append(key, people[i], encoded[i-from], uint64(version), at); err != nil {
-				return fmt.Errorf("adding a score: %w", err)
-			}
-		}
-		if err := batch.Send(); err != nil {
-			return fmt.Errorf("inserting scores: %w", err)
-		}
+		until := min(from+chunk, len(people))
+		group.Go(func() error {
+			return s.insert(inserting, key, version, at, people[from:until], attributes[from:until], erased)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if err := s.remove(ctx, fmt.Sprintf("model = %s AND scored_at < %s", literal(key), moment(at))); err != nil {
 		return fmt.Errorf("removing the scores before: %w", err)
@@ -206,6 +197,30 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 		if err := s.remove(ctx, fmt.Sprintf("model = %s AND person_id IN (%s)", literal(key), list(slices.Collect(maps.Keys(late))))); err != nil {
 			return fmt.Errorf("removing the scores of who was erased: %w", err)
 		}
+	}
+	return nil
+}
+
+// insert adds the scores of people who were not erased.
+func (s *Service) insert(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any, erased map[string]struct{}) error {
+	encoded, err := encode(attributes)
+	if err != nil {
+		return err
+	}
+	batch, err := s.clickhouse.Write.PrepareBatch(ctx, "INSERT INTO person_scores (model, person_id, attributes, version, scored_at)")
+	if err != nil {
+		return fmt.Errorf("preparing an insert of scores: %w", err)
+	}
+	for i, id := range people {
+		if _, gone := erased[id]; gone {
+			continue
+		}
+		if err := batch.Append(key, id, encoded[i], uint64(version), at); err != nil {
+			return fmt.Errorf("adding a score: %w", err)
+		}
+	}
+	if err := batch.Send(); err != nil {
+		return fmt.Errorf("inserting scores: %w", err)
 	}
 	return nil
 }
