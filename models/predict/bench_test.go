@@ -45,7 +45,7 @@ FROM numbers(%d, %d) WHERE cityHash64(number, 5) %% 3 > 0`, now.UnixMilli(), fro
 	spec := Spec{Family: Churn, MaxRows: max(n, 100)}
 	spec.fill()
 	started := time.Now()
-	set, err := b.asOf(ctx, &spec, now, 0)
+	set, err := b.asOf(ctx, &spec, now, 0, share{0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ FROM numbers(%d, %d) WHERE cityHash64(number, 5) %% 3 > 0`, now.UnixMilli(), fro
 		attributes[i] = map[string]any{"churnProbability": .1234, "churnProbabilityLow": .1, "churnProbabilityHigh": .2}
 	}
 	started = time.Now()
-	if err := b.write(ctx, "nothing", 1, now, set.people, attributes); err != nil {
+	if err := b.write(ctx, &Scoring{Model: "nothing", Version: 1, AsOf: now}, set.people, attributes, nil); err != nil {
 		t.Fatal(err)
 	}
 	written := time.Since(started)

@@ -109,7 +109,7 @@ type trainingSet struct {
 
 // query builds the one query of a training set. moments is the expression of T in Unix
 // milliseconds; joined is appended to the events.
-func (s *Spec) query(events, joined, moments, label, population, more string) string {
+func (s *Spec) query(events, joined, moments, label, population, more string, of share) string {
 	var columns []string
 	for _, f := range features {
 		if f.text {
@@ -119,14 +119,14 @@ func (s *Spec) query(events, joined, moments, label, population, more string) st
 		}
 	}
 	return fmt.Sprintf(`SELECT person_id, %s, toFloat64(%s) AS label%s FROM (
-SELECT *, at < %s AS b, b AND own AS a, (%[4]s - at) / 86400000. AS age FROM (%s)%s
-) GROUP BY person_id HAVING %s ORDER BY cityHash64(person_id), person_id LIMIT %d`,
-		strings.Join(columns, ", "), label, more, moments, events, joined, population, s.MaxRows)
+SELECT *, at < %s AS b, b AND own AS a, (%[4]s - at) / 86400000. AS age FROM (%s)%s WHERE %s
+) GROUP BY person_id HAVING %s%s`,
+		strings.Join(columns, ", "), label, more, moments, events, joined, of.narrow("person_id"), population, of.limit("person_id", s.MaxRows))
 }
 
 // asOf builds the training set as of a moment: features from before it, the label from
 // the horizon after it. With horizon 0 there is no label.
-func (s *Service) asOf(ctx context.Context, spec *Spec, at time.Time, horizon time.Duration) (*trainingSet, error) {
+func (s *Service) asOf(ctx context.Context, spec *Spec, at time.Time, horizon time.Duration, of share) (*trainingSet, error) {
 	label := "0"
 	if horizon > 0 {
 		label = "countIf(NOT b AND o) > 0"
@@ -138,7 +138,7 @@ func (s *Service) asOf(ctx context.Context, spec *Spec, at time.Time, horizon ti
 	if spec.Family == NextPurchase {
 		population = fmt.Sprintf("countIf(a AND age < %d) > 0", spec.ActiveDays)
 	}
-	sql := spec.query(spec.source(at.AddDate(0, 0, -lookBack), at.Add(horizon)), "", fmt.Sprint(at.UnixMilli()), label, population, "")
+	sql := spec.query(spec.source(at.AddDate(0, 0, -lookBack), at.Add(horizon)), "", fmt.Sprint(at.UnixMilli()), label, population, "", of)
 	return s.read(ctx, sql, false)
 }
 

@@ -63,7 +63,7 @@ func TestLifetimeBySegment(t *testing.T) {
 	}
 	spec := Spec{Family: Lifetime, Segments: []string{"vip"}}
 	spec.fill()
-	past, err := b.customers(ctx, &spec, now.AddDate(0, 0, -30), days(30))
+	past, err := b.customers(ctx, &spec, now.AddDate(0, 0, -30), days(30), share{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +100,5 @@ func TestLifetimeBySegment(t *testing.T) {
 	if math.Abs(referrer["lifetimeValueReferred"]-one-other) > .02 || math.Abs(referrer["lifetimeValueTotal"]-referrer["lifetimeValue"]-one-other) > .02 || one+other == 0 {
 		t.Errorf("%v, of those who were brought %v and %v", referrer, one, other)
 	}
+	b.scoresInShares("value")
 }

@@ -74,6 +74,11 @@ func TestChurnLifecycle(t *testing.T) {
 	if nobody, err := b.Explain(ctx, "churn", "nobody"); err != nil || nobody.Known || nobody.Reasons == nil || !why.Known {
 		t.Errorf("why of somebody unknown: %+v %v", nobody, err)
 	}
+	b.scoresInShares("churn")
+	if left := b.everybody("churn", now.AddDate(2, 0, 0)); len(left) != 0 {
+		t.Errorf("%d people are scored who have not bought for two years", len(left))
+	}
+	b.clock = now
 	// A second version is compared with the champion on the same people.
 	second, err := b.Train(ctx, "churn")
 	if err != nil {
@@ -125,7 +130,7 @@ func TestNothingLeaks(t *testing.T) {
 	b.log(before)
 	spec := Spec{Family: Churn}
 	spec.fill()
-	then, err := b.asOf(ctx, &spec, at, days(30))
+	then, err := b.asOf(ctx, &spec, at, days(30), share{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,7 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	b.log(after)
-	later, err := b.asOf(ctx, &spec, at, days(30))
+	later, err := b.asOf(ctx, &spec, at, days(30), share{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +285,7 @@ func TestUpliftLifecycle(t *testing.T) {
 	if b.Values("win-back", func(string) (any, bool) { return nil, false }, []string{"email"}, values) {
 		t.Errorf("values of somebody unknown: %v", values)
 	}
+	b.scoresInShares("win-back")
 }
 
 func TestSendTimeLifecycle(t *testing.T) {
@@ -355,6 +361,7 @@ func TestSendTimeLifecycle(t *testing.T) {
 	if all != 250 || near < all*8/10 {
 		t.Errorf("%d of %d best hours are near the hidden one", near, all)
 	}
+	b.scoresInShares("hour")
 }
 
 func TestSpecsAreChecked(t *testing.T) {
@@ -399,7 +406,7 @@ func TestLettersAreNoActivity(t *testing.T) {
 	b.log(events)
 	spec := Spec{Family: NextPurchase}
 	spec.fill()
-	set, err := b.asOf(t.Context(), &spec, now, 0)
+	set, err := b.asOf(t.Context(), &spec, now, 0, share{})
 	if err != nil {
 		t.Fatal(err)
 	}

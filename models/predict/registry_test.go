@@ -90,7 +90,12 @@ func TestErasedWhileScored(t *testing.T) {
 	ctx := t.Context()
 	scores := func() []map[string]any { return []map[string]any{{"a": 1.}, {"a": 2.}, {"a": 3.}} }
 	people := []string{"anna", "boris", "clara"}
-	if err := b.write(ctx, "m", 1, now, people, scores()); err != nil {
+	score := func(version int64, at time.Time) error {
+		return b.replace(ctx, &Scoring{Model: "m", Version: version, AsOf: at}, func(write func([]string, []map[string]any) error) error {
+			return write(people, scores())
+		})
+	}
+	if err := score(1, now); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := b.Remembered(ctx, []string{"anna", "clara", "nobody"}); err != nil || n != 2 {
@@ -110,7 +115,7 @@ func TestErasedWhileScored(t *testing.T) {
 	if n, err := b.Forget(ctx, []string{"clara"}); err != nil || n != 1 {
 		t.Errorf("%d %v", n, err)
 	}
-	if err := b.write(ctx, "m", 2, now.Add(time.Hour), people, scores()); err != nil {
+	if err := score(2, now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := b.Remembered(ctx, []string{"clara"}); err != nil || n != 0 {

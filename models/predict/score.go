@@ -93,16 +93,10 @@ func (s *Service) Score(ctx context.Context, key string) (out *Scoring, err erro
 		}
 		started := time.Now()
 		out = &Scoring{Model: key, Version: champion.version.Version, AsOf: s.now().UTC(), Drift: []Drift{}}
-		s.stage(j, "selecting people", .1)
-		people, attributes, err := s.attributesOf(ctx, &spec, champion, out)
-		if err != nil {
+		if err := s.scoreAll(ctx, j, &spec, champion, out); err != nil {
 			return err
 		}
-		s.stage(j, "writing scores", .8)
-		if err := s.write(ctx, key, champion.version.Version, out.AsOf, people, attributes); err != nil {
-			return err
-		}
-		out.People, out.Seconds = len(people), time.Since(started).Seconds()
+		out.Seconds = time.Since(started).Seconds()
 		j.Version, j.Result, j.Drift = out.Version, fmt.Sprintf("%d people", out.People), out.Drift
 		return nil
 	})
@@ -115,19 +109,45 @@ func (s *Service) Score(ctx context.Context, key string) (out *Scoring, err erro
 	return out, nil
 }
 
-// attributesOf scores everybody, and gives people with their attributes.
-func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *Scoring) ([]string, []map[string]any, error) {
+// scoreAll scores everybody, a share at a time, and takes away the scores before.
+func (s *Service) scoreAll(ctx context.Context, j *Job, spec *Spec, c *scorer, out *Scoring) error {
+	shares, err := s.shares(ctx, spec)
+	if err != nil {
+		return err
+	}
+	brought, err := s.broughtBy(ctx, spec, c, out.AsOf, shares)
+	if err != nil {
+		return err
+	}
+	return s.replace(ctx, out, func(write func([]string, []map[string]any) error) error {
+		for i := range shares {
+			s.stage(j, "selecting people", (.1+.9*float64(i))/float64(shares))
+			people, attributes, err := s.attributesOf(ctx, spec, c, out, brought, share{i, shares})
+			if err != nil {
+				return err
+			}
+			s.stage(j, "writing scores", (.7+float64(i))/float64(shares))
+			if err := write(people, attributes); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// attributesOf scores the people of a share, and gives them with their attributes.
+func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *Scoring, brought map[string]float64, of share) ([]string, []map[string]any, error) {
 	switch {
 	case c.predictor != nil:
-		set, err := s.asOf(ctx, spec, out.AsOf, 0)
-		if err != nil {
+		set, err := s.asOf(ctx, spec, out.AsOf, 0, of)
+		if err != nil || len(set.people) == 0 {
 			return nil, nil, err
 		}
 		scores, err := c.predictor.Predict(set.table)
 		if err != nil {
 			return nil, nil, err
 		}
-		out.Drift = drift(c.version.Metrics.Reference, set.table)
+		out.observe(c, set.table)
 		attributes := make([]map[string]any, len(scores))
 		for i, p := range scores {
 			low, high := c.interval(p)
@@ -135,11 +155,19 @@ func (s *Service) attributesOf(ctx context.Context, spec *Spec, c *scorer, out *
 		}
 		return set.people, attributes, nil
 	case c.lifetime != nil:
-		return s.scoreLifetime(ctx, spec, c, out.AsOf)
+		return s.scoreLifetime(ctx, spec, c, out.AsOf, brought, of)
 	case c.sendtime != nil:
-		return s.scoreSendTimes(ctx, spec, c)
+		return s.scoreSendTimes(ctx, spec, c, of)
 	}
-	return s.scoreUplift(ctx, spec, c, out)
+	return s.scoreUplift(ctx, spec, c, out, of)
+}
+
+// observe tells how what is scored differs from what was learnt from. Of several shares
+// the first speaks for all: they are drawn by lot.
+func (o *Scoring) observe(c *scorer, t *learners.Table) {
+	if len(o.Drift) == 0 {
+		o.Drift = drift(c.version.Metrics.Reference, t)
+	}
 }
 
 // interval is the 95 % interval of the share that held, in the test, for people with
@@ -169,24 +197,26 @@ func digits(v float64) float64 {
 	return math.Round(v*1e4) / 1e4
 }
 
-// write replaces the scores of a model: who is not scored any more has none.
-func (s *Service) write(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any) error {
-	const chunk = 50_000
+// replace puts the scores that fill writes in the place of those from before; out.People
+// counts them. A crash in between leaves both, of which readers take the later.
+func (s *Service) replace(ctx context.Context, out *Scoring, fill func(write func([]string, []map[string]any) error) error) error {
 	erased := s.forgotSince()
-	// Two at a time: while the store sorts and compresses one, the next is encoded and sent.
-	group, inserting := errgroup.WithContext(ctx)
-	group.SetLimit(2)
-	for from := 0; from < len(people); from += chunk {
-		until := min(from+chunk, len(people))
-		group.Go(func() error {
-			return s.insert(inserting, key, version, at, people[from:until], attributes[from:until], erased)
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err := fill(func(people []string, attributes []map[string]any) error {
+		out.People += len(people)
+		return s.write(ctx, out, people, attributes, erased)
+	})
+	if err != nil {
 		return err
 	}
-	if err := s.remove(ctx, fmt.Sprintf("model = %s AND scored_at < %s", literal(key), moment(at))); err != nil {
-		return fmt.Errorf("removing the scores before: %w", err)
+	before := fmt.Sprintf("model = %s AND scored_at < %s", literal(out.Model), moment(out.AsOf))
+	var left uint64
+	if err := s.clickhouse.Read.QueryRow(ctx, "SELECT count() FROM person_scores FINAL WHERE "+before).Scan(&left); err != nil {
+		return fmt.Errorf("counting who is not scored any more: %w", err)
+	}
+	if left > 0 { // rewrites the table; whoever was scored again has only the new score for every reader
+		if err := s.remove(ctx, before); err != nil {
+			return fmt.Errorf("removing the scores before: %w", err)
+		}
 	}
 	// Who was erased while this was written.
 	late := s.forgotSince()
@@ -194,15 +224,30 @@ func (s *Service) write(ctx context.Context, key string, version int64, at time.
 		delete(late, id)
 	}
 	if len(late) > 0 {
-		if err := s.remove(ctx, fmt.Sprintf("model = %s AND person_id IN (%s)", literal(key), list(slices.Collect(maps.Keys(late))))); err != nil {
+		if err := s.remove(ctx, fmt.Sprintf("model = %s AND person_id IN (%s)", literal(out.Model), list(slices.Collect(maps.Keys(late))))); err != nil {
 			return fmt.Errorf("removing the scores of who was erased: %w", err)
 		}
 	}
 	return nil
 }
 
-// insert adds the scores of people who were not erased.
-func (s *Service) insert(ctx context.Context, key string, version int64, at time.Time, people []string, attributes []map[string]any, erased map[string]struct{}) error {
+// write inserts scores of people who were not erased, two chunks at a time: while the
+// store sorts and compresses one, the next is encoded and sent.
+func (s *Service) write(ctx context.Context, out *Scoring, people []string, attributes []map[string]any, erased map[string]struct{}) error {
+	const chunk = 50_000
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2)
+	for from := 0; from < len(people); from += chunk {
+		until := min(from+chunk, len(people))
+		group.Go(func() error {
+			return s.insert(ctx, out, people[from:until], attributes[from:until], erased)
+		})
+	}
+	return group.Wait()
+}
+
+// insert adds one chunk of scores.
+func (s *Service) insert(ctx context.Context, out *Scoring, people []string, attributes []map[string]any, erased map[string]struct{}) error {
 	encoded, err := encode(attributes)
 	if err != nil {
 		return err
@@ -215,7 +260,7 @@ func (s *Service) insert(ctx context.Context, key string, version int64, at time
 		if _, gone := erased[id]; gone {
 			continue
 		}
-		if err := batch.Append(key, id, encoded[i], uint64(version), at); err != nil {
+		if err := batch.Append(out.Model, id, encoded[i], uint64(out.Version), out.AsOf); err != nil {
 			return fmt.Errorf("adding a score: %w", err)
 		}
 	}
@@ -294,7 +339,7 @@ func (s *Service) Explain(ctx context.Context, key, who string) (*Explanation, e
 	// Only this person's events are read: those of the profiles that are theirs.
 	narrow := fmt.Sprintf(" AND (e.profile_id = %[1]s OR e.profile_id IN (SELECT profile_id FROM person_map WHERE person_id = %[1]s))", literal(who))
 	population := fmt.Sprintf("person_id = %s", literal(who))
-	set, err := s.read(ctx, spec.query(spec.source(at.AddDate(0, 0, -lookBack), at)+narrow, "", fmt.Sprint(at.UnixMilli()), "0", population, ""), false)
+	set, err := s.read(ctx, spec.query(spec.source(at.AddDate(0, 0, -lookBack), at)+narrow, "", fmt.Sprint(at.UnixMilli()), "0", population, "", share{0, 1}), false)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ type Service struct {
 	version    string
 	now        func() time.Time
 	interval   time.Duration
+	atOnce     int // people scored at a time
 
 	asked   chan request
 	working sync.Mutex // one job at a time: training takes all cores
@@ -69,7 +70,7 @@ type Service struct {
 
 // Open loads the definitions.
 func Open(d Deps) (*Service, error) {
-	s := &Service{log: d.Logger, clickhouse: d.ClickHouse, store: &store{d.Postgres}, reserved: d.Reserved, scored: d.Scored, version: d.Version, now: d.Now, interval: d.Interval, loaded: map[string]*scorer{}, asked: make(chan request, maxAsked)}
+	s := &Service{log: d.Logger, clickhouse: d.ClickHouse, store: &store{d.Postgres}, reserved: d.Reserved, scored: d.Scored, version: d.Version, now: d.Now, interval: d.Interval, atOnce: scoredAtOnce, loaded: map[string]*scorer{}, asked: make(chan request, maxAsked)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -80,7 +80,7 @@ func (s *Service) trainClassifier(ctx context.Context, spec *Spec, v *Version, j
 	now := s.now().UTC().Truncate(time.Hour)
 	horizon := days(spec.HorizonDays)
 	v.AsOf, v.From, v.To = now.Add(-2*horizon), now.Add(-2*horizon).AddDate(0, 0, -lookBack), now
-	train, err := s.asOf(ctx, spec, v.AsOf, horizon)
+	train, err := s.asOf(ctx, spec, v.AsOf, horizon, share{})
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func isGolearn(all []learners.Learner, name string) bool {
 }
 
 func (s *Service) testClassifier(ctx context.Context, spec *Spec, v *Version, p *learners.Predictor, at time.Time, horizon time.Duration) error {
-	test, err := s.asOf(ctx, spec, at, horizon)
+	test, err := s.asOf(ctx, spec, at, horizon, share{})
 	if err != nil {
 		return err
 	}

@@ -23,15 +23,15 @@ type buyers struct {
 
 // customers summarises purchase days before a moment, in days, and counts those within
 // the horizon after it.
-func (s *Service) customers(ctx context.Context, spec *Spec, at time.Time, horizon time.Duration) (*buyers, error) {
+func (s *Service) customers(ctx context.Context, spec *Spec, at time.Time, horizon time.Duration, of share) (*buyers, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryDeadline)
 	defer cancel()
 	// Purchases of one day are one, as in the published fits.
 	sql := fmt.Sprintf(`SELECT person_id, toInt64(countIf(before) - 1) AS repeats, toFloat64(maxIf(day, before) - minIf(day, before)) AS last, %d - minIf(day, before) AS age,
   if(countIf(before) > 1, (sumIf(value, before) - argMinIf(value, day, before)) / (countIf(before) - 1), 0.) AS value, toInt64(countIf(NOT before)) AS later
-FROM (SELECT person_id, intDiv(at, 86400000) AS day, at < %d AS before, sum(v) AS value FROM (%s) WHERE o GROUP BY person_id, day, before)
-GROUP BY person_id HAVING countIf(before) > 0 ORDER BY cityHash64(person_id), person_id LIMIT %d`,
-		at.UnixMilli()/86_400_000, at.UnixMilli(), spec.source(at.AddDate(0, 0, -3*lookBack), at.Add(horizon)), spec.MaxRows)
+FROM (SELECT person_id, intDiv(at, 86400000) AS day, at < %d AS before, sum(v) AS value FROM (%s) WHERE o AND %s GROUP BY person_id, day, before)
+GROUP BY person_id HAVING countIf(before) > 0%s`,
+		at.UnixMilli()/86_400_000, at.UnixMilli(), spec.source(at.AddDate(0, 0, -3*lookBack), at.Add(horizon)), of.narrow("person_id"), of.limit("person_id", spec.MaxRows))
 	if len(spec.Segments) > 0 {
 		sql = fmt.Sprintf("SELECT c.*, g.segment FROM (%s) AS c LEFT JOIN (%s) AS g ON c.person_id = g.person_id ORDER BY cityHash64(c.person_id), c.person_id", sql, spec.members(at))
 	} else {
@@ -68,6 +68,9 @@ func (s *Spec) members(at time.Time) string {
 ) GROUP BY person_id`, list(s.Segments), moment(at))
 }
 
+// maxReferrals bounds whom [Service.referrals] gives.
+const maxReferrals = 5_000_000
+
 // referrals gives, for each person who was brought by another, that other.
 func (s *Service) referrals(ctx context.Context, spec *Spec, until time.Time) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryDeadline)
@@ -78,7 +81,7 @@ WHERE e.type = 'track' AND e.timestamp < %s AND %[2]s != '' GROUP BY person_id`,
 	sql := fmt.Sprintf(`SELECT b.person_id, w.person FROM (%s) AS b
 INNER JOIN (SELECT e.user_id AS user_id, argMax(%s, (e.timestamp, e.message_id)) AS person FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id
   WHERE e.user_id IN (SELECT referrer FROM (%[1]s)) AND e.timestamp < %[4]s GROUP BY user_id) AS w ON b.referrer = w.user_id
-WHERE w.person != b.person_id LIMIT %[5]d`, brought, person, people, moment(until), spec.MaxRows)
+WHERE w.person != b.person_id LIMIT %[5]d`, brought, person, people, moment(until), maxReferrals)
 	rows, err := s.clickhouse.Read.Query(bounded(ctx), sql)
 	if err != nil {
 		return nil, fmt.Errorf("selecting who brought whom: %w", err)
@@ -95,28 +98,47 @@ WHERE w.person != b.person_id LIMIT %[5]d`, brought, person, people, moment(unti
 	return out, rows.Err()
 }
 
-// scoreLifetime says of all customers what they will buy within the horizon, and what
-// those whom they brought will.
-func (s *Service) scoreLifetime(ctx context.Context, spec *Spec, c *scorer, at time.Time) ([]string, []map[string]any, error) {
-	set, err := s.customers(ctx, spec, at, 0)
+// broughtBy sums, for each person who brought others, what those will buy within the
+// horizon; nil where the definition does not say who brought whom.
+func (s *Service) broughtBy(ctx context.Context, spec *Spec, c *scorer, at time.Time, shares int) (map[string]float64, error) {
+	if c.lifetime == nil || spec.Referrer == "" {
+		return nil, nil
+	}
+	by, err := s.referrals(ctx, spec, at)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]float64{}
+	for i := range shares {
+		set, forecasts, err := s.forecast(ctx, spec, c, at, share{i, shares})
+		if err != nil {
+			return nil, err
+		}
+		for i, who := range set.people {
+			if other, there := by[who]; there {
+				out[other] += forecasts[i].Value
+			}
+		}
+	}
+	return out, nil
+}
+
+// forecast says of the customers of a share what they will buy within the horizon.
+func (s *Service) forecast(ctx context.Context, spec *Spec, c *scorer, at time.Time, of share) (*buyers, []lifetime.Forecast, error) {
+	set, err := s.customers(ctx, spec, at, 0, of)
 	if err != nil {
 		return nil, nil, err
 	}
 	forecasts, err := c.lifetime.ForecastAll(ctx, set.customers, set.segments, float64(spec.HorizonDays))
+	return set, forecasts, err
+}
+
+// scoreLifetime says of customers what they will buy within the horizon, and, where
+// brought is not nil, what those whom they brought will.
+func (s *Service) scoreLifetime(ctx context.Context, spec *Spec, c *scorer, at time.Time, brought map[string]float64, of share) ([]string, []map[string]any, error) {
+	set, forecasts, err := s.forecast(ctx, spec, c, at, of)
 	if err != nil {
 		return nil, nil, err
-	}
-	brought := map[string]float64{}
-	if spec.Referrer != "" {
-		by, err := s.referrals(ctx, spec, at)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, who := range set.people {
-			if other, there := by[who]; there {
-				brought[other] += forecasts[i].Value
-			}
-		}
 	}
 	attributes := make([]map[string]any, len(set.people))
 	for i, f := range forecasts {
@@ -124,7 +146,7 @@ func (s *Service) scoreLifetime(ctx context.Context, spec *Spec, c *scorer, at t
 			spec.Attribute: digits(f.Value), spec.Attribute + "Low": digits(f.ValueLow), spec.Attribute + "High": digits(f.ValueHigh),
 			spec.Attribute + "Alive": digits(f.Alive), spec.Attribute + "Purchases": digits(f.Purchases),
 		}
-		if spec.Referrer != "" {
+		if brought != nil {
 			own := brought[set.people[i]]
 			attributes[i][spec.Attribute+"Referred"], attributes[i][spec.Attribute+"Total"] = digits(own), digits(f.Value+own)
 		}
@@ -138,7 +160,7 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 	now := s.now().UTC().Truncate(24 * time.Hour)
 	horizon := days(spec.HorizonDays)
 	v.AsOf, v.From, v.To = now.Add(-horizon), now.AddDate(0, 0, -3*lookBack), now
-	past, err := s.customers(ctx, spec, v.AsOf, horizon)
+	past, err := s.customers(ctx, spec, v.AsOf, horizon, share{})
 	if err != nil {
 		return err
 	}
@@ -182,7 +204,7 @@ func (s *Service) trainLifetime(ctx context.Context, spec *Spec, v *Version, j *
 		}
 	}
 	s.stage(j, "fitting to everything", .8)
-	present, err := s.customers(ctx, spec, now, 0)
+	present, err := s.customers(ctx, spec, now, 0, share{})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"quintet/internal/learners"
@@ -12,8 +13,9 @@ import (
 func unixMilli(v float64) time.Time { return time.UnixMilli(int64(v)).UTC() }
 
 // messages reads what was sent to whom and whether it was answered within a day. What
-// was answered within three seconds, or is marked so, was answered by a machine.
-func (s *Service) messages(ctx context.Context, spec *Spec, from, until time.Time) (out []sendtime.Message, machine int, err error) {
+// was answered within three seconds, or is marked so, was answered by a machine. They
+// are in the order of time, of all people of the share.
+func (s *Service) messages(ctx context.Context, spec *Spec, from, until time.Time, of share) (out []sendtime.Message, machine int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryDeadline)
 	defer cancel()
 	key := "multiIf(JSONExtractString(e.properties, 'messageId') != '', JSONExtractString(e.properties, 'messageId'), e.decision_id != '', e.decision_id, JSONExtractString(e.properties, 'campaign'))"
@@ -22,13 +24,13 @@ func (s *Service) messages(ctx context.Context, spec *Spec, from, until time.Tim
 		if spec.Channel != "" {
 			channel = " AND JSONExtractString(e.properties, 'channel') = " + literal(spec.Channel)
 		}
-		return fmt.Sprintf("FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id WHERE e.type = 'track' AND e.event IN (%s) AND e.timestamp >= %s AND e.timestamp < %s%s", people, list(names), moment(from), moment(until.Add(sendtime.Day)), channel)
+		return fmt.Sprintf("FROM events AS e FINAL LEFT JOIN %s AS m ON e.profile_id = m.profile_id WHERE e.type = 'track' AND e.event IN (%s) AND e.timestamp >= %s AND e.timestamp < %s AND %s%s", people, list(names), moment(from), moment(until.Add(sendtime.Day)), of.narrow(person), channel)
 	}
 	sql := fmt.Sprintf(`SELECT s.person_id, s.t, s.zone, s.chance, minIf(a.t, a.t >= s.t AND a.t < s.t + 86400000 AND NOT a.machine AND a.t - s.t >= 3000) AS answered, countIf(a.t >= s.t AND (a.machine OR a.t - s.t < 3000)) AS machines
 FROM (SELECT %[1]s AS person_id, %[2]s AS k, toUnixTimestamp64Milli(e.timestamp) AS t, if(JSONExtractString(e.properties, 'timezone') != '', JSONExtractString(e.properties, 'timezone'), JSONExtractString(e.context, 'timezone')) AS zone,
     e.numbers['slotPropensity'] AS chance, e.message_id AS id %[3]s) AS s
 LEFT JOIN (SELECT %[1]s AS person_id, %[2]s AS k, toUnixTimestamp64Milli(e.timestamp) AS t, JSONExtractBool(e.properties, 'machineOpen') AS machine %[4]s) AS a ON s.person_id = a.person_id AND s.k = a.k
-WHERE s.t < %[5]d GROUP BY s.person_id, s.id, s.t, s.zone, s.chance ORDER BY s.t LIMIT %[6]d`, person, key, events(spec.Sent), events(spec.Answered), until.UnixMilli(), 2*spec.MaxRows)
+WHERE s.t < %[5]d GROUP BY s.person_id, s.id, s.t, s.zone, s.chance%[6]s`, person, key, events(spec.Sent), events(spec.Answered), until.UnixMilli(), of.limit("s.person_id", 2*spec.MaxRows))
 	rows, err := s.clickhouse.Read.Query(bounded(ctx), sql)
 	if err != nil {
 		return nil, 0, fmt.Errorf("selecting messages: %w", err)
@@ -60,13 +62,17 @@ WHERE s.t < %[5]d GROUP BY s.person_id, s.id, s.t, s.zone, s.chance ORDER BY s.t
 		}
 		out = append(out, m)
 	}
+	slices.SortStableFunc(out, func(a, b sendtime.Message) int { return a.At.Compare(b.At) })
 	return out, machine, rows.Err()
 }
 
+// sentSince is from when on messages count.
+func (s *Spec) sentSince(now time.Time) time.Time { return now.AddDate(0, 0, -max(s.ActiveDays, 90)) }
+
 func (s *Service) trainSendTime(ctx context.Context, spec *Spec, v *Version, j *Job) error {
 	now := s.now().UTC()
-	v.AsOf, v.From, v.To = now.Add(-sendtime.Day), now.AddDate(0, 0, -max(spec.ActiveDays, 90)), now.Add(-sendtime.Day)
-	messages, machine, err := s.messages(ctx, spec, v.From, v.To)
+	v.AsOf, v.From, v.To = now.Add(-sendtime.Day), spec.sentSince(now), now.Add(-sendtime.Day)
+	messages, machine, err := s.messages(ctx, spec, v.From, v.To, share{})
 	if err != nil {
 		return err
 	}
@@ -119,9 +125,9 @@ func (s *Service) trainSendTime(ctx context.Context, spec *Spec, v *Version, j *
 
 // scoreSendTimes gives everybody who got messages the hour of the day at which they
 // answer best, with the rate there and that of any hour.
-func (s *Service) scoreSendTimes(ctx context.Context, spec *Spec, c *scorer) ([]string, []map[string]any, error) {
+func (s *Service) scoreSendTimes(ctx context.Context, spec *Spec, c *scorer, of share) ([]string, []map[string]any, error) {
 	now := s.now().UTC()
-	messages, _, err := s.messages(ctx, spec, now.AddDate(0, 0, -max(spec.ActiveDays, 90)), now.Add(-sendtime.Day))
+	messages, _, err := s.messages(ctx, spec, spec.sentSince(now), now.Add(-sendtime.Day), of)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -60,7 +60,7 @@ FROM exposures AS x LEFT JOIN %s AS m ON x.unit = m.profile_id WHERE x.experimen
 	joined := fmt.Sprintf(" AS f INNER JOIN (%s) AS x USING (person_id)", exposures)
 	arms := append([]string{spec.Control}, spec.Treatments...)
 	sql := spec.query(spec.source(now.AddDate(0, 0, -2*lookBack), now), joined, "t", fmt.Sprintf(outcome, horizon.Milliseconds()),
-		fmt.Sprintf("any(arm) IN (%s)", list(arms)), ", any(arm) AS variant, toFloat64(any(t)) AS moment")
+		fmt.Sprintf("any(arm) IN (%s)", list(arms)), ", any(arm) AS variant, toFloat64(any(t)) AS moment", share{})
 	// t0 is t, as an aggregate cannot name it within its own alias.
 	sql = "WITH t AS t0 " + sql
 	return s.read(ctx, sql, true)
@@ -221,12 +221,12 @@ func against(d *uplift.Data, effects []float64, arm int) (y []float64, treated [
 
 // scoreUplift says of everybody what the best treatment changes, what kind of person they
 // are, and whom the cost keeps from being addressed.
-func (s *Service) scoreUplift(ctx context.Context, spec *Spec, c *scorer, out *Scoring) ([]string, []map[string]any, error) {
-	set, err := s.asOf(ctx, spec, out.AsOf, 0)
-	if err != nil {
+func (s *Service) scoreUplift(ctx context.Context, spec *Spec, c *scorer, out *Scoring, of share) ([]string, []map[string]any, error) {
+	set, err := s.asOf(ctx, spec, out.AsOf, 0, of)
+	if err != nil || len(set.people) == 0 {
 		return nil, nil, err
 	}
-	out.Drift = drift(c.version.Metrics.Reference, set.table)
+	out.observe(c, set.table)
 	a := c.uplift
 	effects := make([][]float64, len(a.effects))
 	for k, p := range a.effects {
