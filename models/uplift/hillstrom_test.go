@@ -3,6 +3,7 @@ package uplift
 import (
 	"encoding/csv"
 	"math"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -133,6 +134,23 @@ func mean(v []float64) float64 {
 	return s / float64(len(v))
 }
 
+// tieOrders gives the least and the largest of causalml's figures over random orders of
+// the rows that tie.
+func tieOrders(y []float64, treated []bool, score []float64, n int) (auuc, qini [2]float64) {
+	r := rand.New(rand.NewPCG(3, 3))
+	auuc, qini = [2]float64{math.Inf(1), math.Inf(-1)}, [2]float64{math.Inf(1), math.Inf(-1)}
+	jittered := make([]float64, len(score))
+	for range n {
+		for i, v := range score {
+			jittered[i] = v + 1e-12*r.Float64()
+		}
+		got := Areas(y, treated, jittered)
+		auuc = [2]float64{min(auuc[0], got.CausalmlAUUC), max(auuc[1], got.CausalmlAUUC)}
+		qini = [2]float64{min(qini[0], got.CausalmlQini), max(qini[1], got.CausalmlQini)}
+	}
+	return auuc, qini
+}
+
 // The figures of the libraries' own code on the same scores.
 func TestHillstromMatchesReference(t *testing.T) {
 	t.Parallel()
@@ -156,8 +174,14 @@ func TestHillstromMatchesReference(t *testing.T) {
 		tolerance := 1e-5
 		if c.outcome == "spend" {
 			// Of the rows 2,476 tie, and causalml counts them in the order in which an
-			// unstable sort leaves them: orders differ by up to 2e-4.
+			// unstable sort leaves them, another on other processors. The published figures
+			// are among those that orders of the ties give, and ours as near as most.
 			tolerance = 2.5e-5
+			aucs, qinis := tieOrders(test.Y, treated, effects, 200)
+			t.Logf("causalml's figures over orders of ties: AUUC %.6f to %.6f, Qini %.6f to %.6f", aucs[0], aucs[1], qinis[0], qinis[1])
+			if aucs[0] > c.cAUUC || aucs[1] < c.cAUUC || qinis[0] > c.cQini || qinis[1] < c.cQini {
+				t.Errorf("no order of the ties comes to %v and %v", c.cAUUC, c.cQini)
+			}
 		}
 		near(t, c.outcome+" causalml AUUC", got.CausalmlAUUC, c.cAUUC, tolerance)
 		near(t, c.outcome+" causalml Qini", got.CausalmlQini, c.cQini, tolerance)
