@@ -23,6 +23,8 @@ type Cap struct {
 	Class    string   `json:"class,omitempty" doc:"Message class that it limits and counts; advertising unless set" enum:"advertising,service,all"`
 	Channels []string `json:"channels,omitempty" doc:"Channels that it limits and counts together; all unless set" nullable:"false"`
 	Tags     []string `json:"tags,omitempty" doc:"Tags of offers, one of which a contact has, that it limits and counts; all contacts unless set" nullable:"false"`
+	// Arbitration has contacts that are not made yet give way to more valuable ones.
+	Arbitration *Arbitration `json:"arbitration,omitempty" doc:"Has messages of campaigns and scenarios that have not gone out yet give way to more valuable contacts of the same person; without it who comes first has the place"`
 }
 
 const classAll = "all"
@@ -54,11 +56,12 @@ func ValidateCap(_ context.Context, _ string, c *Cap) error {
 	}
 	checkKeys(&bad, "channels", c.Channels, maxCapFilters)
 	checkTags(&bad, "tags", c.Tags)
+	c.Arbitration.validate(&bad, c.Class)
 	return bad.Err()
 }
 
 func (c *Cap) rule(key string) caps.Rule {
-	r := caps.Rule{Key: key, Limit: c.Limit, Channels: c.Channels, Tags: c.Tags, Rolling: time.Duration(c.Hours * float64(time.Hour)), Calendar: caps.Period(c.Calendar)}
+	r := caps.Rule{Key: key, Limit: c.Limit, Channels: c.Channels, Tags: c.Tags, Rolling: time.Duration(c.Hours * float64(time.Hour)), Calendar: caps.Period(c.Calendar), Arbitrated: c.Arbitration != nil}
 	if c.Class != classAll {
 		r.Class = c.Class
 	}

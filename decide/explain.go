@@ -163,6 +163,8 @@ func wordsOf(rule string) string {
 	switch {
 	case strings.HasPrefix(rule, ruleCap):
 		return "the person has as many contacts as this cap allows"
+	case strings.HasPrefix(rule, ruleArbitration):
+		return "more valuable contacts have the room under this cap"
 	case strings.HasPrefix(rule, ruleQuiet):
 		return "it is quiet where the person is"
 	case strings.HasPrefix(rule, ruleBudget):

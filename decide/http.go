@@ -160,6 +160,8 @@ type Explained struct {
 	Record      Detail       `json:"record"`
 	Explanation []string     `json:"explanation" doc:"Why the decision came out as it did, in plain words" nullable:"false"`
 	Replay      ReplayResult `json:"replay"`
+	// Arbitration is where the contact competed with others for the room under a cap.
+	Arbitration []Displacement `json:"arbitration,omitempty" nullable:"false" doc:"Contacts that gave way to this one, or the one to which it gave way"`
 }
 
 // Detail is a record as it is shown: with the candidates' scores and with
@@ -303,6 +305,10 @@ func (s *Service) Explain(ctx context.Context, id string) (*Explained, error) {
 		replay = ReplayResult{Differences: []string{err.Error()}}
 	}
 	out := &Explained{Record: s.detail(ctx, rec), Explanation: explain(rec), Replay: replay}
+	if out.Arbitration, err = s.displacements(ctx, id); err != nil {
+		return nil, err
+	}
+	out.Explanation = append(out.Explanation, explainDisplacements(id, out.Arbitration)...)
 	return out, nil
 }
 

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -20,11 +21,13 @@ const (
 	ruleCap    = "cap:"
 	ruleQuiet  = "quiet-hours:"
 	ruleBudget = "budget:"
+	// ruleArbitration is that of a cap whose room a more valuable contact has.
+	ruleArbitration = "arbitration:"
 )
 
 // limited says whether a rule is one of a cap, of quiet hours or of a budget.
 func limited(rule string) bool {
-	return strings.HasPrefix(rule, ruleCap) || strings.HasPrefix(rule, ruleQuiet) || strings.HasPrefix(rule, ruleBudget)
+	return strings.HasPrefix(rule, ruleCap) || strings.HasPrefix(rule, ruleQuiet) || strings.HasPrefix(rule, ruleBudget) || strings.HasPrefix(rule, ruleArbitration)
 }
 
 // limits are the caps, quiet hours and budgets in force, compiled. It is immutable, and
@@ -34,6 +37,7 @@ type limits struct {
 	quiet   []quietRule
 	budgets []budgetRule
 	tagged  bool              // whether a cap counts by tags
+	windows []window          // of caps with arbitration, parallel to caps; empty when none has it
 	names   map[string]string // of rules, as records have them, so that decisions make none
 }
 
@@ -55,6 +59,7 @@ func (s *Service) compileLimits() *limits {
 		l.tagged = l.tagged || len(v.Tags) > 0
 		l.names[key] = ruleCap + key
 	}
+	l.windows = windowsOf(all, l.caps)
 	quiet := s.quiet.Snapshot()
 	for _, key := range slices.Sorted(maps.Keys(quiet)) {
 		v := quiet[key].Value
@@ -94,6 +99,8 @@ type permission struct {
 	// channels are what was found out about channels.
 	channels []permit
 	charged  bool // whether an action has a charge
+	// contested says that some action has room only if others give way to it.
+	contested bool
 }
 
 // begin looks the person up, once for a decision.
@@ -156,7 +163,7 @@ func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit
 	}
 	if tags := a.tags(); q.limits.tagged && len(tags) > 0 {
 		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: tags, At: out.at, Zone: q.zone}
-		if key := caps.Refused(q.limits.caps, q.history, &c); key != "" {
+		if key := q.refused(p, &c); key != "" {
 			return permit{rule: q.limits.name(ruleCap, key)}
 		}
 	}
@@ -214,7 +221,7 @@ func (q *permission) look(p *point, a *action, rec *Record) permit {
 	}
 	if len(q.limits.caps) > 0 {
 		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, At: out.at, Zone: q.zone}
-		if key := caps.Refused(q.limits.caps, q.history, &c); key != "" {
+		if key := q.refused(p, &c); key != "" {
 			return permit{rule: q.limits.name(ruleCap, key)}
 		}
 	}
@@ -305,9 +312,10 @@ func (q *permission) open(p *point, a *action, rec *Record, at time.Time) bool {
 	return caps.Refused(q.limits.caps, q.history, &c) == ""
 }
 
-// reserve takes the places of a decision under caps and budgets; it gives the rule that
-// has none left, "" when all are taken.
-func (s *Service) reserve(p *point, a *action, id string, at time.Time, decided time.Time, q *permission) string {
+// reserve takes the places of the action of a record under caps and budgets, for the
+// decision of an id; it gives the rule that has none left, "" when all are taken.
+func (s *Service) reserve(ctx context.Context, p *point, a *action, id string, rec *Record, q *permission) string {
+	at, decided := rec.SendAt, rec.DecidedAt
 	if q.limits == nil || a.channel == nil {
 		return ""
 	}
@@ -317,7 +325,11 @@ func (s *Service) reserve(p *point, a *action, id string, at time.Time, decided 
 		}
 	}
 	if len(q.limits.caps) > 0 {
-		rule, ok := s.contactsHeld.Reserve(caps.Contact{ID: id, Person: q.person, Class: p.def.Class, Channel: a.chanKey, Tags: slices.Clone(a.tags()), At: at, Zone: q.zone})
+		c := caps.Contact{ID: id, Person: q.person, Class: p.def.Class, Channel: a.chanKey, Tags: slices.Clone(a.tags()), At: at, Zone: q.zone}
+		if len(q.limits.windows) > 0 {
+			c.Priority, c.Worth, c.Yields = p.def.Priority, worthOf(rec, a.offer), yields(p.def.Class, rec.Source, a.channel)
+		}
+		rule, ok := s.contend(ctx, q.limits, &c)
 		if !ok {
 			s.spending.Release(id)
 			return ruleCap + rule
@@ -351,14 +363,26 @@ func (s *Service) Budgets() *definitions.Collection[Budget] { return s.budgets }
 // before there were caps, may be sent. Doing it again changes nothing.
 func (s *Service) Commit(ctx context.Context, decisionID string) error {
 	at := s.now().UTC().Truncate(time.Millisecond)
-	made, rule, known := s.contactsHeld.Commit(decisionID, at)
-	if rule != "" {
-		return &CapError{Rule: ruleCap + rule}
-	}
-	if !known {
+	made, came := s.contactsHeld.Commit(decisionID, at)
+	switch {
+	case came.Gave:
+		return &CapError{Rule: s.gaveTo(ctx, decisionID)}
+	case came.Rule != "":
+		return &CapError{Rule: ruleCap + came.Rule}
+	case !came.Known:
 		return nil
 	}
-	return s.storeContact(ctx, decisionID, contactSent, made)
+	if len(came.Given) > 0 { // other processes took places that are too many together
+		if err := s.displace(ctx, decisionID, s.contactsHeld.Rank(decisionID), came.Given); err != nil {
+			s.contactsHeld.Uncommit(decisionID)
+			var sent *sentError
+			if errors.As(err, &sent) {
+				return &CapError{Rule: ruleCap + sent.rule}
+			}
+			return err
+		}
+	}
+	return s.storeSent(ctx, decisionID, made)
 }
 
 // Postpone says that the contact of a decision could not be made when it was committed and
@@ -382,16 +406,21 @@ func (s *Service) Release(ctx context.Context, decisionID string) error {
 	}
 	s.contactsHeld.Release(decisionID)
 	s.spending.Release(decisionID)
-	return nil
+	return s.restoreTo(ctx, decisionID)
 }
 
 // CapError says that a message must not be sent.
 type CapError struct {
-	Rule string // "cap:" and the key of the cap
+	Rule string // "cap:" or "arbitration:", and the key of the cap
 }
 
 // CappedBy is the rule.
 func (e *CapError) CappedBy() string { return e.Rule }
 
 // Error implements error.
-func (e *CapError) Error() string { return "no room is left under " + e.Rule }
+func (e *CapError) Error() string {
+	if strings.HasPrefix(e.Rule, ruleArbitration) {
+		return "a more valuable contact took its place (" + e.Rule + ")"
+	}
+	return "no room is left under " + e.Rule
+}

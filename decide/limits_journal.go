@@ -21,6 +21,7 @@ const (
 	contactSent     = "sent"
 	contactReleased = "released"
 	contactPlanned  = "planned" // not made yet, and put off
+	contactGave     = "gave"    // not made yet, and gave way to a more valuable one
 )
 
 const (
@@ -56,7 +57,8 @@ func (s *Service) storeContact(ctx context.Context, id, outcome string, at time.
 	defer cancel()
 	if _, err := s.pool.Exec(ctx, `INSERT INTO contact_outcomes (decision_id, outcome, at) VALUES ($1, $2, $3)
 		ON CONFLICT (decision_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at, change = DEFAULT
-		WHERE contact_outcomes.outcome <> excluded.outcome OR contact_outcomes.at <> excluded.at`, id, outcome, at); err != nil {
+		WHERE (contact_outcomes.outcome <> excluded.outcome OR contact_outcomes.at <> excluded.at)
+			AND NOT (contact_outcomes.outcome = 'gave' AND excluded.outcome <> 'released')`, id, outcome, at); err != nil {
 		return fmt.Errorf("storing that the contact of decision %s was %s: %w", id, outcome, err)
 	}
 	return nil
@@ -73,7 +75,11 @@ func (s *Service) observe(l *limits, rec *Record) {
 		return
 	}
 	if len(l.caps) > 0 {
-		s.contactsHeld.Observe(caps.Contact{ID: rec.DecisionID, Person: s.personOf(rec.ProfileID), Class: rec.Class, Channel: rec.Channel, Tags: slices.Clone(rec.Tags), At: rec.SendAt})
+		c := caps.Contact{ID: rec.DecisionID, Person: s.personOf(rec.ProfileID), Class: rec.Class, Channel: rec.Channel, Tags: slices.Clone(rec.Tags), At: rec.SendAt}
+		if len(l.windows) > 0 {
+			s.rank(&c, rec)
+		}
+		s.contactsHeld.Observe(c)
 	}
 	if len(l.budgets) > 0 {
 		s.spending.Observe(rec.DecisionID, s.chargesOf(l, rec))
@@ -257,7 +263,12 @@ func (s *Service) readOutcomes(ctx context.Context) error {
 	if _, err := pgx.ForEachRow(rows, []any{&id, &outcome, &at, &change}, func() error {
 		s.journal.outcomes = max(s.journal.outcomes, change)
 		if outcome == contactPlanned {
+			s.contactsHeld.Restore(id)
 			s.contactsHeld.Postpone(id, at)
+			return nil
+		}
+		if outcome == contactGave {
+			s.contactsHeld.Give(id)
 			return nil
 		}
 		if outcome == contactReleased {

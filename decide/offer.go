@@ -54,6 +54,7 @@ type Offer struct {
 	Kind        string         `json:"kind,omitempty" doc:"What sort of offer this is" enum:"discount,message,content"`
 	Description string         `json:"description,omitempty" doc:"What the person gets" maxLength:"2000"`
 	Cost        float64        `json:"cost,omitempty" doc:"What the offer costs when it is taken, in the shop's currency"`
+	Value       float64        `json:"value,omitempty" doc:"What a contact with the offer is taken to be worth when contacts compete for room under a cap, in the unit of the objective, where the policy expects no value of it"`
 	Attributes  map[string]any `json:"attributes,omitempty" doc:"Properties of the offer, for reports and creatives"`
 	Items       []string       `json:"items,omitempty" doc:"Catalogue items that belong to the offer"`
 	Tags        []string       `json:"tags,omitempty" doc:"What the offer is about, for caps, such as discount or newsletter" nullable:"false"`
@@ -73,6 +74,7 @@ func ValidateOffer(_ context.Context, _ string, o *Offer) error {
 	checkText(&bad, "name", o.Name, maxName)
 	checkText(&bad, "description", o.Description, maxText)
 	checkCost(&bad, "cost", o.Cost)
+	checkCost(&bad, "value", o.Value)
 	checkTags(&bad, "tags", o.Tags)
 	checkText(&bad, "slot", o.Slot, maxFactor)
 	if o.Slot != "" && len(o.Items) > 0 {

@@ -94,7 +94,7 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 		if st.limits == nil || !rec.Eligible || rec.Channel == "" {
 			break
 		}
-		if s.reserve(p, &p.actions[p.byID[rec.Action]], rec.DecisionID, rec.SendAt, rec.DecidedAt, &sc.permits) == "" {
+		if s.reserve(ctx, p, &p.actions[p.byID[rec.Action]], rec.DecisionID, rec, &sc.permits) == "" {
 			break
 		}
 		// Another decision about the person took the place meanwhile.
@@ -122,6 +122,11 @@ func (s *Service) decideAt(ctx context.Context, st *state, p *point, req *Reques
 		if st.limits != nil && errors.Is(err, stream.ErrFull) { // else it may be stored all the same
 			s.contactsHeld.Release(rec.DecisionID)
 			s.spending.Release(rec.DecisionID)
+			if len(st.limits.windows) > 0 {
+				if err := s.restoreTo(context.WithoutCancel(ctx), rec.DecisionID); err != nil {
+					s.log.Warn("contacts that gave way to a decision which was not recorded stay so", "decisionId", rec.DecisionID, "error", err)
+				}
+			}
 		}
 		s.log.Warn("decision not recorded, default action given", "decision", p.key, "reason", reason, "error", err)
 		s.fallback(p, rec, req, reason, a)
@@ -197,6 +202,9 @@ func (s *Service) fill(st *state, p *point, req *Request, rec *Record, sc *scrat
 		rec.Charges = rec.Charges[:0]
 	}
 	s.value(p, &policy, rec, sc)
+	if sc.permits.contested && !s.arbitrate(p, rec, sc) {
+		return nil
+	}
 	if err := choose(p, policy, s.models.Current(p.key), rec, &sc.subject, sc); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type DecisionPoint struct {
 	When     *Timing         `json:"when,omitempty" doc:"When the channel is used; now unless set"`
 	Costs    *Costs          `json:"costs,omitempty" doc:"What a learned policy takes off the expected reward of every contact, so that nobody may be worth it"`
 	Shadow   bool            `json:"shadow,omitempty" doc:"Decide and log without acting: the answer is to send nothing, and the log says what would have been sent"`
+	Priority int             `json:"priority,omitempty" minimum:"0" maximum:"100" doc:"Class of priority when contacts compete for room under a cap with arbitration: a higher one wins whatever the values are; 0 unless set"`
 	Holdouts []string        `json:"holdouts,omitempty" maxItems:"10" nullable:"false" doc:"Keys of the named holdouts that advertising here respects, beside the universal one"`
 }
 
@@ -105,6 +106,9 @@ func ValidatePoint(_ context.Context, _ string, p *DecisionPoint) error {
 	p.Policy = p.Policy.clone() // stages are completed in place
 	p.Policy.validate(&bad, "policy", p)
 	p.Groups.validate(&bad)
+	if p.Priority < 0 || p.Priority > maxPriority {
+		bad.Add("priority", "must be from 0 to 100", p.Priority)
+	}
 	if len(p.Holdouts) > maxHoldouts {
 		bad.Add("holdouts", "must have at most "+itoa(maxHoldouts)+" entries", len(p.Holdouts))
 	}

@@ -1,6 +1,9 @@
 package decide
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // record begins the record of a decision in the memory of the scratch.
 func (p *point) record(sc *scratch, id string, now time.Time, req *Request, source string) *Record {
@@ -30,5 +33,10 @@ func (s *Service) reserveDefault(p *point, id string, rec *Record) bool {
 	if permit.rule != "" {
 		return false
 	}
-	return s.reserve(p, a, id, rec.DecidedAt, rec.DecidedAt, &q) == ""
+	if q.contested { // what a fall-back is worth is not known
+		return false
+	}
+	now := *rec
+	now.SendAt = rec.DecidedAt
+	return s.reserve(context.Background(), p, a, id, &now, &q) == ""
 }

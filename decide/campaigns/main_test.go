@@ -118,6 +118,8 @@ func (o *oracle) Preview(_ context.Context, req *decide.Request, source string) 
 	return r, nil
 }
 
+func (o *oracle) Window(_, _, _ string) time.Duration { return 0 }
+
 func (o *oracle) HasPoint(key string) bool { return key == "news" || key == "receipt" }
 
 func (o *oracle) Class(key string) string {

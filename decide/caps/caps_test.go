@@ -117,13 +117,14 @@ func TestNoScheduleExceedsACap(t *testing.T) {
 							mu.Unlock()
 							ledger.Release(c.ID)
 						case 2: // is to be sent, cannot be, and is tried again
-							if _, rule, known := ledger.Commit(c.ID, c.At); !known || rule != "" {
+							if _, came := ledger.Commit(c.ID, c.At); !came.Known || came.Rule != "" {
 								break
 							}
 							at := c.At.Add(time.Duration(1+chance.IntN(600)) * time.Minute)
 							ledger.Postpone(c.ID, at)
-							made, rule, _ := ledger.Commit(c.ID, at)
-							if again, _, _ := ledger.Commit(c.ID, at.Add(time.Hour)); rule == "" && !again.Equal(made) {
+							made, came := ledger.Commit(c.ID, at)
+							rule := came.Rule
+							if again, _ := ledger.Commit(c.ID, at.Add(time.Hour)); rule == "" && !again.Equal(made) {
 								panic("made again")
 							}
 							mu.Lock()
@@ -138,7 +139,7 @@ func TestNoScheduleExceedsACap(t *testing.T) {
 							}
 						case 1: // is sent later
 							at := c.At.Add(time.Duration(chance.IntN(600)) * time.Minute)
-							if _, rule, known := ledger.Commit(c.ID, at); known && rule == "" {
+							if _, came := ledger.Commit(c.ID, at); came.Known && came.Rule == "" {
 								mu.Lock()
 								c.At = at
 								journal[c.ID] = c
@@ -196,7 +197,7 @@ func TestLedgerForgets(t *testing.T) {
 	if n := l.Sweep(start.Add(3 * time.Hour)); n != 1 || l.Size() != 0 {
 		t.Errorf("swept %d, %d left", n, l.Size())
 	}
-	if _, _, known := l.Commit("1", start); known || l.Release("1") {
+	if _, came := l.Commit("1", start); came.Known || l.Release("1") {
 		t.Error("a contact that was swept is still there")
 	}
 }

@@ -118,6 +118,45 @@ func (l *Ledger) Reserve(c Contact) (rule string, ok bool) {
 	return "", true
 }
 
+// Contend is [Ledger.Reserve], with less valuable contacts giving way where rules that
+// are arbitrated have no room beside them. Those that did keep their entry without taking
+// a place, so that [Ledger.Commit] refuses them and [Ledger.Restore] can bring them back.
+func (l *Ledger) Contend(c Contact) (given []Given, rule string, ok bool) {
+	p := l.part(c.Person)
+	p.Lock()
+	defer p.Unlock()
+	list := p.people[c.Person]
+	if slices.ContainsFunc(list, func(h Contact) bool { return h.ID == c.ID }) {
+		return nil, "", true
+	}
+	if given, rule = Contend(*l.rules.Load(), list, &c); rule != "" {
+		return nil, rule, false
+	}
+	if l.size.Load() >= l.most {
+		Restore(list, given)
+		return nil, RefusedFull, false
+	}
+	l.put(p, &c)
+	return given, "", true
+}
+
+// Give says that the contact of a decision gave way to another one.
+func (l *Ledger) Give(id string) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		list[i].Given = !list[i].Made
+		return list
+	})
+}
+
+// Restore takes it back that the contact of a decision gave way. Whether there is room
+// for it is asked when it is committed.
+func (l *Ledger) Restore(id string) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		list[i].Given = false
+		return list
+	})
+}
+
 // Observe adds a contact that was decided on elsewhere or earlier, whether or not it
 // keeps to the rules. A contact whose id is there already is not added again.
 func (l *Ledger) Observe(c Contact) {
@@ -210,20 +249,40 @@ func (l *Ledger) find(id string, f func(list []Contact, i int) []Contact) bool {
 // moment than it was reserved for, the rules are asked again, and the contact stays
 // where it was if one forbids it: it must then not be made. Doing it again changes
 // nothing, and made is when it was made the first time. known is false for a decision that
-// holds no place.
-func (l *Ledger) Commit(id string, at time.Time) (made time.Time, rule string, known bool) {
-	known = l.find(id, func(list []Contact, i int) []Contact {
+// holds no place. Where processes took places that are too many together, less valuable
+// contacts give way as with [Ledger.Contend]. Gave says that the contact itself gave way.
+func (l *Ledger) Commit(id string, at time.Time) (made time.Time, c Commitment) {
+	c.Known = l.find(id, func(list []Contact, i int) []Contact {
 		if made = list[i].At; list[i].Made {
+			return list
+		}
+		if c.Gave = list[i].Given; c.Gave {
 			return list
 		}
 		moved := list[i]
 		moved.At, moved.Made = at, true
-		if rule = Refused(*l.rules.Load(), list, &moved); rule == "" {
+		if c.Given, c.Rule = Contend(*l.rules.Load(), list, &moved); c.Rule == "" {
 			list[i], made = moved, at
 		}
 		return list
 	})
-	return made, rule, known
+	return made, c
+}
+
+// Commitment is what came of [Ledger.Commit].
+type Commitment struct {
+	Rule  string  // that forbids it, "" when none does
+	Given []Given // contacts that gave way to it
+	Gave  bool    // it gave way itself
+	Known bool    // it has an entry
+}
+
+// Uncommit takes a commitment back, as one of those that gave way had been made.
+func (l *Ledger) Uncommit(id string) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		list[i].Made = false
+		return list
+	})
 }
 
 // Postpone says that a contact was not made after all and is planned for a later moment,
@@ -240,7 +299,7 @@ func (l *Ledger) Postpone(id string, at time.Time) {
 // Moved says that the contact of a decision was made at a moment, whatever the rules say.
 func (l *Ledger) Moved(id string, at time.Time) {
 	l.find(id, func(list []Contact, i int) []Contact {
-		list[i].At, list[i].Made = at, true
+		list[i].At, list[i].Made, list[i].Given = at, true, false
 		return list
 	})
 }
@@ -266,4 +325,18 @@ func (l *Ledger) Forget(people []string) (n int) {
 		p.Unlock()
 	}
 	return n
+}
+
+// Rank is the priority and the worth of the contact of a decision.
+func (l *Ledger) Rank(id string) (r Rank) {
+	l.find(id, func(list []Contact, i int) []Contact {
+		r = Rank{list[i].Priority, list[i].Worth}
+		return list
+	})
+	return r
+}
+
+// Knows says whether a decision has an entry.
+func (l *Ledger) Knows(id string) bool {
+	return l.find(id, func(list []Contact, _ int) []Contact { return list })
 }

@@ -37,6 +37,8 @@ type Rule struct {
 	Rolling time.Duration
 	// Calendar is the period that may not hold more, when Rolling is 0.
 	Calendar Period
+	// Arbitrated says that contacts which are not made yet give way to more valuable ones.
+	Arbitrated bool
 }
 
 // Reach is how far from a contact another one can lie that the rule counts with it.
@@ -67,6 +69,19 @@ type Contact struct {
 	Zone *time.Location
 	// Made says that the contact was committed: its moment does not change any more.
 	Made bool
+	// Priority and Worth rank contacts that compete: priority first, then worth, which is
+	// what the contact is expected to bring less what it costs.
+	Priority int
+	Worth    float64
+	// Yields says that the contact may give way to a more valuable one until it is made.
+	Yields bool
+	// Given says that it gave way: it takes no place.
+	Given bool
+}
+
+// counts says whether another contact takes a place that the contact needs.
+func (r *Rule) counts(h, c *Contact) bool {
+	return h.ID != c.ID && !h.Given && r.about(h.Class, h.Channel, h.Tags)
 }
 
 func (r *Rule) about(class, channel string, tags []string) bool {
@@ -97,7 +112,7 @@ func Refused(rules []Rule, history []Contact, c *Contact) string {
 func (r *Rule) crowded(history []Contact, c *Contact) bool {
 	near := 0
 	for i := range history {
-		if d := history[i].At.Sub(c.At); d > -r.Rolling && d < r.Rolling && history[i].ID != c.ID && r.about(history[i].Class, history[i].Channel, history[i].Tags) {
+		if d := history[i].At.Sub(c.At); d > -r.Rolling && d < r.Rolling && r.counts(&history[i], c) {
 			near++
 		}
 	}
@@ -109,7 +124,7 @@ func (r *Rule) crowded(history []Contact, c *Contact) bool {
 	}
 	for i := range history {
 		begin := history[i].At
-		if history[i].ID == c.ID || begin.After(c.At) || c.At.Sub(begin) >= r.Rolling || !r.about(history[i].Class, history[i].Channel, history[i].Tags) {
+		if begin.After(c.At) || c.At.Sub(begin) >= r.Rolling || !r.counts(&history[i], c) {
 			continue
 		}
 		if r.within(history, c, begin)+1 > r.Limit {
@@ -123,7 +138,7 @@ func (r *Rule) crowded(history []Contact, c *Contact) bool {
 func (r *Rule) within(history []Contact, c *Contact, begin time.Time) (n int) {
 	for i := range history {
 		h := &history[i]
-		if d := h.At.Sub(begin); h.ID != c.ID && d >= 0 && d < r.Rolling && r.about(h.Class, h.Channel, h.Tags) {
+		if d := h.At.Sub(begin); d >= 0 && d < r.Rolling && r.counts(h, c) {
 			n++
 		}
 	}
@@ -139,7 +154,7 @@ func (r *Rule) used(history []Contact, c *Contact) bool {
 	own, n := periodOf(r.Calendar, c.At, zone), 0
 	for i := range history {
 		h := &history[i]
-		if h.ID != c.ID && periodOf(r.Calendar, h.At, zone) == own && r.about(h.Class, h.Channel, h.Tags) {
+		if r.counts(h, c) && periodOf(r.Calendar, h.At, zone) == own {
 			n++
 		}
 	}
@@ -160,3 +175,6 @@ func periodOf(p Period, at time.Time, zone *time.Location) int {
 	}
 	return y*366 + local.YearDay()
 }
+
+// About says whether the rule limits such contacts.
+func (r *Rule) About(class, channel string, tags []string) bool { return r.about(class, channel, tags) }

@@ -37,6 +37,9 @@ type Decider interface {
 	// HasPoint and Class are about a decision point.
 	HasPoint(key string) bool
 	Class(key string) string
+	// Window is how long a message waits before it goes out, so that a more valuable one
+	// can take its place.
+	Window(class, channel, offer string) time.Duration
 	// Channel is a channel of actions.
 	Channel(key string) (decide.Channel, bool)
 }
@@ -206,11 +209,14 @@ func (j *Judge) message(ask Ask, view *profiles.View, person string, resp *decid
 		m.Creative = resp.How.Creative
 	}
 	life := resp.ExpiresAt.Sub(now)
-	if resp.When != nil && resp.When.SendAt.After(now) {
+	if wait := j.decider.Window(m.Class, m.Channel, m.Offer); wait > 0 && decide.Waits(ask.Source) {
+		m.SendAt = now.Add(wait)
+	}
+	if resp.When != nil && resp.When.SendAt.After(m.SendAt) {
 		m.SendAt = resp.When.SendAt
 	}
-	if ask.Clock != "" && m.SendAt.Sub(now) < time.Minute { // the decision left the moment open
-		m.SendAt = NextClock(now, ask.Clock, j.Zone(view, ask.Zone))
+	if ask.Clock != "" && (resp.When == nil || resp.When.SendAt.Sub(now) < time.Minute) { // the decision left the moment open
+		m.SendAt = NextClock(m.SendAt, ask.Clock, j.Zone(view, ask.Zone))
 	}
 	m.ExpiresAt = m.SendAt.Add(max(life, time.Minute))
 	return m

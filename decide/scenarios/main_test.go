@@ -184,6 +184,8 @@ func (w *world) Preview(context.Context, *decide.Request, string) (*decide.Recor
 	return &decide.Record{}, nil
 }
 
+func (w *world) Window(_, _, _ string) time.Duration { return 0 }
+
 func (w *world) HasPoint(key string) bool {
 	return key == "cart" || key == "promo" || key == "silent" || key == "receipt"
 }

@@ -6384,6 +6384,13 @@ export interface components {
             by: string;
             comment?: string;
         };
+        Arbitration: {
+            /**
+             * Format: double
+             * @description How long messages of campaigns and scenarios wait before they go out, so that a more valuable one can take their place
+             */
+            windowMinutes: number;
+        };
         ArmSums: {
             /**
              * Format: int64
@@ -7337,6 +7344,8 @@ export interface components {
             value?: number;
         };
         CapBody: {
+            /** @description Has messages of campaigns and scenarios that have not gone out yet give way to more valuable contacts of the same person; without it who comes first has the place */
+            arbitration?: components["schemas"]["Arbitration"];
             /**
              * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
              * @enum {string}
@@ -7373,6 +7382,8 @@ export interface components {
             readonly version?: number;
         };
         CapDefinition: {
+            /** @description Has messages of campaigns and scenarios that have not gone out yet give way to more valuable contacts of the same person; without it who comes first has the place */
+            arbitration?: components["schemas"]["Arbitration"];
             /**
              * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
              * @enum {string}
@@ -8068,6 +8079,8 @@ export interface components {
             upper: number;
         };
         DecideCap: {
+            /** @description Has messages of campaigns and scenarios that have not gone out yet give way to more valuable contacts of the same person; without it who comes first has the place */
+            arbitration?: components["schemas"]["Arbitration"];
             /**
              * @description Period by the calendar of the person's time zone instead; weeks begin on Monday
              * @enum {string}
@@ -8299,6 +8312,11 @@ export interface components {
             offers: string[] | null;
             /** @description How an action is chosen */
             policy: components["schemas"]["DecidePolicy"];
+            /**
+             * Format: int64
+             * @description Class of priority when contacts compete for room under a cap with arbitration: a higher one wins whatever the values are; 0 unless set
+             */
+            priority?: number;
             /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
             shadow?: boolean;
             /** @description When the channel is used; now unless set */
@@ -8346,6 +8364,11 @@ export interface components {
             offers: string[] | null;
             /** @description How an action is chosen */
             policy: components["schemas"]["DecidePolicy"];
+            /**
+             * Format: int64
+             * @description Class of priority when contacts compete for room under a cap with arbitration: a higher one wins whatever the values are; 0 unless set
+             */
+            priority?: number;
             /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
             shadow?: boolean;
             /** Format: date-time */
@@ -8398,6 +8421,11 @@ export interface components {
             offers: string[] | null;
             /** @description How an action is chosen */
             policy: components["schemas"]["DecidePolicy"];
+            /**
+             * Format: int64
+             * @description Class of priority when contacts compete for room under a cap with arbitration: a higher one wins whatever the values are; 0 unless set
+             */
+            priority?: number;
             /** @description Decide and log without acting: the answer is to send nothing, and the log says what would have been sent */
             shadow?: boolean;
             /** Format: date-time */
@@ -8691,6 +8719,30 @@ export interface components {
             arms: components["schemas"]["ReportArm"][];
             metrics: components["schemas"]["MetricReport"][];
             value: string;
+        };
+        Displacement: {
+            /** Format: date-time */
+            at: string;
+            /** @description Decision whose contact gave way */
+            loser: string;
+            /** Format: int64 */
+            loserPriority: number;
+            /**
+             * Format: double
+             * @description Expected value less costs
+             */
+            loserWorth: number;
+            /** @description arbitration: and the key of the cap */
+            rule: string;
+            /** @description Decision that has its place */
+            winner: string;
+            /** Format: int64 */
+            winnerPriority: number;
+            /**
+             * Format: double
+             * @description Expected value less costs
+             */
+            winnerWorth: number;
         };
         Distribution: {
             column: string;
@@ -9624,6 +9676,8 @@ export interface components {
             when: string;
         };
         Explained: {
+            /** @description Contacts that gave way to this one, or the one to which it gave way */
+            arbitration?: components["schemas"]["Displacement"][];
             /** @description Why the decision came out as it did, in plain words */
             explanation: string[];
             record: components["schemas"]["Detail"];
@@ -11264,7 +11318,7 @@ export interface components {
             recommender: string;
             /**
              * Format: double
-             * @description Of what is popular, trends or is new: for the last, seconds since 1970
+             * @description Of what is popular, trends or is new: for the last, seconds since the first item came
              */
             score?: number;
         };
@@ -12678,6 +12732,11 @@ export interface components {
             stocked?: boolean;
             /** @description What the offer is about, for caps, such as discount or newsletter */
             tags?: string[];
+            /**
+             * Format: double
+             * @description What a contact with the offer is taken to be worth when contacts compete for room under a cap, in the unit of the objective, where the policy expects no value of it
+             */
+            value?: number;
         };
         OfferBody: {
             /** @description Inactive offers are never chosen */
@@ -12728,6 +12787,11 @@ export interface components {
             /** Format: date-time */
             readonly updatedAt?: string;
             readonly updatedBy?: string;
+            /**
+             * Format: double
+             * @description What a contact with the offer is taken to be worth when contacts compete for room under a cap, in the unit of the objective, where the policy expects no value of it
+             */
+            value?: number;
             /** Format: int64 */
             readonly version?: number;
         };
@@ -12780,6 +12844,11 @@ export interface components {
             /** Format: date-time */
             readonly updatedAt: string;
             readonly updatedBy: string;
+            /**
+             * Format: double
+             * @description What a contact with the offer is taken to be worth when contacts compete for room under a cap, in the unit of the objective, where the policy expects no value of it
+             */
+            value?: number;
             /** Format: int64 */
             readonly version: number;
         };

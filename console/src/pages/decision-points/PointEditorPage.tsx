@@ -91,6 +91,7 @@ function Editor({ found }: { readonly found?: DecisionPoint }) {
             <TextInput label="Name" value={draft.name} error={at('name')} onChange={(event) => { set({ name: event.currentTarget.value }); }} />
             <TextInput label="Key" disabled={found !== undefined} value={key} error={at('key')} onChange={(event) => { setOwnKey(event.currentTarget.value); }} />
             <Select label="Class" description="Service messages skip holdouts, caps and quiet hours" allowDeselect={false} data={['advertising', 'service']} value={draft.class} onChange={(value) => { set({ class: value === 'service' ? 'service' : 'advertising' }); }} />
+            <NumberInput label="Priority" description="Where contacts compete for a place under a cap, a higher one wins" min={0} max={100} allowDecimal={false} value={draft.priority} error={at('priority')} onChange={(value) => { set({ priority: Number(value) }); }} />
             <Checkbox label="Only watch: decide and log, send nothing" checked={draft.shadow} onChange={(event) => { set({ shadow: event.currentTarget.checked }); }} />
           </div>
         </Panel>

@@ -34,6 +34,7 @@ export interface Draft {
   readonly defaultAction: string;
   readonly none: boolean;
   readonly shadow: boolean;
+  readonly priority: number;
   /** What the form does not show stays as it is. */
   readonly rest: Partial<PointBody>;
   readonly policyRest: Partial<Policy>;
@@ -54,7 +55,7 @@ export const blank: Draft = {
   name: '', class: 'advertising', audience: '', random: 0.05, businessAsUsual: 0.05, offers: [], channels: [],
   creatives: '[{"key": "default"}]', spread: false, withinHours: 24, type: 'uniform', exploration: '', action: '', method: 'thompson', alpha: 0.5, halfLifeDays: 30, exposure: [], rules: '', model: '',
   treatment: 'offer', where: '', how: '', features: '', objective: '{"terms": [{"event": "Order Completed"}], "windowHours": 24}', costs: '',
-  defaultAction: 'none', none: true, shadow: false, rest: {}, policyRest: {},
+  defaultAction: 'none', none: true, shadow: false, priority: 0, rest: {}, policyRest: {},
 };
 
 const text = (value: unknown): string => (value === undefined || value === null || (Array.isArray(value) && value.length === 0) ? '' : JSON.stringify(value, null, 2));
@@ -65,7 +66,7 @@ function without<T extends object, K extends keyof T>(whole: T, names: readonly 
 }
 
 const shown = [
-  'name', 'class', 'audience', 'groups', 'offers', 'channels', 'creatives', 'when', 'policy', 'features', 'objective', 'costs', 'defaultAction', 'noneAction', 'shadow',
+  'name', 'class', 'audience', 'groups', 'offers', 'channels', 'creatives', 'when', 'policy', 'features', 'objective', 'costs', 'defaultAction', 'noneAction', 'shadow', 'priority',
 ] as const;
 
 export function draftOf(point: DecisionPoint): Draft {
@@ -100,6 +101,7 @@ export function draftOf(point: DecisionPoint): Draft {
     defaultAction: point.defaultAction ?? 'none',
     none: point.noneAction ?? true,
     shadow: point.shadow ?? false,
+    priority: point.priority ?? 0,
     rest: { ...rest, ...(point.groups?.yield === true ? { groups: point.groups } : {}), ...(point.when === undefined ? {} : { when: point.when }) } as Partial<PointBody>,
     policyRest: without(policy, ['type', 'exploration', 'action', 'method', 'alpha', 'halfLifeDays', 'exposure', 'rules', 'model', 'treatment', 'where', 'how']),
   };
@@ -174,5 +176,6 @@ export function bodyOf(d: Draft): PointBody {
     defaultAction: d.defaultAction.trim() === '' ? 'none' : d.defaultAction.trim(),
     noneAction: d.none,
     shadow: d.shadow,
+    ...(d.priority === 0 ? {} : { priority: d.priority }),
   };
 }

@@ -88,6 +88,8 @@ export function LimitForm({ editing, onClose }: { readonly editing: Editing; rea
               {at('calendar') === '' && figure('hours', 'Hours', 1)}
               {select('class', 'Counts', [{ value: 'advertising', label: 'advertising' }, { value: 'service', label: 'service messages' }, { value: 'all', label: 'both' }])}
               {line('tags', 'Tags of offers', 'With commas between; all offers when empty')}
+              {at('class') !== 'service' && select('place', 'Who has a place', [{ value: 'first', label: 'who comes first' }, { value: 'better', label: 'who is worth more' }])}
+              {at('class') !== 'service' && at('place') === 'better' && figure('arbitration.windowMinutes', 'Minutes that messages wait for a better one', 0)}
             </>
           )}
           {editing.kind === 'quiet-hours' && (
@@ -141,7 +143,7 @@ function start(editing: Editing): Record<string, string> {
   switch (editing.kind) {
     case 'caps': {
       const { row } = editing;
-      return { limit: (row?.limit ?? 3).toString(), calendar: row?.calendar ?? '', hours: (row?.hours ?? 168).toString(), class: row?.class ?? 'advertising', tags: joined(row?.tags), channels: joined(row?.channels) };
+      return { limit: (row?.limit ?? 3).toString(), calendar: row?.calendar ?? '', hours: (row?.hours ?? 168).toString(), class: row?.class ?? 'advertising', tags: joined(row?.tags), channels: joined(row?.channels), place: row?.arbitration == null ? 'first' : 'better', 'arbitration.windowMinutes': (row?.arbitration?.windowMinutes ?? 120).toString() };
     }
     case 'quiet-hours': {
       const { row } = editing;
@@ -161,7 +163,8 @@ function draftOf(kind: Editing['kind'], name: string, at: (field: string) => str
     case 'caps': {
       const calendar = at('calendar');
       const window = calendar === '' ? { hours: Number(at('hours')) } : { calendar: choice(calendar, ['day', 'week', 'month'], 'day') };
-      return { kind, body: { ...named, ...window, limit: Number(at('limit')), class: choice(at('class'), ['advertising', 'service', 'all'], 'advertising'), tags: listOf(at('tags')), channels } };
+      const arbitration = at('place') === 'better' && at('class') !== 'service' ? { arbitration: { windowMinutes: Number(at('arbitration.windowMinutes')) } } : {};
+      return { kind, body: { ...named, ...window, ...arbitration, limit: Number(at('limit')), class: choice(at('class'), ['advertising', 'service', 'all'], 'advertising'), tags: listOf(at('tags')), channels } };
     }
     case 'quiet-hours':
       return {

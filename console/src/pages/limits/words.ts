@@ -3,12 +3,13 @@ import type { Cap, QuietHours } from '../../api/types';
 /** Keys or tags as they are typed, with commas between. */
 export const listOf = (text: string): string[] => [...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== ''))];
 
-export function capWords(cap: Pick<Cap, 'limit' | 'hours' | 'calendar' | 'class' | 'channels' | 'tags'>): string {
+export function capWords(cap: Pick<Cap, 'limit' | 'hours' | 'calendar' | 'class' | 'channels' | 'tags' | 'arbitration'>): string {
   const what = cap.class === 'all' ? 'contacts' : cap.class === 'service' ? 'service messages' : 'advertising contacts';
   const window = cap.calendar ? `a ${cap.calendar} by the calendar` : `any ${hoursWords(cap.hours ?? 0)}`;
   const where = (cap.channels ?? []).length > 0 ? ` on ${(cap.channels ?? []).join(', ')}` : '';
   const about = (cap.tags ?? []).length > 0 ? ` tagged ${(cap.tags ?? []).join(' or ')}` : '';
-  return `at most ${cap.limit.toString()} ${what}${where}${about} in ${window}`;
+  const place = cap.arbitration == null ? '' : '; who is worth more has the place';
+  return `at most ${cap.limit.toString()} ${what}${where}${about} in ${window}${place}`;
 }
 
 export function hoursWords(hours: number): string {
