@@ -26,6 +26,8 @@ func (s *Service) Routes(srv *api.Server) {
 	s.catalogueRoutes(srv)
 	s.previewRoute(srv)
 	s.servedRoute(srv)
+	s.listRoute(srv)
+	s.historyRoute(srv)
 }
 
 func (s *Service) recommendationRoute(srv *api.Server) {
@@ -35,6 +37,7 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 		Placement string   `query:"placement" doc:"Key of a placement, or one of the kinds home, email, product, cart and search; product when an item is given, else home" maxLength:"64"`
 		Limit     int      `query:"limit" default:"10" minimum:"1" maximum:"200"`
 		Shown     []string `query:"shown,explode" doc:"Items that the page shows already: they are not repeated" maxItems:"200"`
+		Log       bool     `query:"log" default:"true" doc:"Whether the list goes into the log, as it should where somebody is shown it"`
 	}
 	// The bytes go out as they are, with their length: the list is not looked at again.
 	type output struct {
@@ -45,11 +48,14 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 	schema := srv.API.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[List](), true, "List")
 	op := huma.Operation{
 		OperationID: "recommendations", Method: http.MethodGet, Path: "/v1/recommendations", Tags: []string{"Recommendations"},
-		Summary: "Items for a person, ranked by what they are worth", Errors: []int{401, 403, 404, 422},
+		Summary: "Items for a person, ranked by what they are worth", Errors: []int{401, 403, 404, 422, 429},
 		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}},
 	}
 	api.Require(api.ScopeDecide, api.ScopeRead)(&op)
 	huma.Register(srv.API, op, func(ctx context.Context, in *input) (*output, error) {
+		if s.erasures != nil {
+			defer s.erasures.Leave(s.erasures.Enter())
+		}
 		person := ""
 		if in.User != "" {
 			var err error
@@ -57,9 +63,16 @@ func (s *Service) recommendationRoute(srv *api.Server) {
 				return nil, problem.Invalid{{Field: "query.user", Rule: err.Error(), Value: problem.Clip(in.User)}}
 			}
 		}
-		list, err := s.Recommend(ctx, Query{Person: person, Items: in.Item, Placement: in.Placement, Limit: in.Limit, Shown: in.Shown})
+		q := Query{Person: person, Items: in.Item, Placement: in.Placement, Limit: in.Limit, Shown: in.Shown}
+		list, err := s.Recommend(ctx, q)
 		if err != nil {
 			return nil, err
+		}
+		if in.Log && s.lists != nil {
+			caller, _ := api.PrincipalFrom(ctx)
+			if err := s.note(ctx, &q, list, caller.ID); err != nil {
+				return nil, err
+			}
 		}
 		body, err := json.Marshal(list)
 		if err != nil {

@@ -34,6 +34,12 @@ type Deps struct {
 	// what the ranker learns from. Without it, and while too little was taken from lists,
 	// it learns from what people did anyway.
 	Shown func(ctx context.Context, since time.Time, limit int) ([]Shown, error)
+	// Lists keeps the lists that are given, and is where Shown is nil what is read in its
+	// place; nil keeps none.
+	Lists ListLog
+	// Erasures is entered while a list for somebody is made and kept; nil where nobody is
+	// erased.
+	Erasures Erasures
 	// Interval is how often it is looked whether a build is due; 10 s when zero.
 	Interval time.Duration
 	// Now is the clock; time.Now unless set.
@@ -74,6 +80,9 @@ type Service struct {
 	person     func(text string) (string, error)
 	shown      func(ctx context.Context, since time.Time, limit int) ([]Shown, error)
 
+	lists    ListLog
+	erasures Erasures
+
 	histories *histories
 	current   atomic.Pointer[snapshot]
 	ranker    atomic.Pointer[Ranker] // the newest; nil before there was one
@@ -110,10 +119,13 @@ func (s *snapshot) model(name string) scoring.Model {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		pool: d.Postgres, db: d.ClickHouse, log: d.Logger, signals: d.Signals, interval: d.Interval, now: d.Now,
-		person: d.Person, shown: d.Shown, histories: newHistories(), wake: make(chan struct{}, 1), wakeFeeds: make(chan struct{}, 1), fetch: newFetch(), weights: make(map[string]Signal),
+		person: d.Person, shown: d.Shown, lists: d.Lists, erasures: d.Erasures, histories: newHistories(), wake: make(chan struct{}, 1), wakeFeeds: make(chan struct{}, 1), fetch: newFetch(), weights: make(map[string]Signal),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.shown == nil && s.lists != nil {
+		s.shown = s.shownSince
 	}
 	if s.signals == nil {
 		s.signals = defaultSignals()

@@ -30,17 +30,11 @@ func (s *Service) read(ctx context.Context, signals []Signal, since time.Time) (
 	ctx = chgo.Context(ctx, chgo.WithSettings(chgo.Settings{
 		"max_memory_usage": sourceMemory, "max_bytes_before_external_sort": sourceMemory / 4, "max_threads": 2, "os_thread_priority": 10,
 	}))
-	id := func(json, name string) string {
-		return "trim(BOTH '\"' FROM JSONExtractRaw(" + json + ", '" + name + "'))"
-	}
-	either := func(json string) string {
-		return "if(" + id(json, "product_id") + " != '', " + id(json, "product_id") + ", " + id(json, "sku") + ")"
-	}
 	rows, err := s.db.Read.Query(ctx, `WITH people AS (
   SELECT profile_id, argMax(person_id, (valid_from, stamp)) AS person FROM person_map GROUP BY profile_id
 )
 SELECT if(p.person = '', x.profile_id, p.person) AS who, x.event, toUnixTimestamp(x.timestamp) AS at,
-  arraySlice(arrayDistinct(arrayFilter(i -> i != '', arrayConcat([`+either("x.properties")+`], arrayMap(o -> `+either("o")+`, JSONExtractArrayRaw(x.properties, 'products'))))), 1, `+fmt.Sprint(maxNamed)+`) AS items
+  `+interactionItems()+` AS items
 FROM events AS x FINAL LEFT JOIN people AS p ON x.profile_id = p.profile_id
 WHERE x.type = 'track' AND x.event IN (`+strings.TrimSuffix(strings.Repeat("?,", len(names)), ",")+`) AND x.profile_id != '' AND x.timestamp > ? AND notEmpty(items)
 ORDER BY x.timestamp DESC LIMIT `+fmt.Sprint(maxLearned), append(anys(names), since)...)

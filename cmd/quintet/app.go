@@ -40,6 +40,7 @@ import (
 	"quintet/profiles/quality"
 	"quintet/profiles/retention"
 	"quintet/recommend"
+	"quintet/recommend/lists"
 )
 
 // app is the service with everything that it is made of.
@@ -60,6 +61,7 @@ type app struct {
 	exporter    *profiles.Exporter
 	retention   *retention.Service
 	catalogue   *recommend.Service
+	lists       *lists.Log
 	experiments *experiments.Service
 	flags       *flags.Service
 	models      *models.Service
@@ -154,8 +156,11 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening segments: %w", err)
 	}
 	a.attributes.OnChange(a.segments.AttributesChanged)
+	if a.lists, err = lists.Open(ctx, lists.Deps{Logger: a.log, Stream: e.Stream, ClickHouse: e.ClickHouse, StoreWait: a.pace.storeWait}); err != nil {
+		return fmt.Errorf("opening the log of lists: %w", err)
+	}
 	if a.catalogue, err = recommend.Open(ctx, recommend.Deps{
-		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Person: a.recommendedPerson, Now: now,
+		Definitions: a.definitions, Postgres: e.Postgres, ClickHouse: e.ClickHouse, Logger: a.log, Person: a.recommendedPerson, Lists: a.lists, Erasures: a.profiles.Store(), Now: now,
 	}); err != nil {
 		return fmt.Errorf("opening the catalogue: %w", err)
 	}
@@ -207,10 +212,10 @@ func (a *app) openServices(ctx context.Context) (err error) {
 		return fmt.Errorf("opening retention: %w", err)
 	}
 	a.exporter = profiles.OpenExporter(profiles.ExportDeps{Profiles: a.profiles, Segments: a.segments, Decisions: a.decide, Quarantine: a.quality, Lists: []profiles.ExportedList{
-		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery}, {Name: "predictions", Each: a.predictions.EachScore},
+		{Name: "campaigns", Each: a.campaigns.EachRecipient}, {Name: "scenarios", Each: a.scenarios.EachRun}, {Name: "messages", Each: a.outbox.EachMessage}, {Name: "deliveries", Each: a.delivery.EachDelivery}, {Name: "predictions", Each: a.predictions.EachScore}, {Name: "recommendations", Each: a.lists.Each},
 	}})
 	a.eraser = profiles.OpenEraser(profiles.EraserDeps{
-		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery, recommenderErase{a.catalogue}, predictionsErase{a.predictions}}, ScrubPostgres: e.ScrubPostgres,
+		Profiles: a.profiles, Segments: a.segments, Parts: []profiles.ErasurePart{a.attributes, a.decide, a.quality, a.campaigns, a.scenarios, a.outbox, a.delivery, recommenderErase{a.catalogue, a.lists}, predictionsErase{a.predictions}}, ScrubPostgres: e.ScrubPostgres,
 		ClickHouseEmbedded: e.ClickHouseEngine.Embedded(), StreamEmbedded: e.Stream.Embedded(),
 	})
 	a.server = api.New(api.Options{
@@ -257,7 +262,7 @@ func (a *app) run(ctx context.Context, listener net.Listener) error {
 	group, work := errgroup.WithContext(work)
 	runs := []func(context.Context) error{
 		a.definitions.Run, a.auth.Run, a.audit.Run, a.profiles.Run, a.quality.Run, a.decide.Run, a.experiments.Run, a.trim, a.compact, tuneCollector,
-		a.policies.Run, a.catalogue.Run, a.catalogue.RunFeeds, a.predictions.Run,
+		a.policies.Run, a.lists.Run, a.catalogue.Run, a.catalogue.RunFeeds, a.predictions.Run,
 	}
 	if !a.pace.stepped {
 		runs = append(runs, func(ctx context.Context) error { return a.models.Run(ctx, a.policies.Specs) })
@@ -340,7 +345,7 @@ func (a *app) runImports(ctx context.Context) error {
 func (a *app) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
-	if err := errors.Join(a.profiles.Flush(ctx), a.decide.Flush(ctx)); err != nil {
+	if err := errors.Join(a.profiles.Flush(ctx), a.decide.Flush(ctx), a.lists.Flush(ctx)); err != nil {
 		a.log.Warn("stopped before everything was stored; the rest follows at the next start", "error", err)
 	}
 }
@@ -373,7 +378,7 @@ func (a *app) overviewSources() decide.OverviewSources {
 type lagFunc = func(context.Context) (messages uint64, age time.Duration, err error)
 
 func (a *app) lags() map[string]lagFunc {
-	return map[string]lagFunc{"events": a.profiles.EventsLag, "profiles": a.profiles.ProfilesLag, "decisions": a.decide.Lag}
+	return map[string]lagFunc{"events": a.profiles.EventsLag, "profiles": a.profiles.ProfilesLag, "decisions": a.decide.Lag, "lists": a.lists.Lag}
 }
 
 // lagMetrics exports how far each store is behind the stream.
@@ -408,5 +413,6 @@ func (a *app) trim(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.profiles.Trim(ctx) })
 	group.Go(func() error { return a.decide.Trim(ctx) })
+	group.Go(func() error { return a.lists.Trim(ctx) })
 	return group.Wait()
 }

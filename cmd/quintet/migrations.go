@@ -24,6 +24,7 @@ import (
 	"quintet/profiles/experience"
 	"quintet/profiles/quality"
 	"quintet/recommend"
+	"quintet/recommend/lists"
 )
 
 // migrate brings both databases to the schema of this version. The order
@@ -37,7 +38,7 @@ func migrate(ctx context.Context, e *engines.Engines) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations(), models.ClickHouseMigrations(), predict.ClickHouseMigrations()); err != nil {
+		if err := e.ClickHouse.Migrate(ctx, experiments.ClickHouseMigrations(), profiles.ClickHouseMigrations(), attributes.ClickHouseMigrations(), experience.ClickHouseMigrations(), quality.ClickHouseMigrations(), decide.ClickHouseMigrations(), models.ClickHouseMigrations(), predict.ClickHouseMigrations(), lists.ClickHouseMigrations()); err != nil {
 			return fmt.Errorf("migrating ClickHouse: %w", err)
 		}
 		return nil

@@ -120,6 +120,10 @@ func (p planted) everywhere(s *served) {
 			map[string]any{"type": "identify", "userId": user, "traits": map[string]any{"city": "Kazan"}})
 	}
 	s.batch(after...)
+	s.call(http.MethodPut, "/v1/items/kettle", map[string]any{"name": "Kettle", "price": 30, "cost": 12}, nil)
+	for _, user := range users { // lists that they were shown
+		s.call(http.MethodGet, "/v1/recommendations?limit=3&user="+url.QueryEscape("userId:"+user), nil, nil)
+	}
 
 	// What was refused: by a rule, by the schema of an event, and as its sender writes it.
 	s.call(http.MethodPut, "/v1/event-schemas/survey", map[string]any{"event": "Survey Answered", "mode": "quarantine", "fields": map[string]any{"properties.score": map[string]any{"type": "number", "required": true}}}, nil)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -35,9 +36,11 @@ func TestRecommendations(t *testing.T) {
 		t.Fatal(err)
 	}
 	type list struct {
-		Version  int64 `json:"version"`
-		Personal bool  `json:"personal"`
-		Items    []struct {
+		ID                   string `json:"recommendationId"`
+		ProfileID, Placement string
+		Version              int64 `json:"version"`
+		Personal             bool  `json:"personal"`
+		Items                []struct {
 			ID         string  `json:"id"`
 			Reason     string  `json:"reason"`
 			Propensity float64 `json:"propensity"`
@@ -84,6 +87,46 @@ func TestRecommendations(t *testing.T) {
 	}
 	if err := r.client.Get(t.Context(), "/v1/recommenders", &state); err != nil || state.Items != 6 || state.InStock != 6 || len(state.Builds) == 0 || state.Builds[len(state.Builds)-1].Report.Events == 0 {
 		t.Errorf("%+v, %v", state, err)
+	}
+	// Every list is in the log, and what comes of it counts; one that nobody sees is not.
+	given := get("user=userId:newcomer&limit=2")
+	unseen := get("user=userId:newcomer&limit=2&log=false")
+	if err := r.client.Post(t.Context(), "/v1/track", map[string]any{"userId": "newcomer", "event": "Order Completed", "properties": map[string]any{"products": []map[string]any{{"product_id": given.Items[1].ID}}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.flush()
+	var kept list
+	if err := r.client.Get(t.Context(), "/v1/recommendations/"+given.ID, &kept); err != nil || !slices.Equal(kept.Items, given.Items) || kept.ProfileID == "" || kept.Placement != "home" || kept.Version == 0 {
+		t.Errorf("%+v is kept of %+v: %v", kept, given, err)
+	}
+	if err := r.client.Get(t.Context(), "/v1/recommendations/"+unseen.ID, nil); err == nil {
+		t.Error("a list that nobody saw is in the log")
+	}
+	type shares struct{ Count int }
+	var history struct {
+		Rows []struct {
+			Placement     string
+			Lists, People int
+			Taken, Bought shares
+		}
+	}
+	if err := r.client.Get(t.Context(), "/v1/recommenders/history?total=true", &history); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, row := range history.Rows {
+		if row.Placement == "home" {
+			found = true
+			if row.Lists < 3 || row.People != 1 || row.Taken.Count != 1 || row.Bought.Count != 1 {
+				t.Errorf("what became of lists: %+v", row)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("what became of lists: %+v", history)
+	}
+	if lists, err := r.app.lists.Sample(t.Context(), time.Now().Add(-time.Hour), 100); err != nil || len(lists) == 0 {
+		t.Errorf("the ranker has %d lists to learn from: %v", len(lists), err)
 	}
 	for _, bad := range []string{"placement=nowhere", "placement=cart", "user=a%20b:", "limit=0"} {
 		if err := r.client.Get(t.Context(), "/v1/recommendations?"+bad, nil); err == nil {

@@ -10,6 +10,7 @@ import (
 	"quintet/profiles/identity"
 	"quintet/profiles/tracking"
 	"quintet/recommend"
+	"quintet/recommend/lists"
 )
 
 // recommendedPerson finds the person whom a caller of the recommendations names. A
@@ -25,6 +26,9 @@ func (a *app) recommendedPerson(text string) (string, error) {
 	identifier, err := identity.Parse(text)
 	if err != nil {
 		return "", err
+	}
+	if store.Erased([]profiles.Identifier{identifier}) {
+		return "", nil // nobody, and so is their list
 	}
 	id, _ := identity.ParseID(store.Resolve([]profiles.Identifier{identifier}))
 	return store.PersonOf(id).String(), nil
@@ -44,27 +48,36 @@ func (i interactionsSeen) Applied(changed []profiles.Change) {
 	}
 }
 
-// recommenderErase has the recommender forget a person: models know items only, and
-// the rest of what it reads is the log's.
-type recommenderErase struct{ recommend *recommend.Service }
+// recommenderErase has the recommender forget a person: models know items only. Of the
+// lists that were given it removes those on their way; the log is for the eraser.
+type recommenderErase struct {
+	recommend *recommend.Service
+	lists     *lists.Log
+}
 
 // Erase implements [profiles.ErasurePart].
-func (e recommenderErase) Erase(_ context.Context, sub *profiles.ErasureSubject) (map[string]int64, error) {
+func (e recommenderErase) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[string]int64, error) {
 	n := int64(0)
 	for _, id := range sub.IDs() {
 		n += int64(e.recommend.Remembered(id.String()))
 		e.recommend.Forget(id.String())
 	}
-	return map[string]int64{"memory recommendations": n}, nil
+	removed := map[string]int64{"memory recommendations": n}
+	found, err := e.lists.Erase(ctx, sub.Texts())
+	if found > 0 {
+		removed["stream "+lists.Topic] = int64(found)
+	}
+	return removed, err
 }
 
 // Check implements [profiles.ErasurePart].
-func (e recommenderErase) Check(_ context.Context, sub *profiles.ErasureSubject) ([]profiles.ErasureCheck, error) {
+func (e recommenderErase) Check(ctx context.Context, sub *profiles.ErasureSubject) ([]profiles.ErasureCheck, error) {
 	check := profiles.ErasureCheck{Store: "memory", What: "recommendations"}
 	for _, id := range sub.IDs() {
 		check.Rows += int64(e.recommend.Remembered(id.String()))
 	}
-	return []profiles.ErasureCheck{check}, nil
+	found, err := e.lists.About(ctx, sub.Texts())
+	return []profiles.ErasureCheck{check, {Store: "stream", What: lists.Topic, Rows: int64(len(found))}}, err
 }
 
 // slotItems lets decisions fill offers with recommended items.

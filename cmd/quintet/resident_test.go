@@ -190,6 +190,9 @@ func (r *resident) flush() {
 	if err := r.app.decide.Flush(ctx); err != nil {
 		r.t.Fatalf("waiting for decisions: %v", err)
 	}
+	if err := r.app.lists.Flush(ctx); err != nil {
+		r.t.Fatalf("waiting for lists: %v", err)
+	}
 }
 
 // gauge reads a metric of the app by its labels' values.

@@ -152,6 +152,7 @@ func (s *step) tables() []table {
 		return []table{
 			{"decisions", "decided_at", []string{"context", "traits", "audience"}, []string{"experiment_units", "excluded_units"}, "200601", month},
 			{"decision_timeline", "decided_at", nil, nil, "2006", year},
+			{"recommendation_lists", "at", nil, nil, "200601", month},
 		}
 	}
 	details := []string{"properties", "traits", "context"}

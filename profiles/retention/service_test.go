@@ -34,7 +34,7 @@ func newBed(t *testing.T) *bed {
 	set := func(name, dir string) clickhouse.MigrationSet {
 		return clickhouse.MigrationSet{Name: name, Files: os.DirFS(dir)}
 	}
-	if err := db.Migrate(t.Context(), set("experiments", "../../experiments/migrations/clickhouse"), profiles.ClickHouseMigrations(), set("decide", "../../decide/migrations/clickhouse")); err != nil {
+	if err := db.Migrate(t.Context(), set("experiments", "../../experiments/migrations/clickhouse"), profiles.ClickHouseMigrations(), set("decide", "../../decide/migrations/clickhouse"), set("lists", "../../recommend/lists/migrations")); err != nil {
 		t.Fatal(err)
 	}
 	store, err := definitions.Open(t.Context(), pool, enginetest.Logger(t))

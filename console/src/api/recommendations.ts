@@ -45,6 +45,15 @@ export const servedQuery = queryOptions({
   refetchInterval: 10_000,
 });
 
+export type ListHistory = Answer<paths['/v1/recommenders/history']>;
+
+/** What became of the lists of the last 28 days, by placement. */
+export const historyQuery = queryOptions({
+  queryKey: ['recommenders', 'history'],
+  queryFn: () => unwrap(client.GET('/v1/recommenders/history', { params: { query: { total: true } } })),
+  refetchInterval: 60_000,
+});
+
 /** What somebody would be shown; nothing is shown to anybody, logged or counted. */
 export const preview = (body: PreviewQuery) => unwrap(client.POST('/v1/recommendations/preview', { body }));
 

@@ -4765,6 +4765,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/recommendations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a list that was given, with the probability of each place
+         * @description Needs the scope read.
+         */
+        get: operations["get-recommendation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/recommenders": {
         parameters: {
             query?: never;
@@ -4777,6 +4797,28 @@ export interface paths {
          * @description Needs the scope read.
          */
         get: operations["recommenders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recommenders/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of the lists that people were given
+         * @description From the log of lists and of events: how many places of lists were taken up within a day, and bought, with intervals.
+         *
+         *     Needs the scope read.
+         */
+        get: operations["recommendation-history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7256,6 +7298,11 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        CampaignsShare: {
+            name: string;
+            /** Format: double */
+            people: number;
+        };
         CampaignsState: {
             /** Format: date-time */
             changedAt?: string;
@@ -8771,7 +8818,7 @@ export interface components {
         };
         DryRun: {
             /** @description Expected number of people by action, in the whole audience */
-            actions: components["schemas"]["Share"][];
+            actions: components["schemas"]["CampaignsShare"][];
             /**
              * Format: int64
              * @description People in the audience now
@@ -8784,11 +8831,11 @@ export interface components {
             cost: number;
             examples: components["schemas"]["Example"][];
             /** @description Expected number of people by outcome, in the whole audience */
-            outcomes: components["schemas"]["Share"][];
+            outcomes: components["schemas"]["CampaignsShare"][];
             /** @description What the comparison with the people held out could show; absent where nobody is held out */
             power?: components["schemas"]["Power"];
             /** @description People of the audience from whom a rule takes at least one action, or everything */
-            rules: components["schemas"]["Share"][];
+            rules: components["schemas"]["CampaignsShare"][];
             /**
              * Format: int64
              * @description People of them who were asked about
@@ -11816,6 +11863,48 @@ export interface components {
             items: components["schemas"]["WebhookDefinition"][];
             /** @description Pass as after to read on; empty at the end */
             next: string;
+        };
+        ListsItem: {
+            id: string;
+            /** Format: double */
+            probability: number;
+            /** Format: double */
+            propensity: number;
+            reason: string;
+            /** Format: double */
+            score: number;
+        };
+        ListsList: {
+            /**
+             * Format: int64
+             * @description Items that were asked for
+             */
+            asked: number;
+            /** Format: date-time */
+            at: string;
+            /** @description By place */
+            items: components["schemas"]["ListsItem"][] | null;
+            /** @description Items of the page, the cart or the search */
+            named?: string[] | null;
+            /** @description Whether anything that the person did was used */
+            personal: boolean;
+            placement: string;
+            /** @description Whom it is for; nobody that is known where empty */
+            profileId?: string;
+            /**
+             * Format: int64
+             * @description Version of the ranker that ordered it
+             */
+            ranker?: number;
+            /** @description ULID; the draws of exploration come from it */
+            recommendationId: string;
+            /** @description Id of the API key that asked */
+            source?: string;
+            /**
+             * Format: int64
+             * @description Build that recommended
+             */
+            version?: number;
         };
         LoggedEntry: {
             /** Format: date-time */
@@ -15832,6 +15921,50 @@ export interface components {
             units: number;
             variant: string;
         };
+        ServedDay: {
+            /** @description Places whose item the person bought within a day */
+            bought: components["schemas"]["Share"];
+            /** @description In UTC; none of a total */
+            day?: string;
+            /**
+             * Format: int64
+             * @description Lists without any item
+             */
+            empty: number;
+            /**
+             * Format: int64
+             * @description Places that were filled
+             */
+            items: number;
+            /** Format: int64 */
+            lists: number;
+            /**
+             * Format: int64
+             * @description Known people who were given any
+             */
+            people: number;
+            /**
+             * Format: int64
+             * @description Lists for which something was known of the person
+             */
+            personal: number;
+            placement: string;
+            /**
+             * Format: int64
+             * @description Places of lists for known people, of which shares are
+             */
+            places: number;
+            /** @description Places whose item the person did something with that counts for it, within a day; of several lists with the item the last counts */
+            taken: components["schemas"]["Share"];
+        };
+        ServedHistory: {
+            /** Format: date-time */
+            from: string;
+            /** @description By day and placement */
+            rows: components["schemas"]["ServedDay"][];
+            /** Format: date-time */
+            to: string;
+        };
         ServedLists: {
             /** Format: date-time */
             at: string;
@@ -15921,9 +16054,17 @@ export interface components {
             };
         };
         Share: {
-            name: string;
+            /** Format: int64 */
+            count: number;
             /** Format: double */
-            people: number;
+            high?: number;
+            /**
+             * Format: double
+             * @description None of fewer than two people
+             */
+            low?: number;
+            /** Format: double */
+            share: number;
         };
         ShareAt: {
             /** Format: double */
@@ -37785,6 +37926,8 @@ export interface operations {
                 limit?: number;
                 /** @description Items that the page shows already: they are not repeated */
                 shown?: string[] | null;
+                /** @description Whether the list goes into the log, as it should where somebody is shown it */
+                log?: boolean;
             };
             header?: never;
             path?: never;
@@ -37839,6 +37982,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -37870,6 +38022,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-recommendation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListsList"];
                 };
             };
             /** @description Unauthorized */
@@ -37966,6 +38185,69 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "recommendation-history": {
+        parameters: {
+            query?: {
+                /** @description 28 days before to unless set */
+                from?: string;
+                /** @description Now unless set */
+                to?: string;
+                /** @description Whether to add up all days */
+                total?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServedHistory"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -14,6 +14,7 @@ import { Panel } from '../../parts/Panel';
 import { SkeletonBlock } from '../../parts/Skeletons';
 import { Tag } from '../../parts/Tag';
 import { recommenderTitle } from '../catalogue/words';
+import { HistoryPanel } from './HistoryPanel';
 import { LearnedPanel } from './LearnedPanel';
 import './recommendations.css';
 import { figureOf, fillRate, sourceTitle } from './words';
@@ -39,6 +40,7 @@ export function QualityView() {
       <Loaded query={served} skeleton={<SkeletonBlock height={160} />}>
         {(lists) => <Served lists={lists} />}
       </Loaded>
+      <HistoryPanel />
       <LearnedPanel />
     </div>
   );
