@@ -119,12 +119,16 @@ export async function readQuality(session, base) {
   const { page } = session;
   await page.evaluate(async () => {
     for (const query of ['', 'limit=5', 'placement=story-home']) await fetch(`/v1/recommendations?${query}`);
+    const placements = async () => (await (await fetch('/v1/recommenders/history?total=true')).json()).rows.map((row) => row.placement);
+    while (!(await placements()).includes('story-home')) await new Promise((resolve) => setTimeout(resolve, 200));
   });
   await page.goto(`${base}/recommendations/quality`);
   await page.getByRole('heading', { name: 'Offline quality' }).waitFor();
   await page.getByRole('heading', { name: 'What was learned' }).waitFor();
-  const row = page.getByRole('row', { name: /story-home/ });
-  await row.waitFor();
+  await page.getByRole('heading', { name: 'What became of lists' }).waitFor();
+  const rows = page.getByRole('row', { name: /story-home/ });
+  await rows.nth(1).waitFor();
+  const row = rows.first();
   await row.getByText('100%').first().waitFor();
   await session.screenshot('quality-light');
 }
