@@ -194,3 +194,17 @@ func (s *Service) loses(p *point, a *action, rec *Record, i int, q *permission) 
 	}
 	return q.limits.name(ruleCap, key)
 }
+
+// Expected is what a candidate of a record is expected to be worth before costs: by the
+// policy, else the value that its offer is taken to have; false where there is neither.
+func (s *Service) Expected(rec *Record, candidate int) (value float64, known bool) {
+	if candidate < 0 || candidate >= len(rec.Candidates) {
+		return 0, false
+	}
+	if candidate < len(rec.Values) {
+		return rec.Values[candidate], true
+	}
+	offer, _, _ := strings.Cut(rec.Candidates[candidate], "/")
+	o, ok := s.offers.Get(offer)
+	return o.Value.Value, ok && o.Value.Value != 0
+}

@@ -46,7 +46,7 @@ quintet.yaml; "quintet doctor" prints them all with their source.`,
 	}
 	config.BindFlags(root.PersistentFlags())
 	root.AddCommand(
-		newServeCommand(), newDoctorCommand(), newImportCommand(connect), newReportCommand(), newTrainCommand(), newAssignmentCommand(), newEvaluateCommand(), newPoliciesCommand(), newShopCommand(connect), newSimulateCommand(),
+		newServeCommand(), newDoctorCommand(), newImportCommand(connect), newReportCommand(), newTrainCommand(), newAssignmentCommand(), newEvaluateCommand(), newPoliciesCommand(), newDryRunCommand(), newShopCommand(connect), newSimulateCommand(),
 		newBenchCommand(), newExportCommand(), newEraseCommand(), newKeysCommand(), newLoginCommand(), newEngineCommand(), newOpenAPICommand(),
 	)
 	return root

@@ -66,6 +66,10 @@ func TestOutbound(t *testing.T) {
 	if dry.Audience != 12 {
 		t.Errorf("the dry run is about %+v", dry)
 	}
+	do(http.MethodPost, "/v1/decision-points/letters/dry-run", map[string]any{"audience": map[string]any{"condition": map[string]any{"plan": "paid"}}}, &dry)
+	if dry.Audience != 12 || len(dry.Outcomes) == 0 {
+		t.Errorf("the dry run of the decision point is about %+v", dry)
+	}
 	do(http.MethodPut, "/v1/scenarios/cart", map[string]any{
 		"consent": consent,
 		"nodes": []map[string]any{

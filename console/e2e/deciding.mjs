@@ -41,6 +41,11 @@ export async function editPoint(session, base) {
   await page.getByText(/The policy follows rules|universal holdout/).first().waitFor();
   await session.screenshot('point-preview-light');
 
+  await page.getByRole('button', { name: 'Try it', exact: true }).click();
+  await page.getByRole('table', { name: 'What becomes of them' }).waitFor();
+  await page.getByRole('table', { name: 'What becomes of them' }).scrollIntoViewIfNeeded();
+  await session.screenshot('point-dry-run-light');
+
   await page.getByRole('link', { name: 'Edit', exact: true }).click();
   await page.getByLabel('Name').fill('Story corner, changed');
   await page.getByRole('button', { name: 'Save' }).click();

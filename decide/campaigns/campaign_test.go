@@ -3,6 +3,7 @@ package campaigns
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -344,6 +345,9 @@ func TestDryRun(t *testing.T) {
 	if out.Audience != 500 || got["holdout"] != float64(held) || math.Abs(got["queued"]-0.75*free) > 1e-6 || math.Abs(out.Cost-0.02*0.75*free) > 1e-6 {
 		t.Errorf("expected %+v of %d, with %d held out", got, out.Audience, held)
 	}
+	if math.Abs(out.Value-2*0.75*free) > 1e-6 || math.Abs(out.Valued-0.75*free) > 1e-6 {
+		t.Errorf("value %f of %f contacts", out.Value, out.Valued)
+	}
 	// The z test that a textbook has: both groups at 20 %, 80 % power at 5 %. The plan's
 	// treated arm varies more, as its share is larger.
 	se := math.Sqrt(0.2 * 0.8 * (1/free + 1/float64(held)))
@@ -355,6 +359,49 @@ func TestDryRun(t *testing.T) {
 	}
 	if n := w.count(t, `SELECT (SELECT count(*) FROM campaign_runs) + (SELECT count(*) FROM outbox_messages)`); n != 0 {
 		t.Errorf("%d rows left", n)
+	}
+}
+
+// A decision point is tried on an audience without a campaign.
+func TestPointDryRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1000)
+	out, err := w.TryPoint(t.Context(), "news", PointTrial{Audience: Audience{Segment: "even"}, Sample: 250, Baseline: 0.2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, s := range out.Outcomes {
+		got[s.Name] = s.People
+	}
+	if out.Audience != 500 || out.Sample != 250 || math.Abs(got["queued"]+got["nobody"]+got["holdout"]-500) > 1e-6 || math.Abs(out.Value-2*got["queued"]) > 1e-6 {
+		t.Errorf("%+v", out)
+	}
+	// The oracle has those with an even profile id in the control of an experiment.
+	if len(out.Experiments) != 1 || len(out.Experiments[0].Arms) != 2 || !out.Experiments[0].Arms[0].Control || out.Experiments[0].Power == nil {
+		t.Fatalf("experiments %+v", out.Experiments)
+	}
+	arms := out.Experiments[0].Arms
+	if people := arms[0].People + arms[1].People; math.Abs(people-500+got["holdout"]) > 1e-6 || out.Experiments[0].Power.Held != arms[0].People {
+		t.Errorf("%f people in arms %+v", people, arms)
+	}
+	for name, bad := range map[string]struct {
+		key   string
+		trial PointTrial
+	}{
+		"decision point": {"nothing", PointTrial{Audience: Audience{Everybody: true}}},
+		"audience":       {"news", PointTrial{}},
+		"segment":        {"news", PointTrial{Audience: Audience{Segment: "odd"}}},
+		"sample":         {"news", PointTrial{Audience: Audience{Everybody: true}, Sample: 5001}},
+		"baseline":       {"news", PointTrial{Audience: Audience{Everybody: true}, Baseline: 1}},
+		"context.a":      {"news", PointTrial{Audience: Audience{Everybody: true}, Context: map[string]any{"a": []any{1}}}},
+	} {
+		if _, err := w.TryPoint(t.Context(), bad.key, bad.trial); err == nil || !strings.Contains(fmt.Sprint(err), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := w.oracle.asked.Load(); n != 0 {
+		t.Errorf("%d decisions were made", n)
 	}
 }
 

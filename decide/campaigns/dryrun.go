@@ -23,19 +23,23 @@ const (
 	dryRunTimeout = 50 * time.Second
 )
 
-// DryRun says what a campaign would do if it were due now. Nothing is decided, sent
-// or reserved.
+// DryRun says what a campaign would do if it were due now, or a decision point that were
+// asked about everybody of an audience. Nothing is decided, sent or reserved.
 type DryRun struct {
 	Audience int `json:"audience" doc:"People in the audience now"`
 	Sample   int `json:"sample" doc:"People of them who were asked about"`
 	// Outcomes and Actions are expected numbers in the audience: the probability of
 	// each action, not one draw, scaled up from the sample.
-	Outcomes []Share   `json:"outcomes" nullable:"false" doc:"Expected number of people by outcome, in the whole audience"`
-	Actions  []Share   `json:"actions" nullable:"false" doc:"Expected number of people by action, in the whole audience"`
-	Rules    []Share   `json:"rules" nullable:"false" doc:"People of the audience from whom a rule takes at least one action, or everything"`
-	Cost     float64   `json:"cost" doc:"Expected cost of contacts"`
-	Power    *Power    `json:"power,omitempty" doc:"What the comparison with the people held out could show; absent where nobody is held out"`
-	Examples []Example `json:"examples" nullable:"false"`
+	Outcomes []Share `json:"outcomes" nullable:"false" doc:"Expected number of people by outcome, in the whole audience"`
+	Actions  []Share `json:"actions" nullable:"false" doc:"Expected number of people by action, in the whole audience"`
+	Rules    []Share `json:"rules" nullable:"false" doc:"People of the audience from whom a rule takes at least one action, or everything"`
+	Cost     float64 `json:"cost" doc:"Expected cost of contacts"`
+	Value    float64 `json:"value" doc:"Expected value of contacts before costs: by the policy, else the value that their offers are taken to have; contacts of neither count nothing"`
+	Valued   float64 `json:"valued" doc:"Expected number of contacts of which a value is known"`
+	Power    *Power  `json:"power,omitempty" doc:"What the comparison with the people held out could show; absent where nobody is held out"`
+	// Experiments are what is compared at the decision point.
+	Experiments []Comparison `json:"experiments" nullable:"false" doc:"Experiments and groups of the decision point, with what they could show of these people"`
+	Examples    []Example    `json:"examples" nullable:"false"`
 }
 
 // Share is a number of people under a name.
@@ -74,15 +78,27 @@ func (s *Service) DryRun(ctx context.Context, key string, sample int, baseline f
 	return s.Try(ctx, &def.Value, "dry-run:"+key, sample, baseline)
 }
 
+// trial is what a dry run asks about everybody.
+type trial struct {
+	ask outbound.Ask // without the person
+	// consent is the basis on which messages rest; nil where the decision point alone says
+	// who may be contacted.
+	consent *outbound.Consent
+}
+
 // Try is [Service.DryRun] of a campaign that need not be stored; it is expected to be
 // valid.
 func (s *Service) Try(ctx context.Context, c *Campaign, source string, sample int, baseline float64) (*DryRun, error) {
-	ids, err := s.audience(ctx, &c.Audience)
+	return s.try(ctx, &c.Audience, &trial{ask: s.ask(source, "", c), consent: &c.Consent}, sample, baseline)
+}
+
+func (s *Service) try(ctx context.Context, audience *Audience, c *trial, sample int, baseline float64) (*DryRun, error) {
+	ids, err := s.audience(ctx, audience)
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(ids) // ids are hashes: their order says nothing about people
-	out := &DryRun{Audience: len(ids), Outcomes: []Share{}, Actions: []Share{}, Rules: []Share{}, Examples: []Example{}}
+	out := &DryRun{Audience: len(ids), Outcomes: []Share{}, Actions: []Share{}, Rules: []Share{}, Experiments: []Comparison{}, Examples: []Example{}}
 	picked := ids
 	if sample = min(max(sample, 1), maxSample); len(ids) > sample {
 		picked = make([]string, sample)
@@ -102,7 +118,7 @@ func (s *Service) Try(ctx context.Context, c *Campaign, source string, sample in
 	for range beside {
 		wg.Go(func() {
 			for i := range next {
-				errs[i] = s.tryOne(ctx, c, source, picked[i], sum, &examples[i])
+				errs[i] = s.tryOne(ctx, c, picked[i], sum, &examples[i])
 			}
 		})
 	}
@@ -124,6 +140,7 @@ func (s *Service) Try(ctx context.Context, c *Campaign, source string, sample in
 	}
 	scale := float64(len(ids)) / float64(len(picked))
 	out.Outcomes, out.Actions, out.Rules = shares(sum.outcomes, scale), shares(sum.actions, scale), shares(sum.rules, scale)
+	out.Value, out.Valued, out.Experiments = sum.value*scale, sum.valued*scale, sum.comparisons(scale, baseline)
 	out.Cost, out.Examples = sum.cost*scale, examples[:min(len(examples), maxExamples)]
 	held := sum.outcomes[string(outbound.OutcomeHoldout)] * scale
 	out.Power = power(float64(len(ids))-held-sum.outcomes[string(outbound.OutcomeIneligible)]*scale, held, baseline)
@@ -134,15 +151,17 @@ func (s *Service) Try(ctx context.Context, c *Campaign, source string, sample in
 type tally struct {
 	mu                       sync.Mutex
 	outcomes, actions, rules map[string]float64
-	cost                     float64
+	cost, value, valued      float64
+	arms                     map[string]map[string]*Arm // by experiment and variant
 }
 
 func newTally() *tally {
-	return &tally{outcomes: make(map[string]float64), actions: make(map[string]float64), rules: make(map[string]float64)}
+	return &tally{outcomes: make(map[string]float64), actions: make(map[string]float64), rules: make(map[string]float64), arms: make(map[string]map[string]*Arm)}
 }
 
-func (s *Service) tryOne(ctx context.Context, c *Campaign, source, id string, sum *tally, example *Example) error {
-	ask := s.ask(source, id, c)
+func (s *Service) tryOne(ctx context.Context, c *trial, id string, sum *tally, example *Example) error {
+	ask := c.ask
+	ask.Person = id
 	rec, view, rule, err := s.judge.Preview(ctx, ask)
 	if err != nil {
 		return err
@@ -155,6 +174,10 @@ func (s *Service) tryOne(ctx context.Context, c *Campaign, source, id string, su
 		sum.outcomes[string(outbound.OutcomeGone)]++
 		return nil
 	}
+	if c.consent == nil {
+		rule = ""
+	}
+	sum.enrol(rec)
 	rules := make(map[string]bool)
 	for _, r := range rec.Removed {
 		rules[r.Rule] = true
@@ -179,13 +202,13 @@ func (s *Service) tryOne(ctx context.Context, c *Campaign, source, id string, su
 	default:
 		example.Outcome = outbound.OutcomeQueued
 		at := rec.SendAt
-		if c.LocalTime != "" {
-			at = outbound.NextClock(at, c.LocalTime, s.judge.Zone(view, ask.Zone))
+		if ask.Clock != "" {
+			at = outbound.NextClock(at, ask.Clock, s.judge.Zone(view, ask.Zone))
 		}
 		example.SendAt = &at
 	}
 	if rec.Eligible {
-		s.expect(rec, c, ask, view.ID, sum, rules)
+		s.expect(rec, c, view.ID, sum, rules)
 	}
 	for r := range rules {
 		sum.rules[r]++
@@ -195,7 +218,7 @@ func (s *Service) tryOne(ctx context.Context, c *Campaign, source, id string, su
 
 // expect adds the probability of every action of a person, each with what would become
 // of its message.
-func (s *Service) expect(rec *decide.Record, c *Campaign, ask outbound.Ask, id string, sum *tally, rules map[string]bool) {
+func (s *Service) expect(rec *decide.Record, c *trial, id string, sum *tally, rules map[string]bool) {
 	stopped := make(map[string]string)
 	for i, action := range rec.Candidates {
 		p := rec.Probabilities[i]
@@ -209,8 +232,8 @@ func (s *Service) expect(rec *decide.Record, c *Campaign, ask outbound.Ask, id s
 			continue
 		}
 		rule, known := stopped[parts[1]]
-		if !known {
-			rule = s.judge.Stops(id, parts[1], c.Consent)
+		if !known && c.consent != nil {
+			rule = s.judge.Stops(id, parts[1], *c.consent)
 			stopped[parts[1]] = rule
 		}
 		if rule != "" {
@@ -222,6 +245,10 @@ func (s *Service) expect(rec *decide.Record, c *Campaign, ask outbound.Ask, id s
 		sum.actions[action] += p
 		if channel, ok := s.decider.Channel(parts[1]); ok {
 			sum.cost += p * channel.ContactCost
+		}
+		if value, ok := s.decider.Expected(rec, i); ok {
+			sum.value += p * value
+			sum.valued += p
 		}
 	}
 }

@@ -112,6 +112,11 @@ func (o *oracle) Decide(_ context.Context, req *decide.Request, _ string) (*deci
 func (o *oracle) Preview(_ context.Context, req *decide.Request, source string) (*decide.Record, error) {
 	id, fate := o.fate(req)
 	r := &decide.Record{ProfileID: id, Eligible: true, Group: decide.GroupTreated, Source: source, SendAt: time.Now(), Candidates: []string{"spring/email/a", "none"}, Probabilities: []float64{0.75, 0.25}, Action: "spring/email/a", Channel: "email", Propensity: 0.75}
+	arm := decide.Enrolment{Key: "subject-line", Variant: "new"}
+	if id[len(id)-1]%2 == 0 {
+		r.Group, arm.Variant = decide.GroupControl, "old"
+	}
+	r.Experiments = []decide.Enrolment{arm}
 	if fate == 0 {
 		r = &decide.Record{ProfileID: id, Group: decide.GroupHoldout, Reasons: []string{"universal"}}
 	}
@@ -119,6 +124,8 @@ func (o *oracle) Preview(_ context.Context, req *decide.Request, source string) 
 }
 
 func (o *oracle) Window(_, _, _ string) time.Duration { return 0 }
+
+func (o *oracle) Expected(_ *decide.Record, candidate int) (float64, bool) { return 2, candidate == 0 }
 
 func (o *oracle) HasPoint(key string) bool { return key == "news" || key == "receipt" }
 

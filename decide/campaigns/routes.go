@@ -25,6 +25,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.stateRoutes(srv.API)
 	s.progressRoutes(srv.API)
 	s.tryRoutes(srv.API)
+	s.pointRoutes(srv.API)
 }
 
 func operation(id, method, path, summary string, scope api.Scope, errors ...int) huma.Operation {

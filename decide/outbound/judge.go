@@ -40,6 +40,9 @@ type Decider interface {
 	// Window is how long a message waits before it goes out, so that a more valuable one
 	// can take its place.
 	Window(class, channel, offer string) time.Duration
+	// Expected is what a candidate of a record is expected to be worth before costs; false
+	// where nothing is known of it.
+	Expected(rec *decide.Record, candidate int) (value float64, known bool)
 	// Channel is a channel of actions.
 	Channel(key string) (decide.Channel, bool)
 }

@@ -186,6 +186,8 @@ func (w *world) Preview(context.Context, *decide.Request, string) (*decide.Recor
 
 func (w *world) Window(_, _, _ string) time.Duration { return 0 }
 
+func (w *world) Expected(_ *decide.Record, candidate int) (float64, bool) { return 2, candidate == 0 }
+
 func (w *world) HasPoint(key string) bool {
 	return key == "cart" || key == "promo" || key == "silent" || key == "receipt"
 }

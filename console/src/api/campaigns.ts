@@ -96,6 +96,12 @@ export function dryRunCampaign(key: string, baseline: number) {
   return unwrap(client.POST('/v1/campaigns/{key}/dry-run', { params: { path: { key }, query: { baseline, sample: 2000 } } }));
 }
 
+/** What a decision point would decide about a segment, or about everybody; nothing is decided. */
+export function dryRunPoint(key: string, segment: string | null) {
+  const audience = segment === null ? { everybody: true } : { segment };
+  return unwrap(client.POST('/v1/decision-points/{key}/dry-run', { params: { path: { key } }, body: { audience, sample: 2000, baseline: 0.02 } }));
+}
+
 export function testCampaign(key: string, person: string) {
   return unwrap(client.POST('/v1/campaigns/{key}/test', { params: { path: { key } }, body: { person } }));
 }

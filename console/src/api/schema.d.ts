@@ -1469,6 +1469,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/decision-points/{key}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a decision point would decide about an audience now
+         * @description Who would get what, what each rule removes, expected cost and value, and what its experiments could show. Outcome queued is a contact. Nothing is decided, sent or reserved.
+         */
+        post: operations["dry-run-decision-point"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/decision-points/{key}/evaluate": {
         parameters: {
             query?: never;
@@ -6433,6 +6453,15 @@ export interface components {
              */
             windowMinutes: number;
         };
+        Arm: {
+            control?: boolean;
+            /**
+             * Format: double
+             * @description Expected number of people in the whole audience
+             */
+            people: number;
+            variant: string;
+        };
         ArmSums: {
             /**
              * Format: int64
@@ -7297,6 +7326,14 @@ export interface components {
             value?: components["schemas"]["Campaign"];
             /** Format: int64 */
             version: number;
+        };
+        CampaignsComparison: {
+            /** @description The control first, where there is one, then the largest */
+            arms: components["schemas"]["Arm"][];
+            /** @description Key of the experiment; groups:POINT for the groups of a decision point that learns */
+            experiment: string;
+            /** @description What the smallest of the other variants could show beside the first one, whose people count as held; absent where there are not two */
+            power?: components["schemas"]["Power"];
         };
         CampaignsShare: {
             name: string;
@@ -8830,6 +8867,8 @@ export interface components {
              */
             cost: number;
             examples: components["schemas"]["Example"][];
+            /** @description Experiments and groups of the decision point, with what they could show of these people */
+            experiments: components["schemas"]["CampaignsComparison"][];
             /** @description Expected number of people by outcome, in the whole audience */
             outcomes: components["schemas"]["CampaignsShare"][];
             /** @description What the comparison with the people held out could show; absent where nobody is held out */
@@ -8841,6 +8880,16 @@ export interface components {
              * @description People of them who were asked about
              */
             sample: number;
+            /**
+             * Format: double
+             * @description Expected value of contacts before costs: by the policy, else the value that their offers are taken to have; contacts of neither count nothing
+             */
+            value: number;
+            /**
+             * Format: double
+             * @description Expected number of contacts of which a value is known
+             */
+            valued: number;
         };
         Due: {
             /** Format: date-time */
@@ -13408,6 +13457,26 @@ export interface components {
             random: number;
             /** Format: double */
             share: number;
+        };
+        PointTrial: {
+            /** @description Who is asked about; the audience of the decision point itself holds as well */
+            audience: components["schemas"]["Audience"];
+            /**
+             * Format: double
+             * @description Conversion without contacts, for the power
+             * @default 0.02
+             */
+            baseline: number;
+            /** @description What each decision is told of the moment: texts, numbers and booleans */
+            context?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description Most people who are asked about, spread evenly over the audience
+             * @default 1000
+             */
+            sample: number;
         };
         Policy: {
             /**
@@ -23285,6 +23354,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "dry-run-decision-point": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PointTrial"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
                 };
             };
             /** @description Unauthorized */

@@ -152,6 +152,7 @@ export type AssignmentAudit = Get<'/v1/experiments/{key}/assignment'>;
 export type Programme = Get<'/v1/programme'>;
 
 export type Campaign = Item<Get<'/v1/campaigns'>>;
+export type DryRun = Json<paths['/v1/campaigns/{key}/dry-run']['post']['responses'][200]>;
 export type CampaignBody = Body<paths['/v1/campaigns/{key}']['put']>;
 export type CampaignRun = Item<Get<'/v1/campaigns/{key}/runs'>>;
 export type DueCampaign = Item<Get<'/v1/campaign-calendar'>>;

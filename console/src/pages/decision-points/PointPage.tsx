@@ -14,6 +14,7 @@ import { DecisionTable } from '../decisions/DecisionTable';
 import { ActivityPanel } from './ActivityPanel';
 import { DefinitionPanel } from './DefinitionPanel';
 import { ModelPanel } from './ModelPanel';
+import { PointDryRunPanel } from './PointDryRunPanel';
 import { PointVersionsPanel } from './PointVersionsPanel';
 import { PreviewPanel } from './PreviewPanel';
 
@@ -45,6 +46,7 @@ export function PointPage() {
           <div className="q-stack">
             <DefinitionPanel point={data} />
             <PreviewPanel pointKey={key} />
+            <PointDryRunPanel pointKey={key} />
             <ActivityPanel pointKey={key} />
             <ModelPanel pointKey={key} bandit={data.policy.type === 'bandit'} />
             <RecentDecisions pointKey={key} />
