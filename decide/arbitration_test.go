@@ -99,7 +99,7 @@ func TestMoreValuableContactTakesThePlace(t *testing.T) {
 	}
 
 	// What is worth less, or as much, finds no room and says so.
-	strong = decided(t, w.Service, "dear", people[1], "campaign:dear")
+	decided(t, w.Service, "dear", people[1], "campaign:dear")
 	for _, point := range []string{"cheap", "dear"} {
 		late, rec := w.ask(t, Request{Decision: point, User: people[1]})
 		if late.Where != nil || len(rec.Removed) != 1 || rec.Removed[0].Rule != "arbitration:one" {
