@@ -33,6 +33,7 @@ const (
 	SecretToken    = "token"    // Telegram: of the bot; webhook: {{secret.token}}
 	SecretSigning  = "signing"  // webhook: key of the signature of requests
 	SecretReceipts = "receipts" // webhook: key of the signature of receipts
+	SecretVerify   = "verify"   // webhook: what confirms the address of receipts
 )
 
 // Config is how a channel is sent by; its secrets are kept apart.
@@ -147,7 +148,7 @@ func (c *Config) Secrets() (names, needed []string) {
 	case DriverTelegram:
 		names, needed = []string{SecretToken}, []string{SecretToken}
 	case DriverWebhook:
-		names = []string{SecretToken, SecretSigning, SecretReceipts}
+		names = []string{SecretToken, SecretSigning, SecretReceipts, SecretVerify}
 		if c.Webhook != nil {
 			if c.Webhook.usesToken() {
 				needed = append(needed, SecretToken)
@@ -157,6 +158,9 @@ func (c *Config) Secrets() (names, needed []string) {
 			}
 			if c.Webhook.Receipts != nil {
 				needed = append(needed, SecretReceipts)
+				if c.Webhook.Receipts.Handshake {
+					needed = append(needed, SecretVerify)
+				}
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -67,6 +68,11 @@ type WebhookReceipts struct {
 	Status string                 `json:"status" maxLength:"200"`
 	Map    map[string]ReceiptKind `json:"map" doc:"What a status means; others are skipped"`
 	Time   string                 `json:"time,omitempty" maxLength:"200" doc:"Where it has the time in seconds or milliseconds; when it came, when absent"`
+	Code   string                 `json:"code,omitempty" maxLength:"200" doc:"Where a receipt has the code of a failure"`
+	// DeadCodes are codes of failures after which the address is used no more.
+	DeadCodes []string `json:"deadCodes,omitempty" maxItems:"100" doc:"Codes of failures that say that the address does not exist"`
+	// Handshake answers the GET by which Meta's services confirm the address.
+	Handshake bool `json:"handshake,omitempty" doc:"Answer the GET with hub.challenge by which Meta's services confirm the address; hub.verify_token must be the secret verify"`
 }
 
 var placeholder = regexp.MustCompile(`\{\{\s*([A-Za-z.]+)\s*\}\}`)
@@ -388,9 +394,30 @@ func (r *WebhookReceipts) Read(secret string, h http.Header, body []byte, now ti
 		if len(out) == maxReceipts {
 			return nil, problem.BadRequest("The body must have at most 1000 receipts.")
 		}
-		out = append(out, Receipt{ProviderID: id, Kind: kind, Code: clip(first(x, r.Status), 64), At: receiptTime(first(x, r.Time), now)})
+		code := first(x, r.Code)
+		if kind == Failed && code != "" && slices.Contains(r.DeadCodes, code) {
+			kind = Bounced
+		}
+		if code == "" {
+			code = first(x, r.Status)
+		}
+		out = append(out, Receipt{ProviderID: id, Kind: kind, Code: clip(code, 64), At: receiptTime(first(x, r.Time), now)})
 	}
 	return out, nil
+}
+
+// Confirm gives the answer to the GET by which the service confirms the address of its
+// receipts: the challenge of who knows the secret.
+func (r *WebhookReceipts) Confirm(secret string, query url.Values) (challenge string, err error) {
+	challenge = query.Get("hub.challenge")
+	given := query.Get("hub.verify_token")
+	if !r.Handshake || secret == "" || query.Get("hub.mode") != "subscribe" || subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1 {
+		return "", problem.Unauthorized("The channel is not set up to be confirmed so, or hub.verify_token is not its secret.")
+	}
+	if challenge == "" || len(challenge) > 200 {
+		return "", problem.Invalid{{Field: "query.hub.challenge", Rule: "must have 1 to 200 bytes", Value: len(challenge)}}
+	}
+	return challenge, nil
 }
 
 func receiptTime(text string, now time.Time) time.Time {

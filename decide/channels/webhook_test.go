@@ -28,7 +28,7 @@ func preset(t *testing.T, key, base string) Config {
 	_, rest, _ := strings.Cut(strings.TrimPrefix(c.Webhook.URL, "https://"), "/")
 	c.Webhook.URL = base + "/" + strings.Replace(rest, "PHONE_NUMBER_ID", "42", 1)
 	c.Webhook.Check = ""
-	if err := c.Validate(map[string]string{SecretToken: "tok", SecretReceipts: "app"}); err != nil {
+	if err := c.Validate(map[string]string{SecretToken: "tok", SecretReceipts: "app", SecretVerify: "own"}); err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
 	return c
@@ -93,6 +93,15 @@ func TestPresets(t *testing.T) {
 			list, err := config.Webhook.Receipts.Read("app", h, []byte(c.receipt), time.Unix(1795418300, 0))
 			if err != nil || len(list) != 1 || list[0].ProviderID != c.id || list[0].Kind != Opened || list[0].At.Unix() != 1795418219 {
 				t.Errorf("%+v, %v", list, err)
+			}
+			if key == "whatsapp-cloud" { // why a message failed says whether the address exists
+				for code, want := range map[string]ReceiptKind{"131026": Bounced, "131047": Failed} {
+					body := `{"entry":[{"changes":[{"value":{"statuses":[{"id":"wamid.1","status":"failed","errors":[{"code":` + code + `}]}]}}]}]}`
+					h.Set(config.Webhook.Receipts.Header, "sha256="+Sign("app", body))
+					if list, err := config.Webhook.Receipts.Read("app", h, []byte(body), time.Now()); err != nil || len(list) != 1 || list[0].Kind != want || list[0].Code != code {
+						t.Errorf("%s: %+v, %v", code, list, err)
+					}
+				}
 			}
 			if _, err := config.Webhook.Receipts.Read("other", h, []byte(c.receipt), time.Now()); err == nil {
 				t.Error("receipts signed by somebody else are taken")

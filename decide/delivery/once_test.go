@@ -52,7 +52,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 				if !begin {
 					continue
 				}
-				begun, err := s.begin(t.Context(), &jobs[i], []string{})
+				begun, err := s.begin(t.Context(), &jobs[i], "a@example.com", []string{})
 				if err != nil {
 					t.Fatal(err)
 				}

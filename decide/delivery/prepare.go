@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -112,22 +113,32 @@ func Zone(view *profiles.View, other *time.Location) *time.Location {
 // Address is where a person is reached on a channel, "" for nowhere: the newest
 // identifier of the namespace, or the trait.
 func Address(view *profiles.View, c *decide.Channel, config *channels.Config) string {
+	if all := addresses(view, c, config); len(all) > 0 {
+		return all[0]
+	}
+	return ""
+}
+
+// addresses are all where a person is reached on a channel, the one to use first.
+func addresses(view *profiles.View, c *decide.Channel, config *channels.Config) (all []string) {
 	name := config.AddressName()
 	if config.Address == "" && c.Requires != "" {
 		name = c.Requires
 	}
 	for i := len(view.Identifiers) - 1; i >= 0; i-- {
 		if view.Identifiers[i].Namespace == name {
-			return view.Identifiers[i].Value
+			all = append(all, view.Identifiers[i].Value)
 		}
 	}
 	switch v := view.Traits[name].(type) {
 	case string:
-		return v
+		if v != "" {
+			all = append(all, v)
+		}
 	case float64:
-		return fmt.Sprintf("%.0f", v)
+		all = append(all, fmt.Sprintf("%.0f", v))
 	}
-	return ""
+	return all
 }
 
 func (s *Service) hash(channel, address string) []byte {
@@ -144,8 +155,7 @@ func (s *Service) buried(ctx context.Context, channel, address string) (dead boo
 
 // bury drops an address: nothing more is sent there.
 func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) error {
-	if _, err := tx.Exec(ctx, `INSERT INTO delivery_dead (hash, person, profile_id, channel, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		s.hash(j.channel, address), j.message.Person, j.message.ProfileID, j.channel, s.now()); err != nil {
+	if err := s.buryHash(ctx, tx, j, s.hash(j.channel, address)); err != nil {
 		return err
 	}
 	if s.isMail(j.channel) { // by which the address is suppressed for everything
@@ -153,6 +163,42 @@ func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) e
 	}
 	return nil
 }
+
+func (s *Service) buryHash(ctx context.Context, tx pgx.Tx, j *job, hash []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO delivery_dead (hash, person, profile_id, channel, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		hash, j.message.Person, j.message.ProfileID, j.channel, s.now())
+	return err
+}
+
+// buryAddressee drops the address to which a step went, and returns it where it is still
+// one of the person's. formerAddress stands for one that is not.
+func (s *Service) buryAddressee(ctx context.Context, tx pgx.Tx, j *job) (string, error) {
+	var hash []byte
+	if err := tx.QueryRow(ctx, `SELECT address FROM delivery_steps WHERE delivery = $1 AND step = $2`, j.delivery, j.step).Scan(&hash); err != nil || hash == nil {
+		return "", err // a message from before addresses were written down
+	}
+	if err := s.buryHash(ctx, tx, j, hash); err != nil {
+		return "", err
+	}
+	d, _ := s.driver(j.channel) // never an error
+	channel, known := s.known.Channel(j.channel)
+	id, ok := identity.ParseID(j.message.ProfileID)
+	if d == nil || !known || !ok {
+		return formerAddress, nil
+	}
+	if view, ok := s.people.GetPerson(id); ok {
+		for _, address := range addresses(view, &channel, &d.config) {
+			if bytes.Equal(s.hash(j.channel, address), hash) {
+				return address, nil
+			}
+		}
+	}
+	return formerAddress, nil
+}
+
+// formerAddress is what an event says of an address that the person has no more: it is
+// none, so that nothing of theirs is suppressed.
+const formerAddress = "former"
 
 // write renders a message by the template of its creative, or else of its offer. A promo
 // code is the attribute code of the offer.

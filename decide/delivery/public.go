@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func (s *Service) publicRoutes(srv *api.Server) {
 		Description: "The body is what the driver of the channel is set up for, signed with its secret of receipts.",
 		Parameters:  []*huma.Param{{Name: "key", In: "path", Required: true, Schema: &huma.Schema{Type: "string"}}},
 	}, api.ScopeIngest, nil, receiptsTaken{})
+	srv.Router.Get("/v1/channels/{key}/receipts", s.serveHandshake)
 	bounces := srv.Require(api.ScopeIngest)(http.HandlerFunc(s.serveBounce))
 	srv.Router.Method(http.MethodPost, "/v1/channels/{key}/bounces", bounces)
 	api.Document(srv.API, huma.Operation{
@@ -75,6 +77,23 @@ func (s *Service) serveReceipts(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, `{"taken":%d}`, len(list)) // the provider may be gone
+}
+
+// serveHandshake answers the GET by which a provider confirms the address of receipts.
+func (s *Service) serveHandshake(w http.ResponseWriter, r *http.Request) {
+	d, _ := s.driver(chi.URLParam(r, "key")) // never an error
+	if d == nil || d.config.Webhook == nil || d.config.Webhook.Receipts == nil {
+		api.WriteProblem(w, r, problem.Unauthorized("The channel takes no receipts, or not from here."))
+		return
+	}
+	challenge, err := d.config.Webhook.Receipts.Confirm(d.secrets[channels.SecretVerify], r.URL.Query())
+	if err != nil {
+		api.WriteProblem(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8") // never as a page: the text is the caller's
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = io.WriteString(w, challenge) // the provider may be gone
 }
 
 func (s *Service) serveBounce(w http.ResponseWriter, r *http.Request) {

@@ -92,6 +92,13 @@ func (s *Service) receive(ctx context.Context, delivery string, step int, r chan
 		}
 		if r.Kind == channels.Bounced {
 			properties["bounceType"] = "hard"
+			address, err := s.buryAddressee(ctx, tx, j)
+			if err != nil {
+				return err
+			}
+			if s.isMail(j.channel) {
+				properties["email"] = address
+			}
 		}
 		if err := s.addNote(ctx, tx, j, s.eventName(j.channel, r.Kind), at, string(r.Kind), properties); err != nil {
 			return err

@@ -43,7 +43,8 @@ func (s *Service) token(delivery string, step int, kind byte, n int) string {
 // readToken is what a token names; false for one that was not made here.
 func (s *Service) readToken(text string, kind byte) (delivery string, step, n int, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) != tokenBody+tokenMAC {
+	// One token has one spelling: the decoder would take others as well.
+	if err != nil || len(raw) != tokenBody+tokenMAC || base64.RawURLEncoding.EncodeToString(raw) != text {
 		return "", 0, 0, false
 	}
 	body := raw[:tokenBody]

@@ -125,7 +125,7 @@ func (s *Service) work(ctx context.Context, d *openDriver, j *job) error {
 	} else if rule != "" {
 		return s.end(ctx, j, Claimed, ending{state: Skipped, reason: rule})
 	}
-	begun, err := s.begin(ctx, j, verdict.links)
+	begun, err := s.begin(ctx, j, out.To, verdict.links)
 	if err != nil || !begun {
 		return err
 	}
@@ -172,7 +172,7 @@ func (s *Service) unclaim(ctx context.Context, j *job, at time.Time) error {
 // begin marks a step as being handed over. It is false when that must not be done any
 // more: the claim is lost, the message gone, or a receipt ended the cascade. It locks
 // the message, as receipts do.
-func (s *Service) begin(ctx context.Context, j *job, links []string) (begun bool, err error) {
+func (s *Service) begin(ctx context.Context, j *job, to string, links []string) (begun bool, err error) {
 	settled := false
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		begun = false
@@ -182,9 +182,9 @@ func (s *Service) begin(ctx context.Context, j *job, links []string) (begun bool
 		if settled, err = s.settledBefore(ctx, tx, j); err != nil || settled {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `UPDATE delivery_steps SET state = 'sending', attempts = attempts + 1, lease_until = $4, links = $5
+		tag, err := tx.Exec(ctx, `UPDATE delivery_steps SET state = 'sending', attempts = attempts + 1, lease_until = $4, links = $5, address = $7
 			WHERE delivery = $1 AND step = $2 AND state = 'claimed' AND worker = $3 AND lease_until > $6`,
-			j.delivery, j.step, s.worker, s.now().Add(sendLease), links, s.now())
+			j.delivery, j.step, s.worker, s.now().Add(sendLease), links, s.now(), s.hash(j.channel, to))
 		begun = tag.RowsAffected() == 1
 		return err
 	})
