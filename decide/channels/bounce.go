@@ -56,9 +56,10 @@ func ParseBounce(r io.Reader, now time.Time) (receipt Receipt, ok bool, err erro
 			if a != "" {
 				action, status = a, s
 			}
-		case "message/rfc822", "text/rfc822-headers", "message/global":
-			if id == "" {
-				id = find(string(text))
+		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers":
+			if id == "" { // its own id: it may name those of others, in what it answers or quotes
+				h, _ := textproto.NewReader(bufio.NewReader(strings.NewReader(string(text)))).ReadMIMEHeader() // what is there is read
+				id = find(h.Get("Message-Id"))
 			}
 		}
 	}

@@ -73,6 +73,8 @@ type SMPP struct {
 	SystemID   string `json:"systemId" maxLength:"15"`
 	SystemType string `json:"systemType,omitempty" maxLength:"12"`
 	Source     string `json:"source" maxLength:"20" doc:"Sender: a name of up to 11 letters, or a number"`
+	// DeadErrors are codes of the centre, by its own list.
+	DeadErrors []string `json:"deadErrors,omitempty" maxItems:"100" doc:"Codes (err) of UNDELIV receipts by which a number is nobody's, so that nothing more is sent there; 1, 5 and 9, those of GSM networks, when absent"`
 }
 
 // WebPush holds the public half of a VAPID key pair.
@@ -246,6 +248,12 @@ func (c *Config) Validate(secrets map[string]string) error {
 		}
 		needText(&bad, "smpp.systemId", c.SMPP.SystemID, 15)
 		needText(&bad, "smpp.source", c.SMPP.Source, 20)
+		for i, code := range c.SMPP.DeadErrors {
+			if needText(&bad, fmt.Sprintf("smpp.deadErrors[%d]", i), code, 16); i >= 100 {
+				bad.Add("smpp.deadErrors", "must have at most 100 codes", len(c.SMPP.DeadErrors))
+				break
+			}
+		}
 	case DriverWebhook:
 		c.Webhook.validate(&bad)
 	case DriverWebPush:

@@ -89,17 +89,34 @@ func (d *fcmDriver) send(ctx context.Context, message map[string]any, dry bool) 
 func fcmFailure(status int, header http.Header, answer []byte) *Failure {
 	var e struct {
 		Error struct {
+			Status  string `json:"status"`
 			Message string `json:"message"`
 			Details []struct {
-				ErrorCode string `json:"errorCode"`
+				ErrorCode       string `json:"errorCode"`
+				FieldViolations []struct {
+					Field string `json:"field"`
+				} `json:"fieldViolations"`
 			} `json:"details"`
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(answer, &e) // the status says enough without
 	for _, detail := range e.Error.Details {
-		if detail.ErrorCode == "UNREGISTERED" {
+		switch detail.ErrorCode {
+		case "UNREGISTERED":
 			return failure(Dead, "%s: %s", detail.ErrorCode, e.Error.Message)
+		case "SENDER_ID_MISMATCH": // 403 of a token of another project, and not of the account
+			return failure(Permanent, "%s: %s", detail.ErrorCode, e.Error.Message)
 		}
+		for _, v := range detail.FieldViolations {
+			if status == http.StatusBadRequest && v.Field == "message.token" {
+				return failure(Dead, "%s: %s", e.Error.Status, e.Error.Message) // never was a token
+			}
+		}
+	}
+	// Without details too it is the token that is not found. An answer that is none of the
+	// service's, as of a wrong address, says nothing about tokens.
+	if status == http.StatusGone || status == http.StatusNotFound && e.Error.Status == "NOT_FOUND" {
+		return failure(Dead, "status %d: %s", status, e.Error.Message)
 	}
 	return statusFailure(status, header, answer)
 }

@@ -82,6 +82,24 @@ func TestFCM(t *testing.T) {
 	status, answer = 404, `{"error":{"code":404,"message":"Requested entity was not found.","details":[{"errorCode":"UNREGISTERED"}]}}`
 	_, err = d.Send(t.Context(), m)
 	wantKind(t, err, Dead)
+	for _, c := range []struct {
+		status int
+		answer string
+		want   FailureKind
+	}{
+		{404, `{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}`, Dead},
+		{410, ``, Dead},
+		{400, `{"error":{"code":400,"status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.token"}]}]}}`, Dead},
+		{400, `{"error":{"code":400,"status":"INVALID_ARGUMENT","details":[{"errorCode":"INVALID_ARGUMENT"}]}}`, Permanent},
+		{403, `{"error":{"code":403,"status":"PERMISSION_DENIED","details":[{"errorCode":"SENDER_ID_MISMATCH"}]}}`, Permanent},
+		{403, `{"error":{"code":403,"status":"PERMISSION_DENIED"}}`, Credentials},
+		{404, `<h1>no such page</h1>`, Permanent},
+		{503, `{"error":{"status":"UNAVAILABLE"}}`, Temporary},
+	} {
+		status, answer = c.status, c.answer
+		_, err = d.Send(t.Context(), m)
+		wantKind(t, err, c.want)
+	}
 	status, answer = 429, `{"error":{"details":[{"errorCode":"QUOTA_EXCEEDED"}]}}`
 	_, err = d.Send(t.Context(), m)
 	wantKind(t, err, Temporary)

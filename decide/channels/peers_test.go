@@ -381,6 +381,50 @@ func TestBounce(t *testing.T) {
 	}
 }
 
+// A report without a return path of our own names its mail by the Message-ID alone.
+func TestBounceByMessageID(t *testing.T) {
+	t.Parallel()
+	report := func(headers string) string {
+		return strings.ReplaceAll("From: mailer-daemon@example.org\nTo: news@shop.example\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"+
+			"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; a@example.org\nAction: failed\nStatus: 5.1.1\n\n"+
+			"--b\nContent-Type: message/rfc822\n\n"+headers+"\n\nSee 01j00000000000000000000007-0@shop.example\n--b--\n", "\n", "\r\n")
+	}
+	const other = "In-Reply-To: <01j00000000000000000000009-0@shop.example>\n"
+	r, ok, err := ParseBounce(strings.NewReader(report(other+"Message-ID: <01j00000000000000000000000-1@shop.example>\nSubject: x")), time.Now())
+	if err != nil || !ok || r.Kind != Bounced || r.ID != "01j00000000000000000000000-1" {
+		t.Errorf("%+v, %v, %v", r, ok, err)
+	}
+	if r, _, err := ParseBounce(strings.NewReader(report(other+"Message-ID: <x@elsewhere.example>")), time.Now()); !errors.Is(err, ErrNoBounce) {
+		t.Errorf("the report of a mail of somebody else is of %+v, %v", r, err)
+	}
+}
+
+// A number that is nobody's is told from a message that did not arrive.
+func TestSMPPReceipts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		own  []string
+		kind ReceiptKind
+		code string
+	}{
+		{"id:7 sub:001 dlvrd:001 submit date:2611231200 done date:2611231201 stat:DELIVRD err:000 text:Hi", nil, Delivered, "DELIVRD"},
+		{"id:7 sub:001 dlvrd:000 submit date:2611231200 done date:2611231201 stat:UNDELIV err:001 text:Hi", nil, Bounced, "UNDELIV 001"},
+		{"id:7 stat:UNDELIV err:027 text:", nil, Failed, "UNDELIV 027"}, // absent
+		{"id:7 stat:UNDELIV err:000", nil, Failed, "UNDELIV 000"},
+		{"id:7 stat:UNDELIV", nil, Failed, "UNDELIV"},
+		{"id:7 stat:EXPIRED err:001", nil, Failed, "EXPIRED 001"},
+		{"id:7 stat:UNDELIV err:0EC", []string{"0ec"}, Bounced, "UNDELIV 0EC"},
+		{"id:7 stat:UNDELIV err:001", []string{"0ec"}, Failed, "UNDELIV 001"},
+		{"id:7 stat:ENROUTE err:001", nil, "", ""},
+	} {
+		r, ok := parseSMPPReceipt(c.text, time.Now(), (&SMPP{DeadErrors: c.own}).dead())
+		if ok != (c.kind != "") || ok && (r.Kind != c.kind || r.Code != c.code || r.ProviderID != "7") {
+			t.Errorf("%s: %+v, %v; want %s %s", c.text, r, ok, c.kind, c.code)
+		}
+	}
+}
+
 func FuzzParseBounce(f *testing.F) {
 	f.Add("Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n--b--")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -402,6 +446,8 @@ func FuzzReceipts(f *testing.F) {
 				t.Errorf("%+v, %v", x, err)
 			}
 		}
-		parseSMPPReceipt(body, time.Now())
+		if r, ok := parseSMPPReceipt(body, time.Now(), gsmDead); ok && (r.ProviderID == "" || r.Kind != Delivered && r.Kind != Failed && r.Kind != Bounced) {
+			t.Errorf("%+v", r)
+		}
 	})
 }

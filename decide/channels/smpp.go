@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,22 +98,43 @@ func (d *smppDriver) received(p pdu.PDU) {
 			c <- p
 		}
 	case *pdu.DeliverSM:
-		if r, ok := smppReceipt(p, time.Now()); ok && d.receipts != nil {
+		if r, ok := smppReceipt(p, time.Now(), d.config); ok && d.receipts != nil {
 			d.receipts(r)
 		}
 	}
 }
 
 // smppReceipt reads a delivery receipt, in the form of appendix B of SMPP 3.4.
-func smppReceipt(p *pdu.DeliverSM, at time.Time) (Receipt, bool) {
+func smppReceipt(p *pdu.DeliverSM, at time.Time, c *SMPP) (Receipt, bool) {
 	text, err := p.Message.GetMessage()
 	if err != nil || p.EsmClass&0x3C != 0x04 {
 		return Receipt{}, false
 	}
-	return parseSMPPReceipt(text, at)
+	return parseSMPPReceipt(text, at, c.dead())
 }
 
-func parseSMPPReceipt(text string, at time.Time) (Receipt, bool) {
+// gsmDead are the errors of a network (3GPP TS 29.002, 17.6.6) by which a number is
+// nobody's: unknown, unidentified and illegal subscriber. By the others, such as that of
+// an absent subscriber, the next message may arrive.
+var gsmDead = []string{"1", "5", "9"}
+
+// dead are the codes by which a number is not used again, without zeros before them.
+func (c *SMPP) dead() []string {
+	if c == nil || len(c.DeadErrors) == 0 {
+		return gsmDead
+	}
+	codes := make([]string, len(c.DeadErrors))
+	for i, code := range c.DeadErrors {
+		codes[i] = withoutZeros(code)
+	}
+	return codes
+}
+
+func withoutZeros(code string) string { return strings.ToLower(strings.TrimLeft(code, "0")) }
+
+// parseSMPPReceipt reads the text of a receipt. What could not be delivered with a code
+// among dead is of the number, else of the message.
+func parseSMPPReceipt(text string, at time.Time, dead []string) (Receipt, bool) {
 	field := func(name string) string {
 		_, rest, found := strings.Cut(text, name+":")
 		if !found {
@@ -129,6 +151,12 @@ func parseSMPPReceipt(text string, at time.Time) (Receipt, bool) {
 		r.Kind = Delivered
 	case "EXPIRED", "DELETED", "UNDELIV", "REJECTD":
 		r.Kind = Failed
+		if code := field("err"); code != "" {
+			if r.Code == "UNDELIV" && slices.Contains(dead, withoutZeros(code)) {
+				r.Kind = Bounced
+			}
+			r.Code = clip(r.Code+" "+code, 64)
+		}
 	default: // ACCEPTD, ENROUTE, UNKNOWN: on its way
 		return Receipt{}, false
 	}

@@ -46,12 +46,19 @@ func TestLateBounce(t *testing.T) {
 				w.views[person(0)] = &view
 				w.mu.Unlock()
 			}
-			if err := s.Receipt(t.Context(), "mail", channels.Receipt{ID: stepID(&job{delivery: first.ID}), Kind: c.kind, At: w.time()}); err != nil {
+			if err := s.Receipt(t.Context(), "mail", channels.Receipt{ID: stepID(&job{delivery: first.ID}), Kind: c.kind, Code: "5.1.1", At: w.time()}); err != nil {
 				t.Fatal(err)
 			}
 			name := map[channels.ReceiptKind]string{channels.Bounced: "Email Bounced", channels.Failed: "Email Failed"}[c.kind]
 			if n := w.events(t, s)[name]; n.Properties["email"] != c.named {
 				t.Errorf("%s names %v, want %v", name, n.Properties["email"], c.named)
+			}
+			var evidence []string
+			if err := pool.QueryRow(t.Context(), `SELECT COALESCE(array_agg(evidence || ' of ' || delivery), '{}') FROM delivery_dead`).Scan(&evidence); err != nil {
+				t.Fatal(err)
+			}
+			if c.kind == channels.Bounced && (len(evidence) != 1 || evidence[0] != "receipt: 5.1.1 of "+first.ID) || c.kind == channels.Failed && len(evidence) > 0 {
+				t.Errorf("the evidence is %q", evidence)
 			}
 			enqueue(t, s, w.message(0, func(m *outbound.Message) { m.Channel, m.DecisionID, m.Key = "mail", "d1", "k1" }))
 			settle(t, s)

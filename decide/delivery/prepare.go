@@ -153,9 +153,9 @@ func (s *Service) buried(ctx context.Context, channel, address string) (dead boo
 	return dead, err
 }
 
-// bury drops an address: nothing more is sent there.
-func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) error {
-	if err := s.buryHash(ctx, tx, j, s.hash(j.channel, address)); err != nil {
+// bury drops an address: nothing more is sent there. Evidence is what the provider said.
+func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address, evidence string) error {
+	if err := s.buryHash(ctx, tx, j, s.hash(j.channel, address), evidence); err != nil {
 		return err
 	}
 	if s.isMail(j.channel) { // by which the address is suppressed for everything
@@ -164,20 +164,20 @@ func (s *Service) bury(ctx context.Context, tx pgx.Tx, j *job, address string) e
 	return nil
 }
 
-func (s *Service) buryHash(ctx context.Context, tx pgx.Tx, j *job, hash []byte) error {
-	_, err := tx.Exec(ctx, `INSERT INTO delivery_dead (hash, person, profile_id, channel, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		hash, j.message.Person, j.message.ProfileID, j.channel, s.now())
+func (s *Service) buryHash(ctx context.Context, tx pgx.Tx, j *job, hash []byte, evidence string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO delivery_dead (hash, person, profile_id, channel, at, delivery, step, evidence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		hash, j.message.Person, j.message.ProfileID, j.channel, s.now(), j.delivery, j.step, clipReason(evidence))
 	return err
 }
 
 // buryAddressee drops the address to which a step went, and returns it where it is still
 // one of the person's. formerAddress stands for one that is not.
-func (s *Service) buryAddressee(ctx context.Context, tx pgx.Tx, j *job) (string, error) {
+func (s *Service) buryAddressee(ctx context.Context, tx pgx.Tx, j *job, evidence string) (string, error) {
 	var hash []byte
 	if err := tx.QueryRow(ctx, `SELECT address FROM delivery_steps WHERE delivery = $1 AND step = $2`, j.delivery, j.step).Scan(&hash); err != nil || hash == nil {
 		return "", err // a message from before addresses were written down
 	}
-	if err := s.buryHash(ctx, tx, j, hash); err != nil {
+	if err := s.buryHash(ctx, tx, j, hash, evidence); err != nil {
 		return "", err
 	}
 	d, _ := s.driver(j.channel) // never an error

@@ -92,7 +92,7 @@ func (s *Service) receive(ctx context.Context, delivery string, step int, r chan
 		}
 		if r.Kind == channels.Bounced {
 			properties["bounceType"] = "hard"
-			address, err := s.buryAddressee(ctx, tx, j)
+			address, err := s.buryAddressee(ctx, tx, j, "receipt: "+r.Code)
 			if err != nil {
 				return err
 			}

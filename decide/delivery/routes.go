@@ -50,6 +50,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.driverRoutes(srv)
 	s.testRoutes(srv)
 	s.listRoutes(srv)
+	s.deadRoutes(srv)
 	s.publicRoutes(srv)
 }
 

@@ -270,7 +270,7 @@ func (s *Service) end(ctx context.Context, j *job, from State, e ending) error {
 			}
 		}
 		if e.dead != "" {
-			if err := s.bury(ctx, tx, j, e.dead); err != nil {
+			if err := s.bury(ctx, tx, j, e.dead, e.reason); err != nil {
 				return err
 			}
 		}

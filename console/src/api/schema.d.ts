@@ -1111,6 +1111,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/channels/{key}/dead-addresses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List addresses that are used no more, with what told of it, newest first
+         * @description Needs the scope read.
+         */
+        get: operations["list-dead-addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels/{key}/driver": {
         parameters: {
             query?: never;
@@ -8147,6 +8167,19 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        DeadAddress: {
+            /** Format: date-time */
+            at: string;
+            channel: string;
+            /** @description The message that told of it */
+            delivery?: string;
+            /** @description What the provider said */
+            evidence?: string;
+            /** @description Whose it was */
+            profileId: string;
+            /** Format: int64 */
+            step: number;
+        };
         DecideBelief: {
             /**
              * Format: double
@@ -13004,6 +13037,14 @@ export interface components {
         OutputBody: {
             items: components["schemas"]["NamedRole"][];
         };
+        OutputBody10: {
+            items: components["schemas"]["Stored"][];
+            /**
+             * Format: int64
+             * @description Pass as before to read on; 0 at the end
+             */
+            next: number;
+        };
         OutputBody2: {
             /** @description Newest first */
             items: components["schemas"]["AuditEntry"][];
@@ -13056,12 +13097,7 @@ export interface components {
             erased?: number;
         };
         OutputBody9: {
-            items: components["schemas"]["Stored"][];
-            /**
-             * Format: int64
-             * @description Pass as before to read on; 0 at the end
-             */
-            next: number;
+            items: components["schemas"]["DeadAddress"][];
         };
         Overlap: {
             /**
@@ -15570,6 +15606,8 @@ export interface components {
         SMPP: {
             /** @description host:port of the message centre */
             address: string;
+            /** @description Codes (err) of UNDELIV receipts by which a number is nobody's, so that nothing more is sent there; 1, 5 and 9, those of GSM networks, when absent */
+            deadErrors?: string[] | null;
             /** @description Sender: a name of up to 11 letters, or a number */
             source: string;
             systemId: string;
@@ -17187,6 +17225,12 @@ export interface components {
             readonly version: number;
         };
         WebhookReceipts: {
+            /** @description Where a receipt has the code of a failure */
+            code?: string;
+            /** @description Codes of failures that say that the address does not exist */
+            deadCodes?: string[] | null;
+            /** @description Answer the GET with hub.challenge by which Meta's services confirm the address; hub.verify_token must be the secret verify */
+            handshake?: boolean;
             /** @description Header of the HMAC-SHA256 of the body in hex, with or without sha256= before it */
             header: string;
             /** @description Where a receipt has the provider's id */
@@ -19739,7 +19783,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody9"];
+                    "application/json": components["schemas"]["OutputBody10"];
                 };
             };
             /** @description Unauthorized */
@@ -21707,6 +21751,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-dead-addresses": {
+        parameters: {
+            query?: {
+                /** @description Moment before which the page begins: at of the last of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputBody9"];
                 };
             };
             /** @description Unauthorized */
@@ -40290,7 +40405,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OutputBody9"];
+                    "application/json": components["schemas"]["OutputBody10"];
                 };
             };
             /** @description Unauthorized */
