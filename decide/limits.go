@@ -98,14 +98,15 @@ type permission struct {
 	last    permit
 	// channels are what was found out about channels.
 	channels []permit
-	charged  bool // whether an action has a charge
+	budgets  []affordable // parallel to those of the limits, as far as they were asked
+	charged  bool         // whether an action has a charge
 	// contested says that some action has room only if others give way to it.
 	contested bool
 }
 
 // begin looks the person up, once for a decision.
 func (q *permission) begin(s *Service, l *limits, rec *Record, view *profiles.View, asked map[string]any) {
-	*q = permission{limits: l, history: q.history[:0], channels: q.channels[:0], person: personOf(view, rec.ProfileID)}
+	*q = permission{limits: l, history: q.history[:0], channels: q.channels[:0], budgets: q.budgets[:0], person: personOf(view, rec.ProfileID)}
 	if l == nil {
 		return
 	}
@@ -144,27 +145,34 @@ func (a *action) tags() []string {
 }
 
 // permits asks the limits about an action that passed all other rules.
-func (s *Service) permits(p *point, a *action, rec *Record, q *permission) permit {
+// What it gives holds until it is asked again.
+func (s *Service) permits(p *point, a *action, rec *Record, q *permission) *permit {
 	if a.channel == nil {
-		return permit{}
+		return &nothing
 	}
 	if q.last.offer != a.offerKey || q.last.channel != a.chanKey || q.last.channel == "" {
-		q.last = s.permit(p, a, rec, q)
+		s.permit(p, a, rec, q)
 		q.last.offer, q.last.channel = a.offerKey, a.chanKey
 		q.charged = q.charged || q.last.rule == "" && q.last.charge != 0
 	}
-	return q.last
+	return &q.last
 }
 
-func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit {
-	out := q.onChannel(p, a, rec)
+// nothing is the permit of an action that makes no contact. It is not written to.
+var nothing permit
+
+// permit writes what holds of an offer on a channel into the last permit.
+func (s *Service) permit(p *point, a *action, rec *Record, q *permission) {
+	q.last = *q.onChannel(p, a, rec)
+	out := &q.last
 	if out.rule != "" {
-		return out
+		return
 	}
 	if tags := a.tags(); q.limits.tagged && len(tags) > 0 {
 		c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: tags, At: out.at, Zone: q.zone}
 		if key := q.refused(p, &c); key != "" {
-			return permit{rule: q.limits.name(ruleCap, key)}
+			*out = permit{rule: q.limits.name(ruleCap, key)}
+			return
 		}
 	}
 	for i := range q.limits.budgets {
@@ -173,25 +181,46 @@ func (s *Service) permit(p *point, a *action, rec *Record, q *permission) permit
 			continue
 		}
 		amount := r.amount(a.channel.ContactCost, a.offer)
-		if why := s.spending.Allowed(budgets.Charge{Key: r.key, Amount: amount}, rec.DecidedAt); why != budgets.Open {
-			return permit{rule: q.limits.name(ruleBudget, r.key)}
+		b := q.spends(s, i, amount, rec.DecidedAt)
+		if !b.open {
+			*out = permit{rule: q.limits.name(ruleBudget, r.key)}
+			return
 		}
-		out.charge += amount * s.spending.Price(r.key)
+		out.charge += amount * b.price
 	}
-	return out
+}
+
+// affordable is what was found out about a budget during one decision.
+type affordable struct {
+	asked, open bool
+	amount      float64
+	price       float64
+}
+
+// spends asks a budget about an amount, once for actions in a row that cost as much.
+func (q *permission) spends(s *Service, i int, amount float64, at time.Time) *affordable {
+	for len(q.budgets) <= i {
+		q.budgets = append(q.budgets, affordable{})
+	}
+	b := &q.budgets[i]
+	if !b.asked || b.amount != amount {
+		key := q.limits.budgets[i].key
+		*b = affordable{asked: true, amount: amount, open: s.spending.Allowed(budgets.Charge{Key: key, Amount: amount}, at) == budgets.Open, price: s.spending.Price(key)}
+	}
+	return b
 }
 
 // onChannel is what holds of a channel for all offers, found out once for a decision.
-func (q *permission) onChannel(p *point, a *action, rec *Record) permit {
+func (q *permission) onChannel(p *point, a *action, rec *Record) *permit {
 	for i := range q.channels {
 		if q.channels[i].channel == a.chanKey {
-			return q.channels[i]
+			return &q.channels[i]
 		}
 	}
 	out := q.look(p, a, rec)
 	out.channel = a.chanKey
 	q.channels = append(q.channels, out)
-	return out
+	return &q.channels[len(q.channels)-1]
 }
 
 func (q *permission) look(p *point, a *action, rec *Record) permit {

@@ -81,7 +81,7 @@ type Contact struct {
 
 // counts says whether another contact takes a place that the contact needs.
 func (r *Rule) counts(h, c *Contact) bool {
-	return h.ID != c.ID && !h.Given && r.about(h.Class, h.Channel, h.Tags)
+	return !h.Given && r.about(h.Class, h.Channel, h.Tags) && h.ID != c.ID
 }
 
 func (r *Rule) about(class, channel string, tags []string) bool {
@@ -97,7 +97,8 @@ func (r *Rule) about(class, channel string, tags []string) bool {
 func Refused(rules []Rule, history []Contact, c *Contact) string {
 	for i := range rules {
 		r := &rules[i]
-		if !r.about(c.Class, c.Channel, c.Tags) {
+		// Who has had fewer contacts than the limit, of whatever kind, has room.
+		if len(history) < r.Limit || !r.about(c.Class, c.Channel, c.Tags) {
 			continue
 		}
 		if r.Rolling > 0 && r.crowded(history, c) || r.Rolling <= 0 && r.used(history, c) {
@@ -151,10 +152,10 @@ func (r *Rule) used(history []Contact, c *Contact) bool {
 	if zone == nil {
 		zone = time.UTC
 	}
-	own, n := periodOf(r.Calendar, c.At, zone), 0
+	own, reach, n := periodOf(r.Calendar, c.At, zone), r.Reach(), 0
 	for i := range history {
 		h := &history[i]
-		if r.counts(h, c) && periodOf(r.Calendar, h.At, zone) == own {
+		if d := h.At.Sub(c.At); d < reach && d > -reach && r.counts(h, c) && periodOf(r.Calendar, h.At, zone) == own {
 			n++
 		}
 	}
