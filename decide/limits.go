@@ -360,7 +360,7 @@ func (s *Service) reserve(ctx context.Context, p *point, a *action, id string, r
 		}
 		rule, ok := s.contend(ctx, q.limits, &c)
 		if !ok {
-			s.spending.Release(id)
+			s.spending.Withdraw(id) // the decision is made anew, and charged then
 			return ruleCap + rule
 		}
 	}

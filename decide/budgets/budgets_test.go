@@ -133,3 +133,31 @@ func TestPricePaces(t *testing.T) {
 		t.Errorf("won %.3f of what could be won", won/best)
 	}
 }
+
+// A decision that found no room elsewhere is made anew, and is charged then.
+func TestWithdrawnIsChargedAnew(t *testing.T) {
+	t.Parallel()
+	l := NewLedger()
+	now := time.Now()
+	l.Set([]Budget{{Key: "few", Limit: 2, From: now.Add(-time.Hour)}})
+	charges := []Charge{{Key: "few", Amount: 1}}
+	for range 3 {
+		if key, why := l.Reserve("a", charges, now); why != Open {
+			t.Fatal(key, why)
+		}
+		l.Withdraw("a")
+	}
+	l.Withdraw("nobody")
+	if s := l.Standing("few"); s.Spent != 0 {
+		t.Errorf("%g is spent of what was withdrawn", s.Spent)
+	}
+	for _, id := range []string{"a", "a", "b"} {
+		l.Reserve(id, charges, now)
+	}
+	if s := l.Standing("few"); s.Spent != 2 {
+		t.Errorf("%g is spent by two decisions", s.Spent)
+	}
+	if _, why := l.Reserve("c", charges, now); why != Spent {
+		t.Errorf("a budget of two has room for a third (%s)", why)
+	}
+}

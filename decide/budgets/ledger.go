@@ -141,7 +141,7 @@ func (l *Ledger) Price(key string) float64 {
 func (l *Ledger) Reserve(id string, charges []Charge, at time.Time) (key string, why Refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.charges[id]; ok {
+	if len(l.charges[id]) > 0 {
 		return "", Open
 	}
 	for i, c := range charges {
@@ -226,6 +226,21 @@ func (l *Ledger) Release(id string) bool {
 		l.charges[id][i].Amount = 0 // it stays known, so that it is not charged again
 	}
 	return released
+}
+
+// Withdraw gives back what a decision took that is not made after all: unlike one that was
+// released it is not known any more, and can be charged anew.
+func (l *Ledger) Withdraw(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.charges[id] {
+		if a := l.accounts[c.Key]; a != nil {
+			a.spent = max(0, a.spent-c.Amount)
+		}
+	}
+	if list, ok := l.charges[id]; ok {
+		l.charges[id] = list[:0]
+	}
 }
 
 // Step adapts the prices to what was spent since the last step. Call it at intervals
