@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -87,6 +88,7 @@ type pool struct {
 	list   []*candidate
 	room   []candidate // that candidates are taken from
 	scores []float32   // for models to score in
+	order  []placing   // to sort by
 	taste  taste       // for the ranker
 	row    [columns + 1]float32
 }
@@ -114,7 +116,8 @@ func (p *pool) release() {
 	clear(p.byKey)
 	clear(p.list)
 	clear(p.room)
-	p.list, p.room = p.list[:0], p.room[:0]
+	clear(p.order)
+	p.list, p.room, p.order = p.list[:0], p.room[:0], p.order[:0]
 	pools.Put(p)
 }
 
@@ -172,6 +175,45 @@ func (p *pool) grow() {
 	}
 }
 
+// placing is what a candidate is sorted by, side by side: to look each up again for every
+// comparison took longer than the sorting.
+type placing struct {
+	value, score float64
+	candidate    *candidate
+}
+
+// sort orders the candidates by a value, nil for the score alone, then by score, then by
+// key, the largest first.
+func (p *pool) sort(value func(*candidate) float64) {
+	p.order = p.order[:0]
+	sorted := true
+	for i, c := range p.list {
+		o := placing{score: c.score, candidate: c}
+		if value != nil {
+			o.value = value(c)
+		}
+		p.order = append(p.order, o)
+		sorted = sorted && (i == 0 || byPlacing(p.order[i-1], o) <= 0)
+	}
+	if sorted {
+		return
+	}
+	slices.SortFunc(p.order, byPlacing)
+	for i := range p.order {
+		p.list[i] = p.order[i].candidate
+	}
+}
+
+func byPlacing(a, b placing) int {
+	switch {
+	case a.value != b.value:
+		return cmp.Compare(b.value, a.value)
+	case a.score != b.score:
+		return cmp.Compare(b.score, a.score)
+	}
+	return strings.Compare(a.candidate.key, b.candidate.key)
+}
+
 // shows says whether an item can be shown in the place now.
 func (g *gathering) shows(item *Item) bool {
 	return g.placement.shows(item) && g.s.offered(item, g.now)
@@ -191,6 +233,8 @@ type gathering struct {
 	ranker *Ranker         // that gave the values, or nil
 	texts  *content.Model  // of what items are like, or nil
 	bought int             // candidates that were left out because the person bought them
+	// explained are what tells why by model, each made when first asked for.
+	explained map[string]func(item int32, n int) []scoring.Reason
 }
 
 // from takes the best of a model.

@@ -1,15 +1,12 @@
 package recommend
 
 import (
-	"cmp"
-	"slices"
-
 	"quintet/recommend/interactions"
 	"quintet/recommend/ranking"
 )
 
 // mostRanked is how many candidates the ranker looks at, the best of retrieval.
-const mostRanked = 200
+const mostRanked = 120
 
 // ranks says whether a ranker orders this list: it learned from lists for people of whom
 // something is known.
@@ -18,9 +15,16 @@ func (g *gathering) ranks(history []interactions.Event) bool {
 }
 
 // judge gives the candidates, which are in the order of retrieval, the probability that
-// they are taken, and orders them by it. Those beyond mostRanked stay behind, falling as
-// their scores do.
+// they are taken, and orders them by it.
 func (g *gathering) judge(r *ranking.Ranker, history []interactions.Event) {
+	g.chances(r, history)
+	g.pool.sort(func(c *candidate) float64 { return c.chance })
+}
+
+// chances gives the candidates the probability that they are taken. Where there are more
+// than mostRanked they are in the order of retrieval, and those beyond stay behind, falling
+// as their scores do.
+func (g *gathering) chances(r *ranking.Ranker, history []interactions.Event) {
 	t, list := &g.pool.taste, g.pool.list
 	t.read(history, g.facts, g.at)
 	front := list[:min(len(list), mostRanked)]
@@ -33,10 +37,4 @@ func (g *gathering) judge(r *ranking.Ranker, history []interactions.Event) {
 	for _, c := range list[len(front):] {
 		c.chance = least * c.score / front[len(front)-1].score
 	}
-	slices.SortFunc(list, func(a, b *candidate) int {
-		if a.chance != b.chance {
-			return cmp.Compare(b.chance, a.chance)
-		}
-		return byScore(a, b)
-	})
 }

@@ -305,7 +305,7 @@ func (le *lesson) each(ctx context.Context, st *stage, people []asked, use func(
 				g.pool = newPool(len(g.known))
 				g.sources(a.history)
 				g.pool.list = slices.DeleteFunc(g.pool.list, func(c *candidate) bool { return a.owned[c.number] })
-				slices.SortFunc(g.pool.list, byScore)
+				g.pool.sort(nil)
 				use(n, g, a)
 				g.pool.release()
 			}

@@ -1,14 +1,12 @@
 package recommend
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -275,10 +273,18 @@ func (g *gathering) exclude(past []did, now time.Time) {
 
 // rank gives each candidate what it is ordered by.
 func (g *gathering) rank(history []interactions.Event) {
-	slices.SortFunc(g.pool.list, byScore)
-	if r := g.s.rankerFor(g.snap); r != nil && g.ranks(history) {
+	r := g.s.rankerFor(g.snap)
+	if r != nil && !g.ranks(history) {
+		r = nil
+	}
+	// What a ranker reads of candidates does not depend on their order, but for who is
+	// among those that it looks at.
+	if r == nil || len(g.pool.list) > mostRanked {
+		g.pool.sort(nil)
+	}
+	if r != nil {
 		g.ranker = r
-		g.judge(r.model, history)
+		g.chances(r.model, history)
 	}
 	for i, c := range g.pool.list {
 		p := c.chance
@@ -291,22 +297,7 @@ func (g *gathering) rank(history []interactions.Event) {
 		}
 		c.lead = p
 	}
-	order := func(a, b *candidate) int {
-		if a.value != b.value {
-			return cmp.Compare(b.value, a.value)
-		}
-		return byScore(a, b)
-	}
-	if !slices.IsSortedFunc(g.pool.list, order) {
-		slices.SortFunc(g.pool.list, order)
-	}
-}
-
-func byScore(a, b *candidate) int {
-	if a.score != b.score {
-		return cmp.Compare(b.score, a.score)
-	}
-	return strings.Compare(a.key, b.key)
+	g.pool.sort(func(c *candidate) float64 { return c.value })
 }
 
 // probability is how often people took the item at a rank; beyond the ranks that were
@@ -470,15 +461,27 @@ func (g *gathering) because(c *candidate, history []interactions.Event, items []
 	default:
 		return nil
 	}
-	type explainer interface {
-		Explain(history []interactions.Event, item int32, n int) []scoring.Reason
+	if c.number == interactions.Unknown || len(history) == 0 {
+		return nil
 	}
-	m, ok := g.snap.model(model).(explainer)
-	if !ok || c.number == interactions.Unknown || len(history) == 0 {
+	explain, known := g.explained[model]
+	if !known {
+		switch m := g.snap.model(model).(type) {
+		case scoring.ListExplainer:
+			explain = m.Explaining(history)
+		case scoring.Explainer:
+			explain = func(item int32, n int) []scoring.Reason { return m.Explain(history, item, n) }
+		}
+		if g.explained == nil {
+			g.explained = make(map[string]func(int32, int) []scoring.Reason)
+		}
+		g.explained[model] = explain
+	}
+	if explain == nil {
 		return nil
 	}
 	var out []string
-	for _, r := range m.Explain(history, c.number, 2) {
+	for _, r := range explain(c.number, 2) {
 		if id := g.snap.bundle.Items.ID(r.Item); id != c.key {
 			out = append(out, id)
 		}

@@ -325,16 +325,15 @@ func (m *Model) Cosine(a, b int32) float64 {
 
 // Explain gives the items of the history that an item is most like.
 func (m *Model) Explain(history []interactions.Event, item int32, n int) []scoring.Reason {
-	var out []scoring.Reason
-	for _, e := range m.settings.Weighting.Entries(history, m.Items()) {
-		if c := float64(e.Weight) * m.Cosine(e.Item, item); c > 0 {
-			out = append(out, scoring.Reason{Item: e.Item, Contribution: float32(c)})
-		}
+	return m.Explaining(history)(item, n)
+}
+
+// Explaining implements [scoring.ListExplainer].
+func (m *Model) Explaining(history []interactions.Event) func(item int32, n int) []scoring.Reason {
+	entries := m.settings.Weighting.Entries(history, m.Items())
+	return func(item int32, n int) []scoring.Reason {
+		return scoring.Reasons(entries, n, func(e interactions.Entry) float32 { return float32(float64(e.Weight) * m.Cosine(e.Item, item)) })
 	}
-	slices.SortFunc(out, func(a, b scoring.Reason) int {
-		return cmp.Or(cmp.Compare(b.Contribution, a.Contribution), cmp.Compare(a.Item, b.Item))
-	})
-	return out[:max(0, min(n, len(out)))]
 }
 
 // Encode gives the model as bytes.

@@ -8,7 +8,6 @@
 package ease
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -152,19 +151,18 @@ func (m *Model) Score(history []interactions.Event, scores []float32) {
 
 // Explain gives the items of the history whose weights for an item are the largest.
 func (m *Model) Explain(history []interactions.Event, item int32, n int) []scoring.Reason {
-	if !m.known.Has(item) || n <= 0 {
-		return nil
-	}
-	var out []scoring.Reason
-	for _, e := range m.settings.Weighting.Entries(history, m.items) {
-		if c := e.Weight * m.row(e.Item)[item]; c > 0 {
-			out = append(out, scoring.Reason{Item: e.Item, Contribution: c})
+	return m.Explaining(history)(item, n)
+}
+
+// Explaining implements [scoring.ListExplainer].
+func (m *Model) Explaining(history []interactions.Event) func(item int32, n int) []scoring.Reason {
+	entries := m.settings.Weighting.Entries(history, m.items)
+	return func(item int32, n int) []scoring.Reason {
+		if !m.known.Has(item) {
+			return nil
 		}
+		return scoring.Reasons(entries, n, func(e interactions.Entry) float32 { return e.Weight * m.row(e.Item)[item] })
 	}
-	slices.SortFunc(out, func(a, b scoring.Reason) int {
-		return cmp.Or(cmp.Compare(b.Contribution, a.Contribution), cmp.Compare(a.Item, b.Item))
-	})
-	return out[:min(n, len(out))]
 }
 
 // Similar appends the items for which an item speaks most.

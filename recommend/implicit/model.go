@@ -169,33 +169,36 @@ func (m *Model) Similar(item int32, allowed scoring.Set, k int, dst []scoring.Sc
 // Explain takes a score apart: with W the system of the person, the score of item j is
 // Σ_i w_i y_jᵀ W⁻¹ y_i over the items i of the history (Hu, Koren and Volinsky 2008).
 func (m *Model) Explain(history []interactions.Event, item int32, n int) []scoring.Reason {
+	return m.Explaining(history)(item, n)
+}
+
+// Explaining implements [scoring.ListExplainer]: the person's system is factored once.
+func (m *Model) Explaining(history []interactions.Event) func(item int32, n int) []scoring.Reason {
+	// It keeps its memory: nobody says when the list is explained.
 	f := m.pool.Get().(*folding)
-	defer m.pool.Put(f)
-	if n <= 0 || !m.scan.Known(item) {
-		return nil
-	}
+	nothing := func(int32, int) []scoring.Reason { return nil }
 	if !m.gather(f, history) {
-		return nil
+		return nothing
 	}
 	failed := f.solver.failed
 	f.solver.full(m.scan.Rows(), m.gram, f.columns, f.weights, m.settings.hold(f.weights, m.Items()), f.person)
 	if f.solver.failed != failed {
-		return nil
+		return nothing
 	}
-	// It leaves the factored system in the solver.
-	direction := append([]float32(nil), m.scan.Row(item)...)
-	vector.Solve(f.solver.system, f.solver.factors, direction, f.solver.work)
-	var out []scoring.Reason
-	for e, column := range f.columns {
-		item := m.scan.ItemAt(column)
-		if c := f.weights[e] * vector.Dot(direction, m.scan.Row(item)); c > 0 {
-			out = append(out, scoring.Reason{Item: item, Contribution: c})
+	direction := make([]float32, len(f.person))
+	return func(item int32, n int) []scoring.Reason {
+		if !m.scan.Known(item) {
+			return nil
 		}
+		// full left the factored system in the solver.
+		copy(direction, m.scan.Row(item))
+		vector.Solve(f.solver.system, f.solver.factors, direction, f.solver.work)
+		entries := make([]interactions.Entry, len(f.columns))
+		for e, column := range f.columns {
+			entries[e] = interactions.Entry{Item: m.scan.ItemAt(column), Weight: f.weights[e]}
+		}
+		return scoring.Reasons(entries, n, func(e interactions.Entry) float32 { return e.Weight * vector.Dot(direction, m.scan.Row(e.Item)) })
 	}
-	slices.SortFunc(out, func(a, b scoring.Reason) int {
-		return cmp.Or(cmp.Compare(b.Contribution, a.Contribution), cmp.Compare(a.Item, b.Item))
-	})
-	return out[:min(n, len(out))]
 }
 
 // WithItems is the model with vectors for items of which it knows nothing yet, for

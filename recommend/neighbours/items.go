@@ -253,7 +253,13 @@ func (m *Model) Score(history []interactions.Event, scores []float32) {
 
 // Explain gives the items of the history that an item goes with most.
 func (m *Model) Explain(history []interactions.Event, item int32, n int) []scoring.Reason {
-	return m.Reasons(m.settings.Weighting.Entries(history, m.Items()), item, n)
+	return m.Explaining(history)(item, n)
+}
+
+// Explaining implements [scoring.ListExplainer].
+func (m *Model) Explaining(history []interactions.Event) func(item int32, n int) []scoring.Reason {
+	entries := m.settings.Weighting.Entries(history, m.Items())
+	return func(item int32, n int) []scoring.Reason { return m.Reasons(entries, item, n) }
 }
 
 // Encode gives the model as bytes.

@@ -1,7 +1,6 @@
 package neighbours
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -85,17 +84,13 @@ func (t *Table) Add(entries []interactions.Entry, scores []float32) {
 
 // Reasons gives the entries that add most to an item.
 func (t *Table) Reasons(entries []interactions.Entry, item int32, n int) []scoring.Reason {
-	var out []scoring.Reason
-	for _, e := range entries {
+	return scoring.Reasons(entries, n, func(e interactions.Entry) float32 {
 		items, values := t.Row(e.Item)
-		if i := slices.Index(items, item); i >= 0 && e.Weight > 0 {
-			out = append(out, scoring.Reason{Item: e.Item, Contribution: e.Weight * values[i]})
+		if i := slices.Index(items, item); i >= 0 {
+			return e.Weight * values[i]
 		}
-	}
-	slices.SortFunc(out, func(a, b scoring.Reason) int {
-		return cmp.Or(cmp.Compare(b.Contribution, a.Contribution), cmp.Compare(a.Item, b.Item))
+		return 0
 	})
-	return out[:max(0, min(n, len(out)))]
 }
 
 // Write adds the table to a model that is written.

@@ -12,7 +12,7 @@ import (
 type Settings struct {
 	// Penalty is the L2 penalty of the logistic ranker; 1 when 0.
 	Penalty float64
-	// Trees and Leaves bound the boosted trees, 40 of 8 when 0: a list of two hundred has
+	// Trees and Leaves bound the boosted trees, 40 of 8 when 0: a list of a hundred and twenty has
 	// to be ranked in a fraction of a millisecond. No trees are tried when Trees is negative.
 	Trees, Leaves int
 	// Held is every how many-th list chooses between the methods; 5 when 0.

@@ -1,6 +1,11 @@
 package scoring
 
-import "quintet/recommend/interactions"
+import (
+	"cmp"
+	"slices"
+
+	"quintet/recommend/interactions"
+)
 
 // Scored is an item with its score. Higher is better; scores of different models
 // cannot be compared.
@@ -44,6 +49,13 @@ type Reason struct {
 	Contribution float32
 }
 
+// ListExplainer is an [Explainer] that looks at a history once for all items of a list.
+type ListExplainer interface {
+	// Explaining is [Explainer.Explain] for one history; what it returns is for one
+	// goroutine.
+	Explaining(history []interactions.Event) func(item int32, n int) []Reason
+}
+
 // Explainer says which of a person's events speak for an item.
 type Explainer interface {
 	// Explain gives the at most n items of the history that add most to the score of
@@ -71,4 +83,22 @@ func Recommend(s Scorer, history []interactions.Event, allowed Set, k int, dst [
 	}
 	s.Score(history, scratch)
 	return TopK(scratch, allowed, k, dst)
+}
+
+// Reasons are the at most n entries of a history with the largest contributions above
+// zero, largest first.
+func Reasons(entries []interactions.Entry, n int, contribution func(interactions.Entry) float32) []Reason {
+	if n <= 0 {
+		return nil
+	}
+	var out []Reason
+	for _, e := range entries {
+		if c := contribution(e); c > 0 {
+			out = append(out, Reason{Item: e.Item, Contribution: c})
+		}
+	}
+	slices.SortFunc(out, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Contribution, a.Contribution), cmp.Compare(a.Item, b.Item))
+	})
+	return out[:min(n, len(out))]
 }
