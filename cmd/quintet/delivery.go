@@ -32,6 +32,10 @@ func (a *app) openDelivery(ctx context.Context) error {
 	if a.delivery, err = delivery.Open(ctx, delivery.Deps{
 		Logger: a.log, Definitions: a.definitions, Postgres: a.engines.Postgres, Seal: seal, People: people,
 		Consent: outbound.NewJudge(people, a.decide, now), Known: deliveryNames{a.decide, a.catalogue}, Caps: a.decide, Quiet: a.decide.Quiet, Code: a.decide.Code, Note: a.profiles.WriteNotes, PublicURL: public, Now: a.pace.now,
+		SetTrait: func(ctx context.Context, profile, trait string, value any) error {
+			_, err := a.profiles.EditTraits(ctx, profile, map[string]any{trait: value})
+			return err
+		},
 	}); err != nil {
 		return fmt.Errorf("opening delivery: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ const (
 	SecretAccount  = "account"  // FCM: the service account's JSON
 	SecretToken    = "token"    // Telegram: of the bot; webhook: {{secret.token}}
 	SecretSigning  = "signing"  // webhook: key of the signature of requests
-	SecretReceipts = "receipts" // webhook: key of the signature of receipts
+	SecretReceipts = "receipts" // webhook: key of the signature of receipts; Telegram: secret of the webhook
 	SecretVerify   = "verify"   // webhook: what confirms the address of receipts
 )
 
@@ -92,6 +93,9 @@ type FCM struct {
 // Telegram is a bot.
 type Telegram struct {
 	Endpoint string `json:"endpoint,omitempty" maxLength:"255" doc:"Address of the Bot API; Telegram's when absent"`
+	Username string `json:"username,omitempty" maxLength:"32" doc:"Name of the bot, to which deep links lead"`
+	Linked   string `json:"linked,omitempty" maxLength:"1000" doc:"What the bot says when a chat was linked"`
+	Stopped  string `json:"stopped,omitempty" maxLength:"1000" doc:"What the bot says to /stop"`
 }
 
 // CascadeConfig is a row of channels: the next is tried when the one before came to
@@ -127,6 +131,8 @@ func (s *CascadeStep) Ends(kind ReceiptKind) bool {
 	return slices.Index(order, kind) >= slices.Index(order, until) && slices.Contains(order, kind)
 }
 
+var botName = regexp.MustCompile(`^[A-Za-z0-9_]{5,32}$`)
+
 const maxWait = 14 * 24 * time.Hour
 
 // Secrets are the names of the secrets that the driver takes, and which of them it
@@ -148,7 +154,7 @@ func (c *Config) Secrets() (names, needed []string) {
 	case DriverFCM:
 		names, needed = []string{SecretAccount}, []string{SecretAccount}
 	case DriverTelegram:
-		names, needed = []string{SecretToken}, []string{SecretToken}
+		names, needed = []string{SecretToken, SecretReceipts}, []string{SecretToken}
 	case DriverWebhook:
 		names = []string{SecretToken, SecretSigning, SecretReceipts, SecretVerify}
 		if c.Webhook != nil {
@@ -264,6 +270,15 @@ func (c *Config) Validate(secrets map[string]string) error {
 		checkURL(&bad, "fcm.endpoint", c.FCM.Endpoint)
 	case DriverTelegram:
 		checkURL(&bad, "telegram.endpoint", c.Telegram.Endpoint)
+		if c.Telegram.Username != "" && !botName.MatchString(c.Telegram.Username) {
+			bad.Add("telegram.username", "must be 5 to 32 letters, digits and underscores, without an at sign", problem.Clip(c.Telegram.Username))
+		}
+		if len(c.Telegram.Linked) > 1000 || len(c.Telegram.Stopped) > 1000 {
+			bad.Add("telegram.linked", "must be at most 1000 bytes, as must stopped", nil)
+		}
+		if secret := secrets[SecretReceipts]; secret != "" && !webhookSecret.MatchString(secret) {
+			bad.Add("secrets."+SecretReceipts, "must be 16 to 256 letters, digits, underscores and hyphens", nil)
+		}
 	case DriverCascade:
 		c.Cascade.validate(&bad)
 	}

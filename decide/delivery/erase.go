@@ -10,7 +10,7 @@ import (
 	"quintet/profiles"
 )
 
-var owned = []outbound.Owned{{Table: "deliveries"}, {Table: "delivery_notes"}, {Table: "delivery_dead"}}
+var owned = []outbound.Owned{{Table: "deliveries"}, {Table: "delivery_notes"}, {Table: "delivery_dead"}, {Table: "delivery_chats"}}
 
 // Erase is part of [profiles.ErasurePart].
 func (s *Service) Erase(ctx context.Context, sub *profiles.ErasureSubject) (map[string]int64, error) {

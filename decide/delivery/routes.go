@@ -51,6 +51,7 @@ func (s *Service) Routes(srv *api.Server) {
 	s.testRoutes(srv)
 	s.listRoutes(srv)
 	s.deadRoutes(srv)
+	s.chatRoutes(srv)
 	s.publicRoutes(srv)
 }
 

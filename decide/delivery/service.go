@@ -75,6 +75,9 @@ type Deps struct {
 	Code func(ctx context.Context, decisionID, offer string) (string, error)
 	// Note writes events about people; writing them again is safe.
 	Note func(ctx context.Context, notes []profiles.Note) error
+	// SetTrait says what a trait of a profile is, nil for nothing; nil where chats are not
+	// linked.
+	SetTrait func(ctx context.Context, profile, trait string, value any) error
 	// PublicURL is where people reach links, opens and the page of unsubscription.
 	PublicURL string
 	// Now is the clock; time.Now unless set.
@@ -93,6 +96,7 @@ type Service struct {
 	quiet     func(view *profiles.View, channel, class string, at time.Time) (time.Time, bool)
 	code      func(ctx context.Context, decisionID, offer string) (string, error)
 	note      func(ctx context.Context, notes []profiles.Note) error
+	setTrait  func(ctx context.Context, profile, trait string, value any) error
 	public    string
 	now       func() time.Time
 	worker    string
@@ -117,7 +121,7 @@ type compiledTemplate struct {
 func Open(ctx context.Context, d Deps) (*Service, error) {
 	s := &Service{
 		log: d.Logger, pool: d.Postgres, seal: d.Seal, people: d.People, consent: d.Consent, known: d.Known, caps: d.Caps, quiet: d.Quiet, code: d.Code, note: d.Note,
-		public: d.PublicURL, now: d.Now, worker: newID(), compiled: map[string]compiledTemplate{}, drivers: map[string]*openDriver{}, wake: make(chan struct{}, 1),
+		setTrait: d.SetTrait, public: d.PublicURL, now: d.Now, worker: newID(), compiled: map[string]compiledTemplate{}, drivers: map[string]*openDriver{}, wake: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.Default()

@@ -1091,6 +1091,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/channels/{key}/chat-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a deep link by which a Telegram chat becomes a person's
+         * @description Needs the scope admin.
+         */
+        post: operations["link-chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channels/{key}/check": {
         parameters: {
             query?: never;
@@ -1154,6 +1174,26 @@ export interface paths {
          * @description Needs the scope admin.
          */
         delete: operations["delete-channel-driver"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{key}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have Telegram post what people write to the bot
+         * @description Needs the scope admin.
+         */
+        post: operations["listen-to-chats"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -7774,6 +7814,13 @@ export interface components {
             success?: components["schemas"]["AnswerField"];
             url: string;
         };
+        ChatLink: {
+            /** Format: date-time */
+            expiresAt: string;
+            token: string;
+            /** @description Show it to the person, and to nobody else */
+            url: string;
+        };
         Check: {
             arms?: components["schemas"]["CheckArm"][];
             /** @description The outcome in a sentence */
@@ -11698,6 +11745,10 @@ export interface components {
             days: number;
             /** Format: double */
             purchases: number;
+        };
+        LinkInputBody: {
+            /** @description Profile id of who is to press the link */
+            profile: string;
         };
         List: {
             items: components["schemas"]["Recommended"][];
@@ -16698,6 +16749,12 @@ export interface components {
         Telegram: {
             /** @description Address of the Bot API; Telegram's when absent */
             endpoint?: string;
+            /** @description What the bot says when a chat was linked */
+            linked?: string;
+            /** @description What the bot says to /stop */
+            stopped?: string;
+            /** @description Name of the bot, to which deep links lead */
+            username?: string;
         };
         Template: {
             anonymousId?: components["schemas"]["Field"];
@@ -21733,6 +21790,77 @@ export interface operations {
             };
         };
     };
+    "link-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatLink"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "check-channel": {
         parameters: {
             query?: never;
@@ -22029,6 +22157,73 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "listen-to-chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
             };
             /** @description Unauthorized */
             401: {
