@@ -8,6 +8,7 @@ import (
 	"quintet/decide/caps"
 	"quintet/internal/definitions"
 	"quintet/internal/problem"
+	"quintet/models/bandits"
 )
 
 const (
@@ -85,39 +86,51 @@ func yields(class, source string, channel *Channel) bool {
 	return class == ClassAdvertising && Waits(source) && channel != nil && channel.addresses() != ""
 }
 
-// worthOf is what the chosen action of a record is expected to bring less what it costs:
-// the value by the policy, else that of the offer, less what was charged, else less the
-// contact cost.
-func worthOf(rec *Record, o *Offer) float64 {
-	at := slices.Index(rec.Candidates, rec.Action)
-	return worthAt(rec, at, o, rec.ContactCost)
+// worthOf is what the chosen action of a record is expected to bring less what it costs.
+func (s *Service) worthOf(rec *Record) float64 {
+	return s.worthAt(rec, slices.Index(rec.Candidates, rec.Action), rec.ContactCost)
 }
 
-func worthAt(rec *Record, at int, o *Offer, contactCost float64) float64 {
-	worth := 0.0
-	switch {
-	case at >= 0 && at < len(rec.Values):
-		worth = rec.Values[at]
-	case o != nil:
-		worth = o.Value
-	}
+// worthAt is what a candidate of a record is expected to bring, less what was charged, else
+// less the contact cost.
+func (s *Service) worthAt(rec *Record, at int, contactCost float64) float64 {
+	worth, _ := s.Expected(rec, at)
 	if at >= 0 && at < len(rec.Charges) {
 		return worth - rec.Charges[at]
 	}
 	return worth - contactCost
 }
 
-// rank writes into a contact of the stream how it is compared with others. The priority
-// and the value of its offer are those of now.
-func (s *Service) rank(c *caps.Contact, rec *Record) {
-	var o *Offer
-	if v, ok := s.offers.Get(rec.Offer); ok {
-		o = &v.Value
+// Expected is what a candidate of a record is expected to be worth before costs: by the
+// policy that compares values, by the mean of what a bandit has learned as it is now, else
+// the value that its offer is taken to have; false where there is none of them. What the
+// objective of a bandit subtracts, such as contact costs, is taken off already.
+func (s *Service) Expected(rec *Record, candidate int) (value float64, known bool) {
+	if candidate < 0 || candidate >= len(rec.Candidates) {
+		return 0, false
 	}
+	id := rec.Candidates[candidate]
+	if candidate < len(rec.Values) {
+		return rec.Values[candidate], true
+	}
+	if p := s.state.Load().points[rec.Decision]; p != nil && id != NoneAction && rec.Policy == PolicyBandit && s.models != nil {
+		if snapshot := s.models.Current(rec.Decision); usable(p, snapshot, rec) {
+			mean, _ := snapshot.Model.Score(id, bandits.Vector{Indices: rec.FeatureIndex, Values: rec.FeatureValue})
+			return mean, true
+		}
+	}
+	offer, _, _ := strings.Cut(id, "/")
+	o, ok := s.offers.Get(offer)
+	return o.Value.Value, ok && o.Value.Value != 0
+}
+
+// rank writes into a contact of the stream how it is compared with others. The priority
+// and what is expected of it are those of now.
+func (s *Service) rank(c *caps.Contact, rec *Record) {
 	if v, ok := s.points.Get(rec.Decision); ok {
 		c.Priority = v.Value.Priority
 	}
-	c.Worth = worthOf(rec, o)
+	c.Worth = s.worthOf(rec)
 	if v, ok := s.channels.Get(rec.Channel); ok {
 		c.Yields = yields(rec.Class, rec.Source, &v.Value)
 	}
@@ -180,7 +193,7 @@ func (s *Service) loses(p *point, a *action, rec *Record, i int, q *permission) 
 		return ""
 	}
 	c := caps.Contact{ID: rec.DecisionID, Class: p.def.Class, Channel: a.chanKey, Tags: a.tags(), At: rec.DecidedAt, Zone: q.zone,
-		Priority: p.def.Priority, Worth: worthAt(rec, i, a.offer, a.channel.ContactCost)}
+		Priority: p.def.Priority, Worth: s.worthAt(rec, i, a.channel.ContactCost)}
 	if permit := q.onChannel(p, a, rec); !permit.at.IsZero() {
 		c.At = permit.at
 	}
@@ -193,18 +206,4 @@ func (s *Service) loses(p *point, a *action, rec *Record, i int, q *permission) 
 		return ruleArbitration + key
 	}
 	return q.limits.name(ruleCap, key)
-}
-
-// Expected is what a candidate of a record is expected to be worth before costs: by the
-// policy, else the value that its offer is taken to have; false where there is neither.
-func (s *Service) Expected(rec *Record, candidate int) (value float64, known bool) {
-	if candidate < 0 || candidate >= len(rec.Candidates) {
-		return 0, false
-	}
-	if candidate < len(rec.Values) {
-		return rec.Values[candidate], true
-	}
-	offer, _, _ := strings.Cut(rec.Candidates[candidate], "/")
-	o, ok := s.offers.Get(offer)
-	return o.Value.Value, ok && o.Value.Value != 0
 }

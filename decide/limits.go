@@ -356,7 +356,7 @@ func (s *Service) reserve(ctx context.Context, p *point, a *action, id string, r
 	if len(q.limits.caps) > 0 {
 		c := caps.Contact{ID: id, Person: q.person, Class: p.def.Class, Channel: a.chanKey, Tags: slices.Clone(a.tags()), At: at, Zone: q.zone}
 		if len(q.limits.windows) > 0 {
-			c.Priority, c.Worth, c.Yields = p.def.Priority, worthOf(rec, a.offer), yields(p.def.Class, rec.Source, a.channel)
+			c.Priority, c.Worth, c.Yields = p.def.Priority, s.worthOf(rec), yields(p.def.Class, rec.Source, a.channel)
 		}
 		rule, ok := s.contend(ctx, q.limits, &c)
 		if !ok {

@@ -5,7 +5,7 @@ import { Figure, Figures } from '../../parts/Figure';
 import { outcomeWords } from './words';
 
 /** What a campaign or a decision point would do now. */
-export function DryRunResult({ found }: { readonly found: DryRun }) {
+export function DryRunResult({ found, queued = outcomeWords['queued'] ?? 'queued' }: { readonly found: DryRun; readonly queued?: string }) {
   const contacts = found.outcomes.find(({ name }) => name === 'queued')?.people ?? 0;
   return (
     <div role="status" className="q-stack">
@@ -23,7 +23,7 @@ export function DryRunResult({ found }: { readonly found: DryRun }) {
           note={found.power === undefined ? 'nobody is held out to compare with' : `with ${count(found.power.held)} people held out, at 2 % conversion`}
         />
       </Figures>
-      <Shares title="What becomes of them" shares={found.outcomes.map(({ name, people }) => ({ name: outcomeWords[name] ?? name, people }))} />
+      <Shares title="What becomes of them" shares={found.outcomes.map(({ name, people }) => ({ name: name === 'queued' ? queued : (outcomeWords[name] ?? name), people }))} />
       <Shares title="What they get" shares={found.actions} />
       <Shares title="What each rule takes away" shares={found.rules} />
       {found.experiments.map(({ experiment, arms, power }) => (

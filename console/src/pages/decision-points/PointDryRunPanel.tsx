@@ -15,23 +15,25 @@ export function PointDryRunPanel({ pointKey }: { readonly pointKey: string }) {
   const run = useMutation({ mutationFn: () => dryRunPoint(pointKey, segment) });
   return (
     <Panel title="Dry run" note="Who would get what now, of a sample of 2,000 people. Nothing is decided, sent or reserved.">
-      <Group gap="sm" align="end" wrap="wrap">
-        <Select
-          label="Audience"
-          placeholder="Everybody"
-          clearable
-          searchable
-          data={(segments.data?.items ?? []).map(({ key, name }) => ({ value: key, label: name ?? key }))}
-          value={segment}
-          onChange={setSegment}
-          style={{ flex: '1 1 200px' }}
-        />
-        <ActionButton needs="read" size="sm" variant="default" loading={run.isPending} onClick={() => { run.mutate(); }}>
-          Try it
-        </ActionButton>
-      </Group>
-      {run.isError && <ProblemPanel error={run.error} />}
-      {run.data !== undefined && <DryRunResult found={run.data} />}
+      <div className="q-stack">
+        <Group gap="sm" align="end" wrap="wrap">
+          <Select
+            label="Audience"
+            placeholder="Everybody"
+            clearable
+            searchable
+            data={(segments.data?.items ?? []).map(({ key, name }) => ({ value: key, label: name ?? key }))}
+            value={segment}
+            onChange={setSegment}
+            style={{ flex: '1 1 200px' }}
+          />
+          <ActionButton needs="read" size="sm" variant="default" loading={run.isPending} onClick={() => { run.mutate(); }}>
+            Try it
+          </ActionButton>
+        </Group>
+        {run.isError && <ProblemPanel error={run.error} />}
+        {run.data !== undefined && <DryRunResult found={run.data} queued="get something" />}
+      </div>
     </Panel>
   );
 }
