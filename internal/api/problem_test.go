@@ -171,7 +171,7 @@ func TestBrokenBodies(t *testing.T) {
 // A caller that sends 5 MB in one go gets to read why it was refused.
 func TestLargeBodiesOverTheNetwork(t *testing.T) {
 	t.Parallel()
-	address, stop := serve(t, withWidgets(t), time.Second)
+	address, stop := serve(t, withWidgets(t), 10*time.Second)
 	large := strings.Repeat("x", 5<<20)
 	for _, route := range []string{"/v1/huma/k", "/v1/plain/k", "/v1/unknown"} {
 		for _, chunked := range []bool{false, true} {

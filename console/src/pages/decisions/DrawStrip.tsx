@@ -6,7 +6,7 @@ import { cumulative } from './distribution';
 export function DrawStrip({ record }: { readonly record: DecisionRecord }) {
   const stretches = cumulative(record.candidates ?? []);
   const position = Math.min(1, Math.max(0, record.draw)) * 100;
-  const side = position > 80 ? { right: `${(100 - position).toFixed(3)}%` } : { left: `${position.toFixed(3)}%` };
+  const side = position > 50 ? { right: `${(100 - position).toFixed(3)}%` } : { left: `${position.toFixed(3)}%` };
   return (
     <div className="q-draw" role="img" aria-label={`The draw ${record.draw.toFixed(6)} falls on ${record.action}`}>
       <div className="q-draw-line">
