@@ -121,3 +121,38 @@ func answers(channel string, kind channels.FailureKind) func(string, *channels.O
 		return nil
 	}
 }
+
+// A message is shown with its whole cascade and what was answered on each channel.
+func TestShownCascade(t *testing.T) {
+	t.Parallel()
+	w, pool := newTown(1), migrated(t)
+	s := w.process(t, pool, three())
+	enqueue(t, s, w.message(0, func(m *outbound.Message) { m.Channel = "both" }), w.message(0, func(m *outbound.Message) { m.Key, m.DecisionID = "alone", "d1" }))
+	settle(t, s)
+	w.pass(time.Minute)
+	if err := s.Receipt(t.Context(), "telegram", channels.Receipt{ProviderID: steps(t, pool, "k0")[0].Provider, Kind: channels.Bounced, At: w.time()}); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, s)
+	shown := map[string]*Shown{}
+	if err := s.EachDelivery(t.Context(), []string{person(0).String()}, func(d any) error {
+		one := d.(*Shown)
+		shown[one.Message.Key] = one
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown["alone"]; got == nil || got.Cascade != nil || len(got.Steps) != 1 {
+		t.Errorf("%+v", got)
+	}
+	got := shown["k0"]
+	if got == nil || len(got.Cascade) != 2 || got.Cascade[0].Wait != "4h" || len(got.Steps) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	if first := got.Steps[0]; first.State != Failed || first.BouncedAt == nil || !first.BouncedAt.Equal(w.time()) || first.ComplainedAt != nil || first.SentAt == nil {
+		t.Errorf("%+v", first)
+	}
+	if second := got.Steps[1]; second.State != Sent || second.Channel != "sms" || second.BouncedAt != nil {
+		t.Errorf("%+v", second)
+	}
+}

@@ -239,34 +239,43 @@ type Shown struct {
 	Reason    string           `json:"reason,omitempty" doc:"The rule by which it was not sent, or what the provider said"`
 	CreatedAt time.Time        `json:"createdAt"`
 	UpdatedAt time.Time        `json:"updatedAt"`
-	Steps     []ShownStep      `json:"steps" nullable:"false" doc:"The channels on which it was, or is to be, sent"`
+	// Cascade is that of the moment at which the message was taken.
+	Cascade []channels.CascadeStep `json:"cascade,omitempty" doc:"The channels in their order, with what ends the cascade; absent for a message on one channel"`
+	Steps   []ShownStep            `json:"steps" nullable:"false" doc:"The channels on which it was, or is to be, sent"`
 }
 
 // ShownStep is a channel on which a message was, or is to be, sent.
 type ShownStep struct {
-	Step        int        `json:"step"`
-	Channel     string     `json:"channel"`
-	State       State      `json:"state" enum:"queued,claimed,sending,sent,skipped,failed,uncertain"`
-	Reason      string     `json:"reason,omitempty"`
-	DueAt       time.Time  `json:"dueAt" doc:"When it is looked at next, or was"`
-	Attempts    int        `json:"attempts"`
-	SentAt      *time.Time `json:"sentAt,omitempty"`
-	DeliveredAt *time.Time `json:"deliveredAt,omitempty"`
-	OpenedAt    *time.Time `json:"openedAt,omitempty"`
-	ClickedAt   *time.Time `json:"clickedAt,omitempty"`
-	RepliedAt   *time.Time `json:"repliedAt,omitempty"`
-	FailedAt    *time.Time `json:"failedAt,omitempty"`
-	MachineAt   *time.Time `json:"machineAt,omitempty" doc:"When a machine opened it, which does not count"`
+	Step         int        `json:"step"`
+	Channel      string     `json:"channel"`
+	State        State      `json:"state" enum:"queued,claimed,sending,sent,skipped,failed,uncertain"`
+	Reason       string     `json:"reason,omitempty"`
+	DueAt        time.Time  `json:"dueAt" doc:"When it is looked at next, or was"`
+	Attempts     int        `json:"attempts"`
+	SentAt       *time.Time `json:"sentAt,omitempty"`
+	DeliveredAt  *time.Time `json:"deliveredAt,omitempty"`
+	OpenedAt     *time.Time `json:"openedAt,omitempty"`
+	ClickedAt    *time.Time `json:"clickedAt,omitempty"`
+	RepliedAt    *time.Time `json:"repliedAt,omitempty"`
+	FailedAt     *time.Time `json:"failedAt,omitempty" doc:"The first moment at which it failed, bounced or was complained of"`
+	BouncedAt    *time.Time `json:"bouncedAt,omitempty" doc:"When it was told that the address does not exist"`
+	ComplainedAt *time.Time `json:"complainedAt,omitempty" doc:"When it was reported as unwanted"`
+	MachineAt    *time.Time `json:"machineAt,omitempty" doc:"When a machine opened it, which does not count"`
 }
 
-const selectShown = `SELECT d.id, d.body, d.state, d.reason, d.created_at, d.updated_at, (SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+const selectShown = `SELECT d.id, d.body, d.state, d.reason, d.created_at, d.updated_at, d.cascade, (SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
 	'step', s.step, 'channel', s.channel, 'state', s.state, 'reason', s.reason, 'dueAt', s.due_at, 'attempts', s.attempts, 'sentAt', s.sent_at, 'deliveredAt', s.delivered_at,
-	'openedAt', s.opened_at, 'clickedAt', s.clicked_at, 'repliedAt', s.replied_at, 'failedAt', LEAST(s.failed_at, s.bounced_at, s.complained_at), 'machineAt', s.machine_at)) ORDER BY s.step), '[]') FROM delivery_steps s WHERE s.delivery = d.id) FROM deliveries d `
+	'openedAt', s.opened_at, 'clickedAt', s.clicked_at, 'repliedAt', s.replied_at, 'failedAt', LEAST(s.failed_at, s.bounced_at, s.complained_at), 'bouncedAt', s.bounced_at, 'complainedAt', s.complained_at, 'machineAt', s.machine_at)) ORDER BY s.step), '[]') FROM delivery_steps s WHERE s.delivery = d.id) FROM deliveries d `
 
 func scanShown(row pgx.CollectableRow) (v Shown, err error) {
-	var body, list []byte
-	if err := row.Scan(&v.ID, &body, &v.State, &v.Reason, &v.CreatedAt, &v.UpdatedAt, &list); err != nil {
+	var body, cascade, list []byte
+	if err := row.Scan(&v.ID, &body, &v.State, &v.Reason, &v.CreatedAt, &v.UpdatedAt, &cascade, &list); err != nil {
 		return v, err
+	}
+	if cascade != nil {
+		if err := json.Unmarshal(cascade, &v.Cascade); err != nil {
+			return v, err
+		}
 	}
 	return v, errors.Join(json.Unmarshal(body, &v.Message), json.Unmarshal(list, &v.Steps))
 }

@@ -8776,6 +8776,8 @@ export interface components {
             version: number;
         };
         DeliveryShown: {
+            /** @description The channels in their order, with what ends the cascade; absent for a message on one channel */
+            cascade?: components["schemas"]["CascadeStep"][] | null;
             /** Format: date-time */
             createdAt: string;
             id: string;
@@ -16249,9 +16251,19 @@ export interface components {
         ShownStep: {
             /** Format: int64 */
             attempts: number;
+            /**
+             * Format: date-time
+             * @description When it was told that the address does not exist
+             */
+            bouncedAt?: string;
             channel: string;
             /** Format: date-time */
             clickedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it was reported as unwanted
+             */
+            complainedAt?: string;
             /** Format: date-time */
             deliveredAt?: string;
             /**
@@ -16259,7 +16271,10 @@ export interface components {
              * @description When it is looked at next, or was
              */
             dueAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The first moment at which it failed, bounced or was complained of
+             */
             failedAt?: string;
             /**
              * Format: date-time

@@ -1,4 +1,5 @@
-import { Table } from '@mantine/core';
+import { Button, Table } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
 import { IconMailbox, IconPlugConnected } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { checkChannel, deliveriesQuery, driversQuery, type ChannelDriver, type Delivery } from '../../api/channels';
@@ -9,6 +10,7 @@ import { Moment } from '../../parts/Moment';
 import { PageHeader } from '../../parts/PageHeader';
 import { Panel } from '../../parts/Panel';
 import { Tag } from '../../parts/Tag';
+import { CascadeView } from './CascadeView';
 import { destination, driverName, stateTone } from './words';
 
 const driverColumns: readonly Column[] = [
@@ -19,7 +21,7 @@ const driverColumns: readonly Column[] = [
   { label: 'Credentials', silent: true },
 ];
 
-const deliveryColumns: readonly Column[] = [{ label: 'Message' }, { label: 'Channels' }, { label: 'State' }, { label: 'Changed' }];
+const deliveryColumns: readonly Column[] = [{ label: 'Message' }, { label: 'Channels' }, { label: 'State' }, { label: 'Changed' }, { label: 'Answers', silent: true }];
 
 /** What channels are sent by, with a check of their credentials, and what was sent last. */
 export function ChannelsPage() {
@@ -92,26 +94,43 @@ function DriverRow({ driver }: { readonly driver: ChannelDriver }) {
 }
 
 function DeliveryRow({ delivery }: { readonly delivery: Delivery }) {
+  const [opened, { toggle }] = useDisclosure(false);
+  const id = `cascade-${delivery.id}`;
   return (
-    <Table.Tr>
-      <Table.Td>
-        {delivery.message.offer}
-        <span className="q-list-note q-mono">{delivery.message.originKey}</span>
-      </Table.Td>
-      <Table.Td>
-        {(delivery.steps ?? []).map((step) => (
-          <Tag key={step.step} tone={stateTone(step.state as Delivery['state'])} title={step.reason ?? ''}>
-            {step.channel}
-          </Tag>
-        ))}
-      </Table.Td>
-      <Table.Td>
-        <Tag tone={stateTone(delivery.state)}>{delivery.state}</Tag>
-        <span className="q-list-note">{delivery.reason}</span>
-      </Table.Td>
-      <Table.Td>
-        <Moment at={delivery.updatedAt} />
-      </Table.Td>
-    </Table.Tr>
+    <>
+      <Table.Tr>
+        <Table.Td>
+          {delivery.message.offer}
+          <span className="q-list-note q-mono">{delivery.message.originKey}</span>
+        </Table.Td>
+        <Table.Td>
+          {(delivery.steps ?? []).map((step) => (
+            <Tag key={step.step} tone={stateTone(step.state as Delivery['state'])} title={step.reason ?? ''}>
+              {step.channel}
+            </Tag>
+          ))}
+        </Table.Td>
+        <Table.Td>
+          <Tag tone={stateTone(delivery.state)}>{delivery.state}</Tag>
+          <span className="q-list-note">{delivery.reason}</span>
+        </Table.Td>
+        <Table.Td>
+          <Moment at={delivery.updatedAt} />
+        </Table.Td>
+        <Table.Td ta="right">
+          <Button size="compact-xs" variant="default" aria-expanded={opened} aria-controls={id} onClick={toggle}>
+            {opened ? 'Hide' : 'Answers'}
+            <span className="q-hidden-label"> of {delivery.message.offer}</span>
+          </Button>
+        </Table.Td>
+      </Table.Tr>
+      {opened && (
+        <Table.Tr id={id}>
+          <Table.Td colSpan={deliveryColumns.length}>
+            <CascadeView delivery={delivery} />
+          </Table.Td>
+        </Table.Tr>
+      )}
+    </>
   );
 }
