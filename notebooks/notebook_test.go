@@ -209,7 +209,7 @@ func startService(ctx context.Context, t *testing.T) *service {
 
 	// Not bound to a context: it ends before the clean-up, which stops the service
 	// in its own way.
-	server := exec.Command(s.binary, "serve") //nolint:noctx // see above
+	server := exec.Command(s.binary, "serve", "--decide-timeout", "5s") //nolint:noctx // see above
 	server.Dir, server.Env = dir, s.env
 	var log bytes.Buffer
 	server.Stderr = &log
