@@ -88,7 +88,12 @@ func yields(class, source string, channel *Channel) bool {
 
 // worthOf is what the chosen action of a record is expected to bring less what it costs.
 func (s *Service) worthOf(rec *Record) float64 {
-	return s.worthAt(rec, slices.Index(rec.Candidates, rec.Action), rec.ContactCost)
+	at := slices.Index(rec.Candidates, rec.Action)
+	if at < 0 { // a record of the stream that was read without its candidates
+		o, _ := s.offers.Get(rec.Offer)
+		return o.Value.Value - rec.ContactCost
+	}
+	return s.worthAt(rec, at, rec.ContactCost)
 }
 
 // worthAt is what a candidate of a record is expected to bring, less what was charged, else

@@ -246,10 +246,23 @@ func TestBetterOfferWins(t *testing.T) {
 		}
 	}
 	wg.Wait()
+	whole := 0
 	for i := range people {
+		if cheap, dear := responses["cheap"][i], responses["dear"][i]; cheap.Fallback || dear.Fallback {
+			// A busy machine keeps records from the log in time; what had given way stays so.
+			t.Logf("%v: fall-back %q, %q", people[i], cheap.Reason, dear.Reason)
+			if len(sent[i]) > 1 {
+				t.Errorf("%v was sent %v", people[i], sent[i])
+			}
+			continue
+		}
+		whole++
 		if len(sent[i]) != 1 || sent[i][0] != "dear" {
 			t.Errorf("%v was sent %v", people[i], sent[i])
 		}
+	}
+	if whole == 0 {
+		t.Error("no two decisions were recorded in time")
 	}
 }
 

@@ -178,6 +178,9 @@ func (s *Service) observeMessage(l *limits, m stream.Message) {
 		return // the sink says so
 	}
 	// The strings lie in the message, which is not used again.
+	if l != nil && len(l.windows) > 0 && len(r.Record.Candidates) == 0 {
+		r.Record.Candidates = r.candidates.strings() // by which contacts are ranked
+	}
 	s.observe(l, &r.Record)
 }
 
